@@ -1,0 +1,336 @@
+package plan
+
+import (
+	"reflect"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// An Expr is an expression over the rows of a table's slots. The set of
+// expressions is closed, and so is what they can do: they look at what Env
+// gives them and at nothing else.
+//
+// Truth is three-valued: a comparison with null is null, AND, OR and NOT
+// follow Kleene's logic, and only what is true is kept.
+type Expr interface {
+	// Eval computes the value. An error ends the scan: it comes from Env.
+	Eval(env Env) (value.Value, error)
+	// children visits the direct parts.
+	children(visit func(Expr))
+}
+
+// An Env is what an expression may look at.
+type Env interface {
+	// Column gives column i of a slot, as numbered by Slot.Columns.
+	Column(slot, i int) (value.Value, error)
+	// Ask puts question q of a slot to its row.
+	Ask(slot, q int) (value.Value, error)
+	// Missing says whether the link of a slot led nowhere.
+	Missing(slot int) (bool, error)
+	// Out gives column i of a row that was grouped, or of the facts.
+	Out(i int) value.Value
+	// InSub looks a tuple up among the rows of a subquery.
+	InSub(sub int, tuple []value.Value) (value.Truth, error)
+	// Now is the time at which the plan runs.
+	Now() time.Time
+}
+
+// The expressions.
+type (
+	// Const is a value.
+	Const struct{ Value value.Value }
+	// Col is a column of a slot.
+	Col struct {
+		Slot, Index int
+		Name        string // as EXPLAIN shows it
+	}
+	// Out is a column of a group, a line under test (0), or a fact.
+	Out struct {
+		Index int
+		Name  string
+	}
+	// Now is the time at which the plan runs.
+	Now struct{}
+	// Ask is the answer to a question about a slot's content.
+	Ask struct {
+		Slot, Question int
+		Name           string
+	}
+	// Not, And and Or are Kleene's.
+	Not struct{ X Expr }
+	And struct{ Xs []Expr }
+	Or  struct{ Xs []Expr }
+	// Cmp compares two values.
+	Cmp struct {
+		Op   CmpOp
+		X, Y Expr
+		Fold bool
+	}
+	// Between is Low <= X AND X <= High.
+	Between struct{ X, Low, High Expr }
+	// InSet looks a tuple up in a set of the plan.
+	InSet struct {
+		Xs   []Expr
+		Set  int
+		Name string
+		set  *Set
+	}
+	// InSub looks X up among the rows of a subquery.
+	InSub struct {
+		Xs  []Expr
+		Sub int
+	}
+	// Match is a text predicate. The patterns are constants, any of which
+	// will do, or Dynamic gives the one pattern of Contains, StartsWith and
+	// EndsWith.
+	Match struct {
+		Op       MatchOp
+		X        Expr
+		Patterns []string
+		Dynamic  Expr
+		Fold     bool
+		Name     string // of a list, as EXPLAIN shows it
+		tests    []func(string) bool
+	}
+	// IsNull says whether X is null; it is never null itself.
+	IsNull struct{ X Expr }
+	// IsMissing says whether a link led nowhere: its key is there and what
+	// it names is not. It is null where there is no key.
+	IsMissing struct {
+		Key  Expr
+		Slot int
+		Name string
+	}
+	// Call is a function of the table in funcs.go, operators included.
+	Call struct {
+		Func string
+		Args []Expr
+		fn   *Func
+	}
+)
+
+// CmpOp is a comparison.
+type CmpOp uint8
+
+// The comparisons.
+const (
+	Eq CmpOp = iota + 1
+	Ne
+	Lt
+	Le
+	Gt
+	Ge
+)
+
+// String gives the operator as the language writes it.
+func (o CmpOp) String() string { return [...]string{"?", "=", "!=", "<", "<=", ">", ">="}[min(o, Ge)] }
+
+// NewCall makes a call of a function from the table.
+func NewCall(f *Func, args ...Expr) *Call { return &Call{Func: f.Name, Args: args, fn: f} }
+
+func (e *Const) Eval(Env) (value.Value, error)   { return e.Value, nil }
+func (e *Col) Eval(env Env) (value.Value, error) { return env.Column(e.Slot, e.Index) }
+func (e *Out) Eval(env Env) (value.Value, error) { return env.Out(e.Index), nil }
+func (e *Now) Eval(env Env) (value.Value, error) { return value.NewTime(env.Now()), nil }
+func (e *Ask) Eval(env Env) (value.Value, error) { return env.Ask(e.Slot, e.Question) }
+
+func (e *Not) Eval(env Env) (value.Value, error) {
+	v, err := e.X.Eval(env)
+	return value.FromValue(v).Not().Value(), err
+}
+
+func (e *And) Eval(env Env) (value.Value, error) {
+	all := value.True
+	for _, x := range e.Xs {
+		v, err := x.Eval(env)
+		if err != nil {
+			return value.Value{}, err
+		}
+		all = all.And(value.FromValue(v))
+		if all == value.False {
+			break
+		}
+	}
+	return all.Value(), nil
+}
+
+func (e *Or) Eval(env Env) (value.Value, error) {
+	some := value.False
+	for _, x := range e.Xs {
+		v, err := x.Eval(env)
+		if err != nil {
+			return value.Value{}, err
+		}
+		some = some.Or(value.FromValue(v))
+		if some == value.True {
+			break
+		}
+	}
+	return some.Value(), nil
+}
+
+func (e *Cmp) Eval(env Env) (value.Value, error) {
+	x, err := e.X.Eval(env)
+	if err != nil || x.IsNull() {
+		return value.Value{}, err
+	}
+	y, err := e.Y.Eval(env)
+	if err != nil || y.IsNull() {
+		return value.Value{}, err
+	}
+	return compare(e.Op, x, y, e.Fold).Value(), nil
+}
+
+func compare(op CmpOp, x, y value.Value, fold bool) value.Truth {
+	if op == Eq || op == Ne {
+		eq, ok := value.Equal(x, y)
+		if fold && x.Type() == value.Text && y.Type() == value.Text {
+			eq, ok = value.FoldEqual(x.Text(), y.Text()), true
+		}
+		if !ok {
+			return value.Unknown
+		}
+		return value.TruthOf(eq == (op == Eq), true)
+	}
+	c, ok := value.Compare(x, y)
+	if !ok {
+		return value.Unknown
+	}
+	switch op {
+	case Lt:
+		return value.TruthOf(c < 0, true)
+	case Le:
+		return value.TruthOf(c <= 0, true)
+	case Gt:
+		return value.TruthOf(c > 0, true)
+	default:
+		return value.TruthOf(c >= 0, true)
+	}
+}
+
+func (e *Between) Eval(env Env) (value.Value, error) {
+	lo := Cmp{Op: Ge, X: e.X, Y: e.Low}
+	hi := Cmp{Op: Le, X: e.X, Y: e.High}
+	return (&And{Xs: []Expr{&lo, &hi}}).Eval(env)
+}
+
+func (e *InSet) Eval(env Env) (value.Value, error) {
+	var buf [96]byte
+	key := buf[:0]
+	for _, x := range e.Xs {
+		v, err := x.Eval(env)
+		if err != nil || v.IsNull() {
+			return value.Value{}, err
+		}
+		key = e.set.appendKey(key, v)
+	}
+	_, found := e.set.index[string(key)]
+	return value.NewBool(found), nil
+}
+
+func (e *InSub) Eval(env Env) (value.Value, error) {
+	tuple, null, err := evalTuple(env, e.Xs)
+	if err != nil || null {
+		return value.Value{}, err
+	}
+	t, err := env.InSub(e.Sub, tuple)
+	return t.Value(), err
+}
+
+// evalTuple computes the values of xs; null tells that one of them is null.
+func evalTuple(env Env, xs []Expr) (tuple []value.Value, null bool, err error) {
+	var one [1]value.Value
+	tuple = one[:0]
+	for _, x := range xs {
+		v, err := x.Eval(env)
+		if err != nil || v.IsNull() {
+			return nil, true, err
+		}
+		tuple = append(tuple, v)
+	}
+	return tuple, false, nil
+}
+
+func (e *IsNull) Eval(env Env) (value.Value, error) {
+	v, err := e.X.Eval(env)
+	return value.NewBool(v.IsNull()), err
+}
+
+func (e *IsMissing) Eval(env Env) (value.Value, error) {
+	key, err := e.Key.Eval(env)
+	if err != nil || key.IsNull() {
+		return value.Value{}, err
+	}
+	missing, err := env.Missing(e.Slot)
+	return value.NewBool(missing), err
+}
+
+func (e *Call) Eval(env Env) (value.Value, error) {
+	var few [4]value.Value
+	args := few[:0]
+	for _, a := range e.Args {
+		v, err := a.Eval(env)
+		if err != nil {
+			return value.Value{}, err
+		}
+		if v.IsNull() && !e.fn.Nulls {
+			return value.Value{}, nil
+		}
+		args = append(args, v)
+	}
+	return e.fn.Eval(args), nil
+}
+
+func (e *Const) children(func(Expr))         {}
+func (e *Col) children(func(Expr))           {}
+func (e *Out) children(func(Expr))           {}
+func (e *Now) children(func(Expr))           {}
+func (e *Ask) children(func(Expr))           {}
+func (e *Not) children(visit func(Expr))     { visit(e.X) }
+func (e *And) children(visit func(Expr))     { each(e.Xs, visit) }
+func (e *Or) children(visit func(Expr))      { each(e.Xs, visit) }
+func (e *Cmp) children(visit func(Expr))     { visit(e.X); visit(e.Y) }
+func (e *Between) children(visit func(Expr)) { visit(e.X); visit(e.Low); visit(e.High) }
+func (e *InSet) children(visit func(Expr))   { each(e.Xs, visit) }
+func (e *InSub) children(visit func(Expr))   { each(e.Xs, visit) }
+func (e *Match) children(visit func(Expr)) {
+	visit(e.X)
+	if e.Dynamic != nil {
+		visit(e.Dynamic)
+	}
+}
+func (e *IsNull) children(visit func(Expr))    { visit(e.X) }
+func (e *IsMissing) children(visit func(Expr)) { visit(e.Key) }
+func (e *Call) children(visit func(Expr))      { each(e.Args, visit) }
+
+func each(xs []Expr, visit func(Expr)) {
+	for _, x := range xs {
+		visit(x)
+	}
+}
+
+// Walk visits e and everything below it, parents first; nil is nothing.
+func Walk(e Expr, visit func(Expr)) {
+	if e == nil {
+		return
+	}
+	visit(e)
+	e.children(func(x Expr) { Walk(x, visit) })
+}
+
+// Same says whether two expressions are the same but for the names that they
+// are shown by.
+func Same(a, b Expr) bool {
+	x, ok := a.(*Col)
+	y, also := b.(*Col)
+	if ok && also {
+		return x.Slot == y.Slot && x.Index == y.Index
+	}
+	o, ok := a.(*Out)
+	p, also := b.(*Out)
+	if ok && also {
+		return o.Index == p.Index
+	}
+	return reflect.DeepEqual(a, b)
+}

@@ -1,0 +1,407 @@
+package plan
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// A Func is one function or arithmetic operator: one row of the table that
+// the checker, the evaluator, the help and the docs are made from.
+type Func struct {
+	Name      string
+	Signature string
+	Doc       string
+	Example   string // an expression …
+	Result    string // … and its value as a literal
+	Min, Max  int    // number of arguments; Max -1: any number
+	Nulls     bool   // it is called with nulls; others are null where an argument is
+	// Type gives the type of the result, or says which argument does not fit.
+	Type func(args []value.Type) (value.Type, error)
+	// Eval computes it. What has no value (a division by zero, a place that
+	// is not there) is null.
+	Eval func(args []value.Value) value.Value
+}
+
+// FuncByName finds a function or an operator.
+func FuncByName(name string) (*Func, bool) {
+	for i := range funcs {
+		if funcs[i].Name == name {
+			return &funcs[i], true
+		}
+	}
+	return nil, false
+}
+
+// Funcs lists the functions, operators left out, in the order of the docs.
+func Funcs() []Func {
+	var out []Func
+	for _, f := range funcs {
+		if f.Signature != "" {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+var funcs = [...]Func{
+	{Name: "lower", Signature: "lower(text)", Doc: "the text in lower case", Example: `lower("ABC")`, Result: `"abc"`, Min: 1, Max: 1, Type: takes(value.Text, value.Text), Eval: onText(strings.ToLower)},
+	{Name: "upper", Signature: "upper(text)", Doc: "the text in upper case", Example: `upper("abc")`, Result: `"ABC"`, Min: 1, Max: 1, Type: takes(value.Text, value.Text), Eval: onText(strings.ToUpper)},
+	{Name: "trim", Signature: "trim(text)", Doc: "the text without blanks at its ends", Example: `trim("  a ")`, Result: `"a"`, Min: 1, Max: 1, Type: takes(value.Text, value.Text), Eval: onText(strings.TrimSpace)},
+	{Name: "concat", Signature: "concat(x, …)", Doc: "the values as text, one after the other; null counts as nothing", Example: `concat("a", 1)`, Result: `"a1"`, Min: 1, Max: -1, Nulls: true, Type: gives(value.Text), Eval: concat},
+	{Name: "split", Signature: "split(text, separator)", Doc: "the parts of the text between separators, as a list", Example: `split("a:b", ":")`, Result: `["a", "b"]`, Min: 2, Max: 2, Type: takes(value.List, value.Text, value.Text), Eval: split},
+	{Name: "substr", Signature: "substr(text, start[, length])", Doc: "the characters from start on, counted from 1; a negative start counts from the end", Example: `substr("quaestor", 1, 4)`, Result: `"quae"`, Min: 2, Max: 3, Type: takes(value.Text, value.Text, value.Int, value.Int), Eval: substr},
+	{Name: "replace", Signature: "replace(text, old, new)", Doc: "the text with every old replaced by new", Example: `replace("a.b.c", ".", "/")`, Result: `"a/b/c"`, Min: 3, Max: 3, Type: takes(value.Text, value.Text, value.Text, value.Text), Eval: replace},
+	{Name: "len", Signature: "len(x)", Doc: "the number of characters of a text, of bytes, or of members of a list", Example: `len("añb")`, Result: `3`, Min: 1, Max: 1, Type: lenType, Eval: length},
+	{Name: "basename", Signature: "basename(path)", Doc: "what stands after the last separator", Example: `basename("/etc/passwd")`, Result: `"passwd"`, Min: 1, Max: 1, Type: takes(value.Text, value.Text), Eval: onText(Basename)},
+	{Name: "dirname", Signature: "dirname(path)", Doc: "what stands before the last separator", Example: `dirname("/etc/passwd")`, Result: `"/etc"`, Min: 1, Max: 1, Type: takes(value.Text, value.Text), Eval: onText(Dirname)},
+	{Name: "extension", Signature: "extension(path)", Doc: "what stands after the last dot of the name, without the dot; empty for none", Example: `extension("/srv/a.tar.gz")`, Result: `"gz"`, Min: 1, Max: 1, Type: takes(value.Text, value.Text), Eval: onText(Extension)},
+	{Name: "extract", Signature: "extract(text, regex[, group])", Doc: "what the regex, or a group of it, matched first; null where it does not match", Example: `extract("v1.2", 'v(\d+)', 1)`, Result: `"1"`, Min: 2, Max: 3, Type: takes(value.Text, value.Text, value.Text, value.Int), Eval: extract},
+	{Name: "base64_decode", Signature: "base64_decode(text)", Doc: "the bytes that the text encodes; null where it is not base64", Example: `base64_decode("TVo=")`, Result: `x"4d5a"`, Min: 1, Max: 1, Type: takes(value.Bytes, value.Text), Eval: base64Decode},
+	{Name: "hex", Signature: "hex(x)", Doc: "text, bytes or a whole number in hexadecimal", Example: `hex(255)`, Result: `"ff"`, Min: 1, Max: 1, Type: hexType, Eval: hexOf},
+	{Name: "entropy", Signature: "entropy(x)", Doc: "Shannon's entropy of text or bytes in bits a byte, from 0 to 8", Example: `entropy("abab")`, Result: `1.0`, Min: 1, Max: 1, Type: entropyType, Eval: entropyOf},
+	{Name: "coalesce", Signature: "coalesce(x, …)", Doc: "the first value that is not null", Example: `coalesce(null, 2)`, Result: `2`, Min: 1, Max: -1, Nulls: true, Type: sameType, Eval: coalesce},
+	{Name: "if", Signature: "if(condition, then[, else])", Doc: "then where the condition is true, else where it is false or null", Example: `if(1 < 2, "yes", "no")`, Result: `"yes"`, Min: 2, Max: 3, Nulls: true, Type: ifType, Eval: ifElse},
+	{Name: "format_time", Signature: "format_time(time, layout)", Doc: "the time in UTC by the letters of strftime: %Y %m %d %H %M %S %j %a %b %s %%", Example: `format_time(2026-11-23, "%d.%m.%Y")`, Result: `"23.11.2026"`, Min: 2, Max: 2, Type: takes(value.Text, value.Time, value.Text), Eval: formatTime},
+	{Name: "truncate", Signature: "truncate(time, duration)", Doc: "the time rounded down to a multiple of the duration since 1970 in UTC", Example: `truncate(2026-11-23T10:44:00Z, 1h)`, Result: `2026-11-23T10:00:00Z`, Min: 2, Max: 2, Type: takes(value.Time, value.Time, value.Duration), Eval: truncate},
+	{Name: "in_cidr", Signature: "in_cidr(address, network)", Doc: "whether the address lies in the network", Example: `in_cidr(10.1.2.3, 10.0.0.0/8)`, Result: `true`, Min: 2, Max: 2, Type: takes(value.Bool, value.IP, value.CIDR), Eval: inCIDR},
+	{Name: "is_private", Signature: "is_private(address)", Doc: "whether the address is loopback, link-local, or of a private network (RFC 1918, RFC 4193)", Example: `is_private(192.168.1.1)`, Result: `true`, Min: 1, Max: 1, Type: takes(value.Bool, value.IP), Eval: isPrivate},
+	{Name: "contains", Signature: "contains(list, x)", Doc: "whether a member of the list equals x", Example: `contains(split("a:b", ":"), "b")`, Result: `true`, Min: 2, Max: 2, Type: listFirst, Eval: listContains},
+	{Name: "any", Signature: "any(list, glob)", Doc: "whether some member of the list matches the glob", Example: `any(split("a:b", ":"), "b*")`, Result: `true`, Min: 2, Max: 2, Type: listGlob, Eval: listAny},
+	{Name: "all", Signature: "all(list, glob)", Doc: "whether every member of the list matches the glob; true for an empty list", Example: `all(split("a:b", ":"), "b*")`, Result: `false`, Min: 2, Max: 2, Type: listGlob, Eval: listAll},
+	{Name: "permissions", Signature: "permissions(mode)", Doc: "the mode without the kind of file: set-id bits and permissions", Example: `permissions("0644")`, Result: `"0644"`, Min: 1, Max: 1, Type: takes(value.Mode, value.Mode), Eval: permissions},
+	{Name: "+", Min: 2, Max: 2, Type: arithType("+"), Eval: arith("+")},
+	{Name: "-", Min: 2, Max: 2, Type: arithType("-"), Eval: arith("-")},
+	{Name: "*", Min: 2, Max: 2, Type: arithType("*"), Eval: arith("*")},
+	{Name: "/", Min: 2, Max: 2, Type: arithType("/"), Eval: arith("/")},
+	{Name: "%", Min: 2, Max: 2, Type: arithType("%"), Eval: arith("%")},
+	{Name: "neg", Min: 1, Max: 1, Type: negType, Eval: negate},
+}
+
+// takes makes the check of a function with fixed argument types.
+func takes(result value.Type, want ...value.Type) func([]value.Type) (value.Type, error) {
+	return func(args []value.Type) (value.Type, error) {
+		for i, a := range args {
+			if a != value.Null && a != want[i] {
+				return value.Null, fmt.Errorf("argument %d must be %s, not %s", i+1, want[i], a)
+			}
+		}
+		return result, nil
+	}
+}
+
+func gives(t value.Type) func([]value.Type) (value.Type, error) {
+	return func([]value.Type) (value.Type, error) { return t, nil }
+}
+
+func lenType(args []value.Type) (value.Type, error) {
+	return oneOf(value.Int, args[0], value.Text, value.Bytes, value.List)
+}
+
+func hexType(args []value.Type) (value.Type, error) {
+	return oneOf(value.Text, args[0], value.Text, value.Bytes, value.Int, value.Size, value.Mode)
+}
+
+func entropyType(args []value.Type) (value.Type, error) {
+	return oneOf(value.Float, args[0], value.Text, value.Bytes)
+}
+
+func oneOf(result, arg value.Type, want ...value.Type) (value.Type, error) {
+	var names []string
+	for _, w := range want {
+		if arg == w || arg == value.Null {
+			return result, nil
+		}
+		names = append(names, w.String())
+	}
+	return value.Null, fmt.Errorf("the argument must be %s, not %s", strings.Join(names, " or "), arg)
+}
+
+func sameType(args []value.Type) (value.Type, error) {
+	t := value.Null
+	for i, a := range args {
+		switch {
+		case a == value.Null || a == t:
+		case t == value.Null:
+			t = a
+		default:
+			return value.Null, fmt.Errorf("argument %d is %s and an earlier one is %s", i+1, a, t)
+		}
+	}
+	return t, nil
+}
+
+func ifType(args []value.Type) (value.Type, error) {
+	if args[0] != value.Bool && args[0] != value.Null {
+		return value.Null, fmt.Errorf("argument 1 must be a condition, not %s", args[0])
+	}
+	return sameType(args[1:])
+}
+
+func listFirst(args []value.Type) (value.Type, error) {
+	return oneOf(value.Bool, args[0], value.List)
+}
+
+func listGlob(args []value.Type) (value.Type, error) {
+	if args[1] != value.Text && args[1] != value.Null {
+		return value.Null, errors.New("argument 2 must be a glob as text")
+	}
+	return listFirst(args)
+}
+
+func onText(f func(string) string) func([]value.Value) value.Value {
+	return func(a []value.Value) value.Value { return value.NewText(f(a[0].Text())) }
+}
+
+func concat(a []value.Value) value.Value {
+	var b strings.Builder
+	for _, v := range a {
+		if !v.IsNull() {
+			b.WriteString(textOf(v))
+		}
+	}
+	return value.NewText(b.String())
+}
+
+func split(a []value.Value) value.Value {
+	var list []value.Value
+	for part := range strings.SplitSeq(a[0].Text(), a[1].Text()) {
+		list = append(list, value.NewText(part))
+	}
+	return value.NewList(list)
+}
+
+func substr(a []value.Value) value.Value {
+	r := []rune(a[0].Text())
+	n := int64(len(r))
+	start := a[1].Int() - 1
+	if start < -1 {
+		start = max(n+start+1, 0)
+	}
+	start = min(max(start, 0), n)
+	end := n
+	if len(a) == 3 {
+		end = min(start+min(max(a[2].Int(), 0), n), n)
+	}
+	return value.NewText(string(r[start:end]))
+}
+
+func replace(a []value.Value) value.Value {
+	old := a[1].Text()
+	if old == "" {
+		return a[0]
+	}
+	// A replacement may be longer than what it replaces: the result is
+	// bounded, so that a row cannot be made to fill the memory.
+	if n := strings.Count(a[0].Text(), old); n*(len(a[2].Text())-len(old))+len(a[0].Text()) > maxText {
+		return value.Value{}
+	}
+	return value.NewText(strings.ReplaceAll(a[0].Text(), old, a[2].Text()))
+}
+
+// maxText bounds in bytes what a function may make of a row.
+const maxText = 16 << 20
+
+func length(a []value.Value) value.Value {
+	switch a[0].Type() {
+	case value.List:
+		return value.NewInt(int64(len(a[0].List())))
+	case value.Bytes:
+		return value.NewInt(int64(len(a[0].Bytes())))
+	}
+	return value.NewInt(int64(len([]rune(a[0].Text()))))
+}
+
+// Basename is what stands after the last separator of a path; both slashes
+// separate where the path begins like one of Windows.
+func Basename(p string) string { return p[lastSeparator(p)+1:] }
+
+// Dirname is what stands before the last separator of a path, "/" for what
+// lies at the root and "" for a name alone.
+func Dirname(p string) string {
+	i := lastSeparator(p)
+	switch {
+	case i < 0:
+		return ""
+	case i == 0 || windowsPath(p) && i == 2:
+		return p[:i+1]
+	}
+	return p[:i]
+}
+
+// Extension is what stands after the last dot of a path's name, "" for none
+// and for a name whose only dot is its first byte.
+func Extension(p string) string {
+	name := Basename(p)
+	if i := strings.LastIndexByte(name, '.'); i > 0 {
+		return name[i+1:]
+	}
+	return ""
+}
+
+func lastSeparator(p string) int {
+	if windowsPath(p) {
+		return strings.LastIndexAny(p, `/\`)
+	}
+	return strings.LastIndexByte(p, '/')
+}
+
+func windowsPath(p string) bool {
+	return strings.HasPrefix(p, `\\`) || len(p) >= 3 && p[1] == ':' && (p[2] == '\\' || p[2] == '/')
+}
+
+func extract(a []value.Value) value.Value {
+	re, err := regexp.Compile(a[1].Text())
+	if err != nil {
+		return value.Value{}
+	}
+	m := re.FindStringSubmatch(a[0].Text())
+	group := int64(0)
+	if len(a) == 3 {
+		group = a[2].Int()
+	}
+	if group < 0 || group >= int64(len(m)) {
+		return value.Value{}
+	}
+	return value.NewText(m[group])
+}
+
+func base64Decode(a []value.Value) value.Value {
+	b, err := base64.StdEncoding.DecodeString(a[0].Text())
+	if err != nil {
+		b, err = base64.RawStdEncoding.DecodeString(a[0].Text())
+	}
+	if err != nil {
+		return value.Value{}
+	}
+	return value.NewBytes(b)
+}
+
+func hexOf(a []value.Value) value.Value {
+	switch a[0].Type() {
+	case value.Text:
+		return value.NewText(hex.EncodeToString([]byte(a[0].Text())))
+	case value.Bytes:
+		return value.NewText(hex.EncodeToString(a[0].Bytes()))
+	}
+	return value.NewText(fmt.Sprintf("%x", a[0].Int()))
+}
+
+func entropyOf(a []value.Value) value.Value {
+	text := textOf(a[0])
+	var count [256]int
+	for i := range len(text) {
+		count[text[i]]++
+	}
+	bits := 0.0
+	for _, n := range count {
+		if n > 0 {
+			p := float64(n) / float64(len(text))
+			bits -= p * math.Log2(p)
+		}
+	}
+	return value.NewFloat(bits)
+}
+
+func coalesce(a []value.Value) value.Value {
+	for _, v := range a {
+		if !v.IsNull() {
+			return v
+		}
+	}
+	return value.Value{}
+}
+
+func ifElse(a []value.Value) value.Value {
+	if a[0].Bool() {
+		return a[1]
+	}
+	if len(a) == 3 {
+		return a[2]
+	}
+	return value.Value{}
+}
+
+func formatTime(a []value.Value) value.Value {
+	t := a[0].Time().UTC()
+	layouts := map[byte]string{'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04", 'S': "05", 'j': "002", 'a': "Mon", 'b': "Jan"}
+	var b strings.Builder
+	layout := a[1].Text()
+	for i := 0; i < len(layout); i++ {
+		if layout[i] != '%' || i+1 == len(layout) {
+			b.WriteByte(layout[i])
+			continue
+		}
+		i++
+		switch l, ok := layouts[layout[i]]; {
+		case ok:
+			b.WriteString(t.Format(l))
+		case layout[i] == 's':
+			fmt.Fprintf(&b, "%d", t.Unix())
+		default:
+			b.WriteByte(layout[i])
+		}
+	}
+	return value.NewText(b.String())
+}
+
+func truncate(a []value.Value) value.Value {
+	d := int64(a[1].Duration())
+	if d <= 0 {
+		return value.Value{}
+	}
+	t := a[0].Time()
+	// Seconds first: nanoseconds since 1970 overflow in the year 2262.
+	if whole := d / int64(time.Second); d%int64(time.Second) == 0 {
+		s := t.Unix()
+		return value.NewTime(time.Unix(s-((s%whole)+whole)%whole, 0).UTC())
+	}
+	n := t.UnixNano()
+	return value.NewTime(time.Unix(0, n-((n%d)+d)%d).UTC())
+}
+
+func inCIDR(a []value.Value) value.Value {
+	return value.NewBool(a[1].CIDR().Contains(a[0].IP().Unmap()))
+}
+
+func isPrivate(a []value.Value) value.Value {
+	ip := a[0].IP().Unmap()
+	return value.NewBool(ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast())
+}
+
+func listContains(a []value.Value) value.Value {
+	for _, v := range a[0].List() {
+		if eq, ok := value.Equal(v, a[1]); ok && eq {
+			return value.NewBool(true)
+		}
+	}
+	return value.NewBool(false)
+}
+
+func listAny(a []value.Value) value.Value { return listGlobs(a, false) }
+func listAll(a []value.Value) value.Value { return listGlobs(a, true) }
+
+func listGlobs(a []value.Value, all bool) value.Value {
+	g, err := value.CompileGlob(a[1].Text(), value.GlobOptions{})
+	if err != nil {
+		return value.Value{}
+	}
+	for _, v := range a[0].List() {
+		if g.Match(textOf(v)) != all {
+			return value.NewBool(!all)
+		}
+	}
+	return value.NewBool(all)
+}
+
+func permissions(a []value.Value) value.Value {
+	const bits = 0o7777
+	return value.NewMode(uint32(a[0].Int()) & bits)
+}

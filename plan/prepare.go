@@ -1,0 +1,198 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// ErrInvalid is the root of every error about a plan that cannot be run.
+var ErrInvalid = errors.New("plan: invalid")
+
+// Prepare checks that the plan holds together (every number names something
+// that is there) and compiles its patterns and sets. It must be called once
+// before the plan is run, and before it is shared; Decode has done so.
+func (p *Plan) Prepare() error {
+	for _, s := range p.Sets {
+		if err := s.prepare(); err != nil {
+			return err
+		}
+	}
+	c := &preparer{plan: p, facts: len(p.Facts)}
+	c.outs = len(p.Facts)
+	c.expr(p.Target)
+	c.outs = 0
+	for _, t := range p.Tables {
+		c.table(t)
+	}
+	for _, t := range p.Subs {
+		c.table(t)
+	}
+	if len(p.Tables) == 0 {
+		c.fail("no table")
+	}
+	return c.err
+}
+
+type preparer struct {
+	plan  *Plan
+	slots []*Slot // that expressions may speak of
+	outs  int     // columns that Out may number
+	facts int
+	err   error
+}
+
+func (c *preparer) fail(format string, args ...any) {
+	if c.err == nil {
+		c.err = fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+	}
+}
+
+func (c *preparer) table(t *Table) {
+	if len(t.Slots) == 0 || t.Slots[0].Key != nil || t.Slots[0].Link {
+		c.fail("table %q does not begin with a scan", t.Name)
+		return
+	}
+	for i, s := range t.Slots {
+		c.slots, c.outs = t.Slots[:i], 0
+		c.expr(s.Key)
+		c.exprs(s.JoinThere)
+		c.slots = t.Slots[:i+1]
+		c.exprs(s.JoinHere)
+		c.expr(s.Filter)
+		if len(s.JoinHere) != len(s.JoinThere) {
+			c.fail("slot %d of table %q joins %d with %d", i, t.Name, len(s.JoinHere), len(s.JoinThere))
+		}
+		for _, f := range s.FilterColumns {
+			c.within(f, len(s.Columns), "filter column")
+		}
+		c.outs = 1
+		for _, q := range s.Questions {
+			c.expr(q.Test)
+			if q.Kind < Contains || q.Kind > LineTest || (q.Kind == LineTest) != (q.Test != nil) {
+				c.fail("slot %d of table %q has a question of no kind", i, t.Name)
+			}
+		}
+	}
+	c.slots, c.outs = t.Slots, 0
+	c.expr(t.Where)
+	if t.Group != nil {
+		c.exprs(t.Group.Keys)
+		for _, a := range t.Group.Aggs {
+			c.expr(a.Arg)
+		}
+		c.slots, c.outs = nil, len(t.Group.Keys)+len(t.Group.Aggs)
+	}
+	c.expr(t.Having)
+	for _, o := range t.Outputs {
+		c.expr(o.Expr)
+	}
+	for _, o := range t.Order {
+		c.expr(o.Expr)
+	}
+}
+
+func (c *preparer) exprs(xs []Expr) {
+	for _, x := range xs {
+		c.expr(x)
+	}
+}
+
+func (c *preparer) within(i, n int, what string) {
+	if i < 0 || i >= n {
+		c.fail("%s %d of %d", what, i, n)
+	}
+}
+
+func (c *preparer) expr(e Expr) {
+	Walk(e, c.node)
+}
+
+func (c *preparer) node(e Expr) {
+	switch e := e.(type) {
+	case *Col:
+		c.within(e.Slot, len(c.slots), "slot")
+		if c.err == nil {
+			c.within(e.Index, len(c.slots[e.Slot].Columns), "column")
+		}
+	case *Ask:
+		c.within(e.Slot, len(c.slots), "slot")
+		if c.err == nil {
+			c.within(e.Question, len(c.slots[e.Slot].Questions), "question")
+		}
+	case *IsMissing:
+		c.within(e.Slot, len(c.slots), "slot")
+	case *Out:
+		c.within(e.Index, c.outs, "output")
+	case *InSub:
+		c.within(e.Sub, len(c.plan.Subs), "subquery")
+		if c.err == nil && len(e.Xs) != len(c.plan.Subs[e.Sub].Outputs) {
+			c.fail("a tuple of %d against a subquery of %d", len(e.Xs), len(c.plan.Subs[e.Sub].Outputs))
+		}
+	case *InSet:
+		c.within(e.Set, len(c.plan.Sets), "set")
+		if c.err == nil {
+			e.set = c.plan.Sets[e.Set]
+			if len(e.Xs) != e.set.Width {
+				c.fail("a tuple of %d against a set of %d", len(e.Xs), e.set.Width)
+			}
+		}
+	case *Match:
+		c.match(e)
+	case *Call:
+		fn, ok := FuncByName(e.Func)
+		switch {
+		case !ok:
+			c.fail("no function %q", e.Func)
+		case len(e.Args) < fn.Min || fn.Max >= 0 && len(e.Args) > fn.Max:
+			c.fail("function %s with %d arguments", e.Func, len(e.Args))
+		}
+		e.fn = fn
+	}
+}
+
+func (c *preparer) match(e *Match) {
+	if e.Dynamic != nil {
+		if plainTest(e.Op, "", e.Fold) == nil || len(e.Patterns) > 0 {
+			c.fail("%s takes constant patterns", e.Op)
+		}
+		return
+	}
+	e.tests = make([]func(string) bool, len(e.Patterns))
+	for i, p := range e.Patterns {
+		test, err := CompileMatch(e.Op, p, e.Fold)
+		if err != nil {
+			c.fail("%s %q: %v", e.Op, p, err)
+		}
+		e.tests[i] = test
+	}
+}
+
+func (s *Set) prepare() error {
+	if s.Width < 1 || len(s.Values)%s.Width != 0 {
+		return fmt.Errorf("%w: set %q holds %d values in tuples of %d", ErrInvalid, s.Name, len(s.Values), s.Width)
+	}
+	s.index = make(map[string]struct{}, len(s.Values)/s.Width)
+	var key []byte
+	for i := 0; i < len(s.Values); i += s.Width {
+		key = key[:0]
+		for _, v := range s.Values[i : i+s.Width] {
+			key = s.appendKey(key, v)
+		}
+		s.index[string(key)] = struct{}{}
+	}
+	return nil
+}
+
+// appendKey appends the key under which a value is looked up.
+func (s *Set) appendKey(dst []byte, v value.Value) []byte {
+	if s.Fold && v.Type() == value.Text {
+		v = value.NewText(strings.ToLower(v.Text()))
+	}
+	return v.AppendKey(dst)
+}
+
+// Len is the number of tuples in the set.
+func (s *Set) Len() int { return len(s.Values) / max(s.Width, 1) }

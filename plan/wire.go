@@ -1,0 +1,316 @@
+package plan
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// The wire form of a plan, version 1.
+//
+// It begins with the four bytes "QPL1". The Plan follows, its exported fields
+// in the order in which plan.go declares them, and each of these by its type:
+//
+//	bool       one byte, 0 or 1
+//	integers   zig-zag varint, as short as can be (encoding/binary); an
+//	           unsigned one of a byte is that byte
+//	string     its length as varint, its bytes
+//	slice      0 for nil, else 1 + its length, as varint; its members
+//	pointer    one byte, 0 for nil or 1; what it points to
+//	struct     its exported fields in order
+//	Expr       one byte, the tag from exprTags, 0 for nil; the fields
+//	Value      value.AppendBinary
+//
+// There is one encoding of every plan, and Decode refuses every other: a
+// longer varint, an unknown tag, bytes that are left over.
+const magic = "QPL1"
+
+// Bounds of a plan that comes from elsewhere.
+const (
+	MaxPlan      = 64 << 20  // bytes: room for a million hashes
+	maxPlanDepth = 200       // nodes within nodes: the language nests 64 deep
+	maxNodes     = 4_000_000 // members and nodes: each takes memory beyond its bytes
+)
+
+// ErrMalformed says that bytes are no plan.
+var ErrMalformed = errors.New("plan: malformed")
+
+// exprTags number the expressions on the wire. A number is never used again.
+var exprTags = []reflect.Type{
+	1: reflect.TypeFor[Const](), 2: reflect.TypeFor[Col](), 3: reflect.TypeFor[Out](),
+	4: reflect.TypeFor[Now](), 5: reflect.TypeFor[Ask](), 6: reflect.TypeFor[Not](),
+	7: reflect.TypeFor[And](), 8: reflect.TypeFor[Or](), 9: reflect.TypeFor[Cmp](),
+	10: reflect.TypeFor[Between](), 11: reflect.TypeFor[InSet](), 12: reflect.TypeFor[InSub](),
+	13: reflect.TypeFor[Match](), 14: reflect.TypeFor[IsNull](), 15: reflect.TypeFor[IsMissing](),
+	16: reflect.TypeFor[Call](),
+}
+
+var (
+	exprType  = reflect.TypeFor[Expr]()
+	valueType = reflect.TypeFor[value.Value]()
+)
+
+// Encode gives the wire form.
+func (p *Plan) Encode() []byte {
+	return encode([]byte(magic), reflect.ValueOf(p).Elem())
+}
+
+func encode(dst []byte, v reflect.Value) []byte {
+	if v.Type() == valueType {
+		return value.AppendBinary(dst, v.Interface().(value.Value))
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		return append(dst, flag(v.Bool()))
+	case reflect.Int, reflect.Int64:
+		return binary.AppendVarint(dst, v.Int())
+	case reflect.Uint8:
+		return append(dst, byte(v.Uint()))
+	case reflect.String:
+		return append(binary.AppendUvarint(dst, uint64(v.Len())), v.String()...)
+	case reflect.Slice:
+		if v.IsNil() {
+			return append(dst, 0)
+		}
+		dst = binary.AppendUvarint(dst, uint64(v.Len())+1)
+		for i := range v.Len() {
+			dst = encode(dst, v.Index(i))
+		}
+	case reflect.Pointer:
+		if v.IsNil() {
+			return append(dst, 0)
+		}
+		return encode(append(dst, 1), v.Elem())
+	case reflect.Interface:
+		if v.IsNil() {
+			return append(dst, 0)
+		}
+		node := v.Elem().Elem()
+		return encode(append(dst, tagOf(node.Type())), node)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				dst = encode(dst, v.Field(i))
+			}
+		}
+	}
+	return dst
+}
+
+func flag(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func tagOf(t reflect.Type) byte {
+	for i, known := range exprTags {
+		if known == t {
+			return byte(i)
+		}
+	}
+	panic("plan: no tag for " + t.String())
+}
+
+// Decode reads a plan from its wire form and prepares it. The error wraps
+// ErrMalformed where the bytes are no plan, ErrInvalid where the plan does not
+// hold together.
+func Decode(b []byte) (*Plan, error) {
+	if len(b) > MaxPlan {
+		return nil, fmt.Errorf("%w: %d bytes, more than %d", ErrMalformed, len(b), MaxPlan)
+	}
+	if len(b) < len(magic) || string(b[:len(magic)]) != magic {
+		return nil, fmt.Errorf("%w: it does not begin with %s", ErrMalformed, magic)
+	}
+	p := &Plan{}
+	d := decoder{rest: b[len(magic):], nodes: maxNodes}
+	if err := d.decode(reflect.ValueOf(p).Elem(), 0); err != nil {
+		return nil, fmt.Errorf("%w: byte %d: %w", ErrMalformed, len(b)-len(d.rest), err)
+	}
+	if len(d.rest) > 0 {
+		return nil, fmt.Errorf("%w: %d bytes are left over", ErrMalformed, len(d.rest))
+	}
+	if err := p.Prepare(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+type decoder struct {
+	rest  []byte
+	nodes int // that may still come
+}
+
+var (
+	errShort     = errors.New("it ends too early")
+	errCanonical = errors.New("it is not in the shortest form")
+	errNested    = errors.New("it is nested too deep")
+	errNodes     = errors.New("it has too many parts")
+	errNilNode   = errors.New("something is missing that must be there")
+)
+
+func (d *decoder) decode(v reflect.Value, depth int) error {
+	if d.nodes--; d.nodes < 0 {
+		return errNodes
+	}
+	if depth > maxPlanDepth {
+		return errNested
+	}
+	if v.Type() == valueType {
+		val, rest, err := value.DecodeBinary(d.rest)
+		if err != nil {
+			return err
+		}
+		d.rest = rest
+		v.Set(reflect.ValueOf(val))
+		return nil
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !v.Type().Field(i).IsExported() {
+				continue
+			}
+			if err := d.decode(v.Field(i), depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	case reflect.Slice:
+		return d.slice(v, depth)
+	case reflect.Pointer:
+		// Every pointer in a slice must lead somewhere; Group may be nil.
+		there, err := d.bool()
+		if err != nil || !there {
+			return err
+		}
+		v.Set(reflect.New(v.Type().Elem()))
+		return d.decode(v.Elem(), depth+1)
+	case reflect.Interface:
+		return d.expr(v, depth)
+	}
+	return d.scalar(v)
+}
+
+func (d *decoder) scalar(v reflect.Value) error {
+	switch v.Kind() {
+	case reflect.Bool:
+		b, err := d.bool()
+		v.SetBool(b)
+		return err
+	case reflect.Uint8:
+		b, err := d.byte()
+		v.SetUint(uint64(b))
+		return err
+	case reflect.Int, reflect.Int64:
+		n, size := binary.Varint(d.rest)
+		if size <= 0 {
+			return errShort
+		}
+		if len(binary.AppendVarint(nil, n)) != size {
+			return errCanonical
+		}
+		d.rest = d.rest[size:]
+		v.SetInt(n)
+		return nil
+	}
+	n, err := d.count()
+	if err != nil {
+		return err
+	}
+	v.SetString(string(d.rest[:n]))
+	d.rest = d.rest[n:]
+	return nil
+}
+
+func (d *decoder) slice(v reflect.Value, depth int) error {
+	n, size := binary.Uvarint(d.rest)
+	switch {
+	case size <= 0:
+		return errShort
+	case len(binary.AppendUvarint(nil, n)) != size:
+		return errCanonical
+	case n == 0:
+		d.rest = d.rest[size:]
+		return nil
+	}
+	// Every member takes a byte at least, so a length that lies is refused
+	// before memory is given for it.
+	if n-1 > uint64(len(d.rest)-size) {
+		return errShort
+	}
+	d.rest = d.rest[size:]
+	v.Set(reflect.MakeSlice(v.Type(), int(n-1), int(n-1)))
+	for i := range v.Len() {
+		item := v.Index(i)
+		if err := d.decode(item, depth+1); err != nil {
+			return err
+		}
+		if (item.Kind() == reflect.Pointer || item.Kind() == reflect.Interface) && item.IsNil() {
+			return errNilNode
+		}
+	}
+	return nil
+}
+
+// optional names the fields of expressions and tables that may be nil.
+func optional(t reflect.Type, field string) bool {
+	return t == reflect.TypeFor[Match]() && field == "Dynamic"
+}
+
+func (d *decoder) expr(v reflect.Value, depth int) error {
+	tag, err := d.byte()
+	if err != nil || tag == 0 {
+		return err
+	}
+	if int(tag) >= len(exprTags) {
+		return fmt.Errorf("no expression has the tag %d", tag)
+	}
+	node := reflect.New(exprTags[tag])
+	if err := d.decode(node.Elem(), depth+1); err != nil {
+		return err
+	}
+	for i := range node.Elem().NumField() {
+		field := node.Elem().Field(i)
+		name := node.Elem().Type().Field(i)
+		if field.Type() == exprType && field.IsNil() && !optional(exprTags[tag], name.Name) {
+			return errNilNode
+		}
+	}
+	v.Set(node)
+	return nil
+}
+
+func (d *decoder) byte() (byte, error) {
+	if len(d.rest) == 0 {
+		return 0, errShort
+	}
+	b := d.rest[0]
+	d.rest = d.rest[1:]
+	return b, nil
+}
+
+func (d *decoder) bool() (bool, error) {
+	b, err := d.byte()
+	if err == nil && b > 1 {
+		err = errCanonical
+	}
+	return b == 1, err
+}
+
+// count reads the length of bytes that follow.
+func (d *decoder) count() (int, error) {
+	n, size := binary.Uvarint(d.rest)
+	switch {
+	case size <= 0 || n > uint64(len(d.rest)-size):
+		return 0, errShort
+	case len(binary.AppendUvarint(nil, n)) != size:
+		return 0, errCanonical
+	}
+	d.rest = d.rest[size:]
+	return int(n), nil
+}

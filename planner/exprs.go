@@ -1,0 +1,264 @@
+package planner
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// condition checks an expression that must be true or false.
+func (s *scope) condition(e lang.Expr) (plan.Expr, bool) {
+	t, ok := s.operand(e, false)
+	if !ok {
+		return nil, false
+	}
+	if t.typ != value.Bool && t.typ != value.Null {
+		s.c.report(notACondition(e, t.typ))
+		return nil, false
+	}
+	return t.expr, true
+}
+
+// constant checks an expression that must be a value, known now, of a type.
+func (s *scope) constant(e lang.Expr, want value.Type) (value.Value, bool) {
+	t, ok := s.operand(e, true)
+	if !ok {
+		return value.Value{}, false
+	}
+	v, isConst := t.constant()
+	if !isConst {
+		s.c.report(notConstant(e))
+		return value.Value{}, false
+	}
+	if v.Type() == want {
+		return v, true
+	}
+	converted, err := value.Convert(v, want, s.c.in.Now)
+	if err != nil {
+		s.c.report(wrongLiteral(e.Span(), want, err))
+		return value.Value{}, false
+	}
+	return converted, true
+}
+
+// operand checks any expression. With word, a bare word that names no column
+// is text.
+func (s *scope) operand(e lang.Expr, word bool) (typed, bool) {
+	if s.group != nil {
+		if t, ok := s.group.key(s, e); ok {
+			return t, true
+		}
+	}
+	switch e := e.(type) {
+	case *lang.Literal:
+		return typed{expr: &plan.Const{Value: e.Value}, typ: e.Value.Type(), node: e}, true
+	case *lang.Name:
+		return s.column(e, word)
+	case *lang.ParamRef:
+		return s.param(e)
+	case *lang.Paren:
+		return s.operand(e.X, word)
+	case *lang.Unary:
+		return s.unary(e)
+	case *lang.Binary:
+		if e.Op == lang.OpAnd || e.Op == lang.OpOr {
+			return s.logic(e)
+		}
+		return s.arithmetic(e)
+	case *lang.Call:
+		return s.call(e)
+	case *lang.Compare, *lang.In, *lang.Between, *lang.Is:
+		return s.predicate(e)
+	}
+	s.c.report(misplaced(e))
+	return typed{}, false
+}
+
+func (s *scope) param(e *lang.ParamRef) (typed, bool) {
+	s.c.used[e.Name] = true
+	if l, ok := s.c.lets[e.Name]; ok {
+		return s.operand(l.Value, true)
+	}
+	p, ok := s.c.params[e.Name]
+	if !ok {
+		s.c.report(unknownParameter(e.Span(), e.Name, s.c.parameterNames()))
+		return typed{}, false
+	}
+	typ, ok := value.ParseType(p.Type.Name)
+	if !ok {
+		return typed{}, false // reported where it is declared
+	}
+	var v value.Value
+	text, given := s.c.in.Params[e.Name]
+	switch {
+	case given:
+		var err error
+		if v, err = parseParam(text, typ, s.c.in.Now); err != nil {
+			s.c.report(badParameter(p, text, err))
+			return typed{}, false
+		}
+	case p.Default != nil:
+		if v, ok = s.constant(p.Default, typ); !ok {
+			return typed{}, false
+		}
+	default:
+		s.c.report(parameterWithoutValue(p))
+		return typed{}, false
+	}
+	return typed{expr: &plan.Const{Value: v}, typ: typ, node: e}, true
+}
+
+func (s *scope) unary(e *lang.Unary) (typed, bool) {
+	if e.Op == lang.OpNot {
+		s.negated = !s.negated
+		x, ok := s.condition(e.X)
+		s.negated = !s.negated
+		return s.fold(typed{expr: &plan.Not{X: x}, typ: value.Bool, node: e}, x), ok
+	}
+	x, ok := s.operand(e.X, false)
+	if !ok {
+		return x, false
+	}
+	return s.function("neg", e, []typed{x})
+}
+
+func (s *scope) logic(e *lang.Binary) (typed, bool) {
+	var xs []plan.Expr
+	ok := true
+	for _, part := range flatten(e, e.Op) {
+		x, fine := s.condition(part)
+		ok = ok && fine
+		xs = append(xs, x)
+	}
+	if !ok {
+		return typed{}, false
+	}
+	t := typed{expr: &plan.And{Xs: xs}, typ: value.Bool, node: e}
+	if e.Op == lang.OpOr {
+		t.expr = &plan.Or{Xs: xs}
+	}
+	return s.fold(t, xs...), true
+}
+
+// flatten lists the parts of a chain of one operator.
+func flatten(e lang.Expr, op lang.Op) []lang.Expr {
+	if b, ok := e.(*lang.Binary); ok && b.Op == op {
+		return append(flatten(b.X, op), flatten(b.Y, op)...)
+	}
+	return []lang.Expr{e}
+}
+
+func (s *scope) arithmetic(e *lang.Binary) (typed, bool) {
+	x, okX := s.operand(e.X, false)
+	y, okY := s.operand(e.Y, false)
+	if !okX || !okY {
+		return typed{}, false
+	}
+	return s.function(e.Op.String(), e, []typed{x, y})
+}
+
+func (s *scope) call(e *lang.Call) (typed, bool) {
+	if agg, ok := plan.AggByName(e.Name.Name); ok && !(agg == plan.AggAny && len(e.Args) == 2) {
+		if s.group == nil {
+			s.c.report(aggregateMisplaced(e))
+			return typed{}, false
+		}
+		return s.group.aggregate(s, e, agg)
+	}
+	args := make([]typed, len(e.Args))
+	for i, a := range e.Args {
+		var ok bool
+		if args[i], ok = s.operand(a, false); !ok {
+			return typed{}, false
+		}
+	}
+	switch e.Name.Name {
+	case "now":
+		if len(args) == 0 {
+			return typed{expr: &plan.Now{}, typ: value.Time, node: e}, true
+		}
+		s.c.report(wrongCount(e, "now()"))
+		return typed{}, false
+	case "age":
+		if len(args) != 1 || args[0].typ != value.Time && args[0].typ != value.Null {
+			s.c.report(wrongCount(e, "age(time)"))
+			return typed{}, false
+		}
+		return s.function("-", e, []typed{{expr: &plan.Now{}, typ: value.Time}, args[0]})
+	}
+	f, ok := plan.FuncByName(e.Name.Name)
+	if !ok || f.Signature == "" {
+		s.c.report(unknownFunction(e.Name, functionNames()))
+		return typed{}, false
+	}
+	if len(args) < f.Min || f.Max >= 0 && len(args) > f.Max {
+		s.c.report(wrongCount(e, f.Signature))
+		return typed{}, false
+	}
+	return s.function(f.Name, e, args)
+}
+
+// function applies a function or operator of the table to checked arguments.
+func (s *scope) function(name string, e lang.Expr, args []typed) (typed, bool) {
+	f, _ := plan.FuncByName(name)
+	types := make([]value.Type, len(args))
+	exprs := make([]plan.Expr, len(args))
+	for i, a := range args {
+		types[i], exprs[i] = a.typ, a.expr
+	}
+	typ, err := f.Type(types)
+	if err != nil {
+		s.c.report(wrongArguments(e, f.Signature, err))
+		return typed{}, false
+	}
+	if name == "extract" {
+		if p, ok := args[1].constant(); ok {
+			if _, err := plan.CompileMatch(plan.Regexp, p.Text(), false); err != nil {
+				s.c.report(badRegexp(args[1].node.Span(), p.Text(), err))
+				return typed{}, false
+			}
+		}
+	}
+	elem := value.Null
+	if name == "split" {
+		elem = value.Text
+	}
+	return s.fold(typed{expr: plan.NewCall(f, exprs...), typ: typ, elem: elem, node: e}, exprs...), true
+}
+
+func functionNames() []string {
+	names := []string{"now", "age", "count", "hosts", "min", "max", "sum", "avg", "any", "list"}
+	for _, f := range plan.Funcs() {
+		names = append(names, f.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// fold computes an expression whose parts are all constants. The result keeps
+// the type that was checked, null aside.
+func (s *scope) fold(t typed, parts ...plan.Expr) typed {
+	for _, p := range parts {
+		if _, ok := p.(*plan.Const); !ok {
+			return t
+		}
+	}
+	v, err := t.expr.Eval(nil)
+	if err != nil || s.c.in.Naive {
+		return t
+	}
+	t.expr = &plan.Const{Value: v}
+	return t
+}
+
+// nameText gives the words of a dotted name, as they were written.
+func nameText(n *lang.Name) string {
+	var parts []string
+	for _, p := range n.Parts {
+		parts = append(parts, p.Name)
+	}
+	return strings.Join(parts, ".")
+}

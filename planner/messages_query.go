@@ -1,0 +1,186 @@
+package planner
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// The messages about lists, places, groups and settings; those about names
+// and types are in messages.go.
+
+func noLists(ref *lang.ListRef) lang.Diagnostic {
+	return problem(CodeUnreadableList, ref.Span(), "", "there are no list files here")
+}
+
+func unreadableList(ref *lang.ListRef, err error) lang.Diagnostic {
+	hint := err.Error()
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		hint = fmt.Sprintf("%v; a list is looked for from the folder of the query file: %s", path.Err, path.Path)
+	}
+	return problem(CodeUnreadableList, ref.Span(), hint, "the list @%s cannot be read", ref.Path)
+}
+
+func emptyList(at lang.Span) lang.Diagnostic {
+	return problem(CodeEmptyList, at, "one entry a line; blank lines and lines that begin with # do not count", "the list has no entry")
+}
+
+func listTooLong(ref *lang.ListRef, what string) lang.Diagnostic {
+	return problem(CodeListTooLong, ref.Span(), "split it over several queries", "the list @%s has %s", ref.Path, what)
+}
+
+func badListLine(ref *lang.ListRef, line int, text string, err error) lang.Diagnostic {
+	return problem(CodeBadListLine, ref.Span(), trimError(err), "line %d of @%s does not fit: %s", line, ref.Path, quoted(text))
+}
+
+func moreListProblems(ref *lang.ListRef, n int) lang.Diagnostic {
+	return problem(CodeBadListLine, ref.Span(), "", "%d more of the lines of @%s do not fit", n, ref.Path)
+}
+
+func someSizes(ref *lang.ListRef, sizes, all int) lang.Diagnostic {
+	return problem(CodeBadListLine, ref.Span(), "give every hash its size, or none", "%d of the %d entries of @%s have a size", sizes, all, ref.Path)
+}
+
+func sizesWithoutColumn(ref *lang.ListRef) lang.Diagnostic {
+	return problem(CodeBadListLine, ref.Span(), "leave the sizes out", "@%s gives sizes, and there is no column size beside the hash", ref.Path)
+}
+
+func locatorMissing(s *lang.Scan, schema *modules.Schema, joined bool) lang.Diagnostic {
+	hint := "say where: FIND " + schema.Name + " " + schema.Locator.Example
+	if joined && schema.Key != "" {
+		hint += fmt.Sprintf(", or tell it from another scan: WHERE %s.%s = …", aliasOf(s), schema.Key)
+	}
+	return problem(CodeLocatorMissing, s.Span(), hint, "%s does not know where to look", schema.Name)
+}
+
+func aliasOf(s *lang.Scan) string {
+	if s.Alias != nil {
+		return s.Alias.Name
+	}
+	return s.Module.Name
+}
+
+func takesNoLocator(at lang.Span, module string) lang.Diagnostic {
+	return problem(CodeTakesNoLocator, at, "leave it out", "%s cannot be told where to look", module)
+}
+
+func relativeLocator(at lang.Span, text string) lang.Diagnostic {
+	return problem(CodeRelativeLocator, at, "begin with a / or a drive", "%q is relative, and other hosts are in no folder", text)
+}
+
+func lineInWhere(n lang.Ident) lang.Diagnostic {
+	return problem(CodeLineInWhere, n.Span(), "to choose files by their lines write ANY LINE …; "+n.Name+" can be returned", "%s speaks of the lines that matched, and cannot choose them", n.Name)
+}
+
+func lineWithoutQuestion(at lang.Span) lang.Diagnostic {
+	return problem(CodeLineWithoutQuestion, at, `ask which: CONTAINS "…", MATCHES '…' or ANY LINE …`, "no condition says which lines are meant")
+}
+
+func lineElsewhere(at lang.Span, name string) lang.Diagnostic {
+	return problem(CodeLineElsewhere, at, "put the scan whose lines are wanted first", "%s can be returned of the first scan only", name)
+}
+
+func lineInSubquery(at lang.Span) lang.Diagnostic {
+	return problem(CodeMisplaced, at, "use a list: ANY LINE IN @list", "lines cannot be looked up in a subquery")
+}
+
+func subqueryWidth(at lang.Span, got, want int) lang.Diagnostic {
+	return problem(CodeSubqueryWidth, at, "name them: RETURN …", "the subquery returns %d columns where %d are looked up", got, want)
+}
+
+func subqueryType(at lang.Span, name string, got value.Type, other string, want value.Type) lang.Diagnostic {
+	return problem(CodeSubqueryType, at, "", "the subquery's %s is %s, and %s is %s", name, article(got), other, article(want))
+}
+
+func subqueryTooDeep(at lang.Span) lang.Diagnostic {
+	return problem(CodeSubqueryTooDeep, at, "split the query", "more than %d subqueries stand in each other", maxSubqueries)
+}
+
+func aggregateMisplaced(e *lang.Call) lang.Diagnostic {
+	return problem(CodeAggregateMisplaced, e.Span(), "groups are chosen by HAVING: … GROUP BY owner HAVING count() > 1", "%s() is of a group and cannot choose rows", e.Name.Name)
+}
+
+func notGrouped(n *lang.Name, name string) lang.Diagnostic {
+	return problem(CodeNotGrouped, n.Span(), "add GROUP BY "+name+", or take one of its values: any("+name+")", "%s differs within a group", name)
+}
+
+func groupWithoutReturn(at lang.Span) lang.Diagnostic {
+	return problem(CodeGroupWithoutReturn, at, "add RETURN owner, count() before GROUP BY owner, or write STACK owner", "GROUP BY does not say what to return of each group")
+}
+
+func notANumber(e *lang.Call, t value.Type) lang.Diagnostic {
+	return problem(CodeNotANumber, e.Span(), "", "%s is of numbers, sizes or durations, not of %s", e.Name.Name, t)
+}
+
+func listLength(at lang.Span) lang.Diagnostic {
+	return problem(CodeListLength, at, fmt.Sprintf("write 1 to %d", maxListed), "list cannot keep so many")
+}
+
+func outputTwice(at lang.Span, name string) lang.Diagnostic {
+	return problem(CodeOutputTwice, at, "give one another name: "+name+" AS other", "two columns are called %q", name)
+}
+
+func orderByNumber(l *lang.Literal) lang.Diagnostic {
+	return problem(CodeOrderByNumber, l.Span(), "name the column", "%s is the same for every row", nodeText(l))
+}
+
+func orderNotReturned(at lang.Span, text string) lang.Diagnostic {
+	return problem(CodeOrderNotReturned, at, "return it, or leave DISTINCT out", "%s is not returned, so distinct rows have no place by it", text)
+}
+
+func negativeLimit(at lang.Span) lang.Diagnostic {
+	return problem(CodeNegativeLimit, at, "", "a limit cannot be negative")
+}
+
+func settingOutOfRange(w *lang.Setting, s *Setting) lang.Diagnostic {
+	return problem(CodeSettingOutOfRange, w.Value.Span(), "it may be "+s.Range(), "%s cannot be %s", s.Name, nodeText(w.Value))
+}
+
+func settingTwice(n lang.Ident) lang.Diagnostic {
+	return problem(CodeSettingTwice, n.Span(), "leave one out", "%s is set twice", n.Name)
+}
+
+func notYet(at lang.Span, what string) lang.Diagnostic {
+	return problem(CodeNotYet, at, "", "%s is part of the language and cannot run yet", what)
+}
+
+func notPlanned(at lang.Span, err error) lang.Diagnostic {
+	return problem(CodeNotPlanned, at, "this is a fault of quaestor's: please report the query", "the query gave no plan: %v", err)
+}
+
+func unusedName(n lang.Ident, what string) lang.Diagnostic {
+	return problem(CodeUnusedName, n.Span(), "use it as $"+n.Name+", or leave it out", "nothing uses the %s %q", what, n.Name)
+}
+
+func bareWordNearColumn(n lang.Ident, near string) lang.Diagnostic {
+	return problem(CodeBareWord, n.Span(), fmt.Sprintf("did you mean the column %s? for text write %q", near, n.Name), "%s is taken as text", n.Name)
+}
+
+func constantCondition(at lang.Span, v value.Value) lang.Diagnostic {
+	word := "never"
+	if v.Bool() {
+		word = "always"
+	}
+	return problem(CodeConstantCondition, at, "", "this is %s true", word)
+}
+
+func leadingDotStar(at lang.Span, p string) lang.Diagnostic {
+	return problem(CodeLeadingDotStar, at, "leave the .* out: a regular expression may match anywhere", "%s begins with .*, which only costs time", quoted(p))
+}
+
+func globWithPercent(at lang.Span, p string) lang.Diagnostic {
+	return problem(CodeGlobWithPercent, at, "for % and _ write LIKE; GLOB has * and ?", "%s holds a %% that GLOB takes literally", quoted(p))
+}
+
+func contentReturned(at lang.Span, text string) lang.Diagnostic {
+	return problem(CodeContentReturned, at, "return line for the lines that matched", "%s brings whole contents back", text)
+}
+
+func walksEverything(at lang.Span) lang.Diagnostic {
+	return problem(CodeWalksEverything, at, "name a folder, or add WITH depth = 3", "this walks the whole machine")
+}

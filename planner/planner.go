@@ -1,0 +1,241 @@
+// Package planner turns a query into a plan: it checks every name, type and
+// setting against a catalogue, reads the lists that the query names, and
+// decides how the question is asked, from cheap to dear.
+//
+// A newcomer needs [Compile]. What it refuses comes back as a *lang.Error
+// with every mistake in its place; what it doubts, as warnings. The steps
+// stand in files of their own: names.go (what a name means), exprs.go and
+// predicates.go (types), content.go (questions about content), locate.go
+// (where to look), order.go (from cheap to dear), shape.go (what comes back).
+//
+// The planner looks at no host. It must not be linked into an agent, which
+// takes plans and never parses queries.
+package planner
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// A Catalogue knows the schemas of the hosts that are asked.
+type Catalogue interface {
+	Schema(name string) (*modules.Schema, bool)
+	Names() []string
+}
+
+// Inputs are what a query needs from around it.
+type Inputs struct {
+	// Source is the text that the query was parsed from, for messages.
+	Source lang.Source
+	// Dir is the folder that relative @files and locators start from.
+	Dir string
+	// Params gives the parameters by name, as text.
+	Params map[string]string
+	// ReadList reads the file of an @list; nil: there are none.
+	ReadList func(path string) ([]byte, error)
+	// OS is the system that is asked, as in runtime.GOOS; "" for this one.
+	OS string
+	// Now is the time that dates in lists and parameters are read at.
+	Now time.Time
+	// Naive leaves the plan as the query was written: nothing is pushed into
+	// scans and nothing is reordered. Answers are the same; tests say so.
+	Naive bool
+}
+
+// Compile checks one query and plans it. The error is a *lang.Error that
+// names every mistake; warnings come with a good plan and with a bad one.
+func Compile(q *lang.Query, cat Catalogue, in Inputs) (*plan.Plan, []lang.Diagnostic, error) {
+	if in.OS == "" {
+		in.OS = runtime.GOOS
+	}
+	c := &compiler{cat: cat, in: in, plan: &plan.Plan{Query: lang.Format(q)}, sets: map[string]int{}}
+	c.query(q)
+	slices.SortStableFunc(c.warnings, bySpan)
+	if len(c.problems) == 0 {
+		if err := c.plan.Prepare(); err != nil {
+			c.report(notPlanned(q.Span(), err))
+		}
+	}
+	if len(c.problems) > 0 {
+		slices.SortStableFunc(c.problems, bySpan)
+		c.problems = slices.CompactFunc(c.problems, func(a, b lang.Diagnostic) bool { return a == b })
+		return nil, c.warnings, &lang.Error{Source: in.Source, Diagnostics: c.problems}
+	}
+	return c.plan, c.warnings, nil
+}
+
+func bySpan(a, b lang.Diagnostic) int { return a.Span.Start - b.Span.Start }
+
+type compiler struct {
+	cat      Catalogue
+	in       Inputs
+	plan     *plan.Plan
+	problems []lang.Diagnostic
+	warnings []lang.Diagnostic
+	params   map[string]*lang.Param
+	lets     map[string]*lang.Let
+	used     map[string]bool // parameters and lets that something names
+	sets     map[string]int  // plan.Sets by what they were made from
+	depth    int             // of subqueries
+}
+
+func (c *compiler) report(d lang.Diagnostic) { c.problems = append(c.problems, d) }
+func (c *compiler) warn(d lang.Diagnostic)   { c.warnings = append(c.warnings, d) }
+
+func (c *compiler) query(q *lang.Query) {
+	c.declare(q)
+	c.from(q.From)
+	if q.Every != nil {
+		c.report(notYet(q.Every.Span(), "EVERY"))
+	}
+	c.settings(q)
+	for i, f := range q.Finds {
+		t := c.find(f)
+		if t == nil {
+			continue
+		}
+		t.Or, t.Not = f.Or && i > 0, f.Not
+		t.Name = c.tableName(t.Name)
+		c.plan.Tables = append(c.plan.Tables, t)
+	}
+	c.checkUsed(q)
+}
+
+// tableName makes a name for a table that no earlier one has.
+func (c *compiler) tableName(name string) string {
+	free := name
+	for n := 2; slices.ContainsFunc(c.plan.Tables, func(t *plan.Table) bool { return t.Name == free }); n++ {
+		free = fmt.Sprintf("%s_%d", name, n)
+	}
+	return free
+}
+
+// declare takes the PARAMs and LETs of a query.
+func (c *compiler) declare(q *lang.Query) {
+	c.params, c.lets, c.used = map[string]*lang.Param{}, map[string]*lang.Let{}, map[string]bool{}
+	for _, p := range q.Params {
+		if c.declared(p.Name) {
+			continue
+		}
+		c.params[p.Name.Name] = p
+		if _, ok := value.ParseType(p.Type.Name); !ok {
+			c.report(unknownType(p.Type))
+		}
+	}
+	for _, l := range q.Lets {
+		if !c.declared(l.Name) {
+			c.lets[l.Name.Name] = l
+		}
+	}
+	for name := range c.in.Params {
+		if _, ok := c.params[name]; !ok {
+			c.report(unknownParameter(lang.Span{Start: q.Span().Start, End: q.Span().Start}, name, c.parameterNames()))
+		}
+	}
+}
+
+func (c *compiler) declared(name lang.Ident) bool {
+	_, p := c.params[name.Name]
+	_, l := c.lets[name.Name]
+	if p || l {
+		c.report(declaredTwice(name))
+	}
+	return p || l
+}
+
+func (c *compiler) checkUsed(q *lang.Query) {
+	for _, p := range q.Params {
+		if !c.used[p.Name.Name] {
+			c.warn(unusedName(p.Name, "parameter"))
+		}
+	}
+	for _, l := range q.Lets {
+		if !c.used[l.Name.Name] {
+			c.warn(unusedName(l.Name, "name"))
+		}
+	}
+}
+
+func (c *compiler) parameterNames() []string {
+	var names []string
+	for n := range c.params {
+		names = append(names, n)
+	}
+	for n := range c.lets {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// fleetFacts are the facts that an agent has beside the columns of the host
+// module.
+var fleetFacts = map[string]value.Type{
+	"agent_version": value.Version,
+	"last_seen":     value.Time,
+}
+
+func (c *compiler) from(f *lang.From) {
+	c.plan.Source = "local"
+	if f == nil {
+		return
+	}
+	c.plan.Source = f.Source.Name
+	s := &scope{c: c, facts: true}
+	for _, a := range f.Args {
+		if v, ok := s.constant(a, value.Text); ok {
+			c.plan.Hosts = append(c.plan.Hosts, v.Text())
+		}
+	}
+	if f.Where == nil {
+		return
+	}
+	if e, ok := s.condition(f.Where); ok {
+		c.plan.Target = e
+	}
+}
+
+// fact finds a fact of a host by its name and gives it as a column.
+func (c *compiler) fact(name string) (plan.Expr, value.Type, bool) {
+	typ, ok := fleetFacts[name]
+	if !ok && (strings.HasPrefix(name, "tags.") || strings.HasPrefix(name, "cloud.")) {
+		typ, ok = value.Text, true
+	}
+	if schema, found := c.cat.Schema("host"); found && !ok {
+		var i int
+		if i, ok = schema.Column(name); ok {
+			typ = schema.Columns[i].Type
+		}
+	}
+	if !ok {
+		return nil, 0, false
+	}
+	i := slices.Index(c.plan.Facts, name)
+	if i < 0 {
+		i = len(c.plan.Facts)
+		c.plan.Facts = append(c.plan.Facts, name)
+	}
+	return &plan.Out{Index: i, Name: name}, typ, true
+}
+
+func (c *compiler) factNames() []string {
+	names := []string{"tags.KEY"}
+	for n := range fleetFacts {
+		names = append(names, n)
+	}
+	if schema, ok := c.cat.Schema("host"); ok {
+		for _, col := range schema.Columns {
+			names = append(names, col.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
