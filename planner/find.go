@@ -93,6 +93,9 @@ func (s *scope) where(e lang.Expr) []*conjunct {
 	}
 	if k, isConst := x.(*plan.Const); isConst {
 		s.c.warn(constantCondition(e.Span(), k.Value))
+		if k.Value.Bool() {
+			return nil
+		}
 	}
 	return []*conjunct{{node: e, expr: x}}
 }

@@ -162,7 +162,8 @@ func (s *scope) agree(e lang.Expr, x, y typed) (typed, typed, bool) {
 func permissionsOnly(t, to typed) typed {
 	const kind = 0o170000
 	if v, ok := to.constant(); ok && v.Int()&kind == 0 {
-		if _, isConst := t.constant(); !isConst {
+		call, done := t.expr.(*plan.Call)
+		if _, isConst := t.constant(); !isConst && !(done && call.Func == "permissions") {
 			f, _ := plan.FuncByName("permissions")
 			t.expr = plan.NewCall(f, t.expr)
 		}
