@@ -88,7 +88,10 @@ type compiler struct {
 }
 
 func (c *compiler) report(d lang.Diagnostic) { c.problems = append(c.problems, d) }
-func (c *compiler) warn(d lang.Diagnostic)   { c.warnings = append(c.warnings, d) }
+func (c *compiler) warn(d lang.Diagnostic) {
+	d.Warning = true
+	c.warnings = append(c.warnings, d)
+}
 
 func (c *compiler) query(q *lang.Query) {
 	c.declare(q)

@@ -131,7 +131,7 @@ func TestDiagnostics(t *testing.T) {
 			out.WriteString(err.Error() + "\n")
 		}
 		for _, w := range warnings {
-			out.WriteString("warning: " + w.Render(lang.Source{Name: "query", Text: text}) + "\n")
+			out.WriteString(w.Render(lang.Source{Name: "query", Text: text}) + "\n")
 		}
 		if out.Len() == 0 {
 			t.Error("nothing is wrong with it")
