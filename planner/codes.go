@@ -51,6 +51,8 @@ const (
 	CodeNotACondition lang.Code = "not-a-condition"
 	// CodeNotConstant: FIND file /etc/** WHERE name CONTAINS ("a", owner)
 	CodeNotConstant lang.Code = "not-constant"
+	// CodeNeedsQuotes: FROM local WHERE hostname = web-01 FIND host
+	CodeNeedsQuotes lang.Code = "needs-quotes"
 	// CodeNotText: FIND file /etc/** WHERE size LIKE "1%"
 	CodeNotText lang.Code = "not-text"
 	// CodeNoCaseOnOther: FIND file /etc/** WHERE size IN (1, 2) NOCASE

@@ -152,12 +152,36 @@ func flatten(e lang.Expr, op lang.Op) []lang.Expr {
 }
 
 func (s *scope) arithmetic(e *lang.Binary) (typed, bool) {
+	if text, ok := s.hyphenated(e); ok {
+		s.c.report(needsQuotes(e.Span(), text))
+		return typed{}, false
+	}
 	x, okX := s.operand(e.X, false)
 	y, okY := s.operand(e.Y, false)
 	if !okX || !okY {
 		return typed{}, false
 	}
 	return s.function(e.Op.String(), e, []typed{x, y})
+}
+
+// hyphenated recognises text like web-01, which reads as a difference of
+// columns that are not there.
+func (s *scope) hyphenated(e *lang.Binary) (string, bool) {
+	n, ok := e.X.(*lang.Name)
+	at := e.Span()
+	if !ok || e.Op != lang.OpSub || len(n.Parts) > 1 || at.End > len(s.c.in.Source.Text) || strings.EqualFold(n.Parts[0].Name, "now") {
+		return "", false
+	}
+	text := s.c.in.Source.Text[at.Start:at.End]
+	if strings.ContainsAny(text, " \t\n") {
+		return "", false
+	}
+	for _, scan := range s.scans {
+		if _, ok := scan.schema.Column(n.Parts[0].Name); ok {
+			return "", false
+		}
+	}
+	return text, !s.facts || !s.c.isFact(n.Parts[0].Name)
 }
 
 func (s *scope) call(e *lang.Call) (typed, bool) {

@@ -189,6 +189,10 @@ func notConstant(e lang.Expr) lang.Diagnostic {
 	return problem(CodeNotConstant, e.Span(), "write a literal or a $parameter", "%s is not known before the query runs", nodeText(e))
 }
 
+func needsQuotes(at lang.Span, text string) lang.Diagnostic {
+	return problem(CodeNeedsQuotes, at, fmt.Sprintf("write %q", text), "%s reads as a difference; text with a hyphen needs quotes", text)
+}
+
 func notText(e *lang.Compare, x typed) lang.Diagnostic {
 	return problem(CodeNotText, e.OpSpan, "compare it with = != < <= > >= IN or BETWEEN", "%s is for text, and %s is %s", e.Op, nodeText(x.node), article(x.typ))
 }

@@ -229,6 +229,10 @@ func (c *compiler) fact(name string) (plan.Expr, value.Type, bool) {
 	return &plan.Out{Index: i, Name: name}, typ, true
 }
 
+func (c *compiler) isFact(name string) bool {
+	return slices.Contains(c.factNames(), name)
+}
+
 func (c *compiler) factNames() []string {
 	names := []string{"tags.KEY"}
 	for n := range fleetFacts {
