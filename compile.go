@@ -1,0 +1,136 @@
+package quaestor
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/planner"
+)
+
+// A Compiled is one or more queries that were checked and planned, to be run
+// together.
+type Compiled struct {
+	Queries  []Query
+	Warnings []Warning
+}
+
+// A Query is one of them.
+type Query struct {
+	Name             string // from its header, or from its source
+	Explain, Analyze bool   // it begins with EXPLAIN or EXPLAIN ANALYZE
+	Plan             *plan.Plan
+}
+
+// A Warning is a doubt about a query that can run.
+type Warning struct {
+	Source     lang.Source
+	Diagnostic lang.Diagnostic
+}
+
+// String shows the warning as errors are shown, with its line and a caret.
+func (w Warning) String() string { return w.Diagnostic.Render(w.Source) }
+
+// Compile checks and plans every query of the sources. The error holds a
+// *lang.Error for each query or source with mistakes; the warnings are there
+// even then. Lists and paths of a source are relative to Options.Dir, or to
+// the folder of its file where its name is a path that ends in .qst.
+func (s *LocalSession) Compile(sources ...lang.Source) (*Compiled, error) {
+	c := &Compiled{}
+	errs := make([]error, len(sources))
+	files := make([]*lang.File, len(sources)) // nil: it cannot be read
+	for i, src := range sources {
+		files[i], errs[i] = lang.Parse(src)
+		if errs[i] != nil {
+			files[i] = nil
+		}
+	}
+	unknown := s.undeclared(files)
+	for i, f := range files {
+		if f == nil {
+			continue
+		}
+		for k, q := range f.Queries {
+			err := s.compile(c, f, k, s.paramsOf(q, unknown))
+			errs[i] = errors.Join(errs[i], err)
+			unknown = nil // said once
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+// undeclared gives the parameters that no query declares.
+func (s *LocalSession) undeclared(files []*lang.File) map[string]string {
+	unknown := map[string]string{}
+	for name, text := range s.opts.Params {
+		unknown[name] = text
+	}
+	for _, f := range files {
+		if f == nil {
+			continue
+		}
+		for _, q := range f.Queries {
+			for _, p := range q.Params {
+				delete(unknown, p.Name.Name)
+			}
+		}
+	}
+	return unknown
+}
+
+// paramsOf gives a query the parameters that it declares, and those that it
+// is to complain about.
+func (s *LocalSession) paramsOf(q *lang.Query, more map[string]string) map[string]string {
+	params := map[string]string{}
+	for _, p := range q.Params {
+		if text, ok := s.opts.Params[p.Name.Name]; ok {
+			params[p.Name.Name] = text
+		}
+	}
+	for name, text := range more {
+		params[name] = text
+	}
+	return params
+}
+
+func (s *LocalSession) compile(c *Compiled, f *lang.File, i int, params map[string]string) error {
+	q := f.Queries[i]
+	p, warnings, err := planner.Compile(q, s.cat, planner.Inputs{
+		Source: f.Source, Dir: s.dirOf(f.Source), Params: params, ReadList: readList,
+		OS: s.opts.OS, Now: s.opts.Now(), Naive: s.opts.Naive,
+	})
+	for _, w := range warnings {
+		c.Warnings = append(c.Warnings, Warning{Source: f.Source, Diagnostic: w})
+	}
+	if err != nil {
+		return err
+	}
+	c.Queries = append(c.Queries, Query{Name: nameOf(f, i), Explain: q.Explain, Analyze: q.Analyze, Plan: p})
+	return nil
+}
+
+func (s *LocalSession) dirOf(src lang.Source) string {
+	if !strings.HasSuffix(src.Name, ".qst") {
+		return s.opts.Dir
+	}
+	if filepath.IsAbs(src.Name) {
+		return filepath.Dir(src.Name)
+	}
+	return filepath.Join(s.opts.Dir, filepath.Dir(src.Name))
+}
+
+// nameOf gives what the query's header calls it, or its source, numbered
+// where that holds several.
+func nameOf(f *lang.File, i int) string {
+	if name := f.Queries[i].Header.Name; name != "" {
+		return name
+	}
+	name := strings.TrimSuffix(filepath.Base(f.Source.Name), ".qst")
+	if len(f.Queries) > 1 {
+		return fmt.Sprintf("%s %d", name, i+1)
+	}
+	return name
+}

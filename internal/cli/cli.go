@@ -1,0 +1,127 @@
+// Package cli is the command quaestor, with its surroundings handed in so that
+// tests can run it.
+//
+// [Main] is all that a program needs. Each command is a struct of its flags
+// (commands.go lists them) with a Run method in a file of its own. The package
+// decides how things are asked for and shown; what a query means is decided
+// below it.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// The exit codes.
+const (
+	ExitDone        = 0   // it was done, whatever was found
+	ExitAsked       = 1   // --fail-on asked for this
+	ExitWrong       = 2   // the query is wrong
+	ExitIncomplete  = 3   // --require complete, and something was left out
+	ExitFailed      = 4   // it could not be run: flags, files, a full disk
+	ExitInterrupted = 130 // Ctrl-C; what had been found was shown
+)
+
+// IO is what a command talks to.
+type IO struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// Getenv gives variables of the environment.
+	Getenv func(string) string
+}
+
+// exit is an error that says how the program ends. Err may be nil, where
+// everything was said already.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+// early is what kong's wish to exit is turned into: it goes on otherwise.
+type early int
+
+// app is what every command gets.
+type app struct {
+	IO
+	ctx context.Context
+}
+
+// Main runs the command line and gives the exit code. The arguments are
+// without the program's name. When ctx ends, the command ends within a second.
+func Main(ctx context.Context, args []string, std IO) (code int) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case early:
+			code = int(r)
+		default:
+			panic(r)
+		}
+	}()
+	if len(args) == 0 {
+		_, _ = io.WriteString(std.Out, shortHelp)
+		return ExitDone
+	}
+	k, err := kong.New(&commands{}, kong.Name("quaestor"), kong.Description(description),
+		kong.Writers(std.Out, std.Err), kong.Exit(func(c int) { panic(early(c)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		panic("cli: the table of commands is wrong: " + err.Error())
+	}
+	parsed, err := k.Parse(args)
+	if err != nil {
+		fmt.Fprintf(std.Err, "quaestor: %v\nhint: quaestor --help lists commands and flags\n", err)
+		return ExitFailed
+	}
+	return report(std, parsed.Run(&app{IO: std, ctx: ctx}))
+}
+
+// report says what went wrong, if anything, and gives the exit code.
+func report(std IO, err error) int {
+	if err == nil || isClosedPipe(err) {
+		return ExitDone
+	}
+	code := ExitFailed
+	var e *exit
+	if errors.As(err, &e) {
+		code, err = e.code, e.err
+	}
+	switch {
+	case err == nil:
+	case code == ExitWrong:
+		fmt.Fprintln(std.Err, err)
+	default:
+		fmt.Fprintf(std.Err, "quaestor: %v\n", err)
+	}
+	return code
+}
+
+// The numbers of Windows for a pipe that nobody reads.
+const (
+	windowsBrokenPipe syscall.Errno = 109
+	windowsNoData     syscall.Errno = 232
+)
+
+// isClosedPipe says whether whoever read the output has gone, which is no
+// failure: head does it.
+func isClosedPipe(err error) bool {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
+		return true
+	}
+	return runtime.GOOS == "windows" && (errors.Is(err, windowsBrokenPipe) || errors.Is(err, windowsNoData))
+}

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"quaestor": func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer stop()
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+		os.Exit(Main(ctx, os.Args[1:], IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv}))
+	}})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// exits CODE ARG…: the command ends with that code. stdin FILE as
+			// the last words feeds a file to it.
+			"exits": exits,
+		},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("NO_COLOR", "")
+			return nil
+		},
+	})
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: exits CODE ARG…")
+	}
+	err := ts.Exec("quaestor", args[1:]...)
+	code := "0"
+	var e interface{ ExitCode() int }
+	if errors.As(err, &e) {
+		code = fmt.Sprint(e.ExitCode())
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s, not %s", code, args[0])
+	}
+}
+
+// run runs a command in this process.
+func run(ctx context.Context, out io.Writer, args ...string) (code int, stderr string) {
+	var e bytes.Buffer
+	code = Main(ctx, args, IO{In: strings.NewReader(""), Out: out, Err: &e, Getenv: func(string) string { return "" }})
+	return code, e.String()
+}
+
+type badWriter struct{ err error }
+
+func (w badWriter) Write([]byte) (int, error) { return 0, w.err }
+
+// Whoever reads may go; that is no failure, and nothing is said about it.
+func TestClosedPipeIsQuiet(t *testing.T) {
+	for _, format := range []string{"table", "jsonl", "json", "csv"} {
+		code, stderr := run(t.Context(), badWriter{syscall.EPIPE}, "run", "FIND host", "--format", format)
+		if code != ExitDone || stderr != "" {
+			t.Errorf("%s: exit %d, %q", format, code, stderr)
+		}
+	}
+}
+
+func TestFullDiskIsAFailure(t *testing.T) {
+	code, stderr := run(t.Context(), badWriter{syscall.ENOSPC}, "run", "FIND host")
+	if code != ExitFailed || !strings.Contains(stderr, "no space") {
+		t.Errorf("exit %d, %q", code, stderr)
+	}
+	if _, err := os.Stat("/dev/full"); err == nil {
+		code, stderr := run(t.Context(), io.Discard, "run", "FIND host", "-o", "/dev/full")
+		if code != ExitFailed || !strings.Contains(stderr, "no space") {
+			t.Errorf("-o /dev/full: exit %d, %q", code, stderr)
+		}
+	}
+}
+
+// What was found before Ctrl-C is shown, with an account that says so.
+func TestInterrupted(t *testing.T) {
+	root := t.TempDir()
+	for i := range 3000 {
+		if err := os.WriteFile(filepath.Join(root, fmt.Sprintf("f%04d", i)), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out firstWrite
+	out.do = cancel
+	code, stderr := run(ctx, &out, "run", "FIND file / RETURN path", "--root", root, "--format", "jsonl", "--workers", "1")
+	if code != ExitInterrupted || !strings.Contains(stderr, "the answer is partial") || !strings.Contains(stderr, "cancelled") {
+		t.Errorf("exit %d, %q", code, stderr)
+	}
+	if out.n == 0 {
+		t.Error("no row was shown")
+	}
+}
+
+// firstWrite does something when it is first written to.
+type firstWrite struct {
+	do func()
+	n  int
+}
+
+func (w *firstWrite) Write(p []byte) (int, error) {
+	if w.n == 0 {
+		w.do()
+	}
+	w.n += len(p)
+	return len(p), nil
+}

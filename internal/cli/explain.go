@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/quaestor-engine/quaestor"
+)
+
+// Run shows plans.
+func (c *explainCommand) Run(a *app) error {
+	session, err := quaestor.LocalWith(quaestor.Options{Root: c.Root, Params: c.Set})
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	compiled, err := a.compile(session, c.Queries, false)
+	if err != nil {
+		return err
+	}
+	for i, q := range compiled.Queries {
+		if len(compiled.Queries) > 1 {
+			if i > 0 {
+				fmt.Fprintln(a.Out)
+			}
+			fmt.Fprintln(a.Out, "-- "+q.Name)
+		}
+		text := session.Explain(q)
+		if c.Analyze || q.Analyze {
+			if text, err = session.Analyze(a.ctx, q); err != nil {
+				return err
+			}
+		}
+		if _, err := fmt.Fprint(a.Out, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}

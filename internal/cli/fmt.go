@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/quaestor-engine/quaestor/lang"
+)
+
+// Run formats queries. Files with mistakes are named and left as they are;
+// the others are done all the same.
+func (c *fmtCommand) Run(a *app) error {
+	if len(c.Files) == 0 {
+		if c.Write {
+			return errors.New("-w needs files")
+		}
+		c.Files = []string{"-"}
+	}
+	var errs []error
+	for _, name := range c.Files {
+		err := c.one(a, name)
+		var wrong *lang.Error
+		if err != nil && !errors.As(err, &wrong) {
+			return err
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) > 0 {
+		return &exit{ExitWrong, errors.Join(errs...)}
+	}
+	return nil
+}
+
+func (c *fmtCommand) one(a *app, name string) error {
+	src := lang.Source{Name: name}
+	var err error
+	if name == "-" {
+		var text []byte
+		text, err = io.ReadAll(io.LimitReader(a.In, maxSource))
+		src = lang.Source{Name: "stdin", Text: string(text)}
+	} else {
+		src.Text, err = readFile(name)
+	}
+	if err != nil {
+		return err
+	}
+	f, err := lang.Parse(src)
+	if err != nil {
+		return err
+	}
+	text := lang.Format(f)
+	switch {
+	case c.Diff:
+		_, err = a.Out.Write(diff.Diff(src.Name+".orig", []byte(src.Text), src.Name, []byte(text)))
+	case !c.Write || name == "-":
+		_, err = io.WriteString(a.Out, text)
+	case text != src.Text:
+		if err = rewrite(name, text); err == nil {
+			_, err = fmt.Fprintln(a.Out, name)
+		}
+	}
+	return err
+}
+
+// rewrite replaces a file's text by way of a second file, so that a full disk
+// leaves the first.
+func rewrite(name, text string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	tmp := name + ".tmp"
+	if err := os.WriteFile(tmp, []byte(text), info.Mode().Perm()); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return os.Rename(tmp, name)
+}

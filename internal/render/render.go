@@ -1,0 +1,107 @@
+// Package render writes answers for people and for programs: tables, JSON and
+// CSV, and the account that closes them.
+//
+// A newcomer needs [New], which makes the [Sink] of a format, and [Summary].
+// What a host supplied is shown so that it can neither steer a terminal nor
+// run as a formula. The package decides nothing about a query and starts no
+// goroutine: who wants rows to appear while the next ones are searched calls
+// [Sink.Flush] now and then, never at once with another method.
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// A Column is one column of a table.
+type Column struct {
+	Name string
+	Type value.Type // Null where it is not known
+}
+
+// A Table is one table of an answer.
+type Table struct {
+	Name    string
+	Columns []Column
+}
+
+// A Sink writes one answer: Begin once, Row for each row, End once. An error
+// of the writer below is returned as it is, by whichever call met it.
+type Sink interface {
+	// Begin names every table that can come.
+	Begin(tables []Table) error
+	// Row takes a row of tables[table]; rows of several tables may come in
+	// any order. The values are not kept.
+	Row(table int, values []value.Value) error
+	// Flush writes what has come so far.
+	Flush() error
+	// End writes the rest. It must be called after an error, too: it lets go
+	// of what the sink holds.
+	End(s answer.Summary) error
+}
+
+// Options say what the other end can show.
+type Options struct {
+	Width  int  // columns of the terminal; 0: it is none, nothing is shortened
+	Colour bool // escape codes may be written
+}
+
+var formats = []struct {
+	name string
+	make func(io.Writer, Options) Sink
+}{
+	{"table", func(w io.Writer, o Options) Sink { return newOrdered(newTable(w, o)) }},
+	{"jsonl", func(w io.Writer, _ Options) Sink { return &jsonl{out: out{w: w}} }},
+	{"json", func(w io.Writer, _ Options) Sink { return newOrdered(&document{out: out{w: w}}) }},
+	{"csv", func(w io.Writer, _ Options) Sink { return newOrdered(&csv{out: out{w: w}}) }},
+}
+
+// Formats lists the names that New knows.
+func Formats() []string {
+	names := make([]string, len(formats))
+	for i, f := range formats {
+		names[i] = f.name
+	}
+	return names
+}
+
+// New makes the sink of a format, or says which formats there are.
+func New(format string, w io.Writer, o Options) (Sink, error) {
+	for _, f := range formats {
+		if f.name == format {
+			return f.make(w, o), nil
+		}
+	}
+	return nil, fmt.Errorf("no format %q: there are %s", format, strings.Join(Formats(), ", "))
+}
+
+// outBuffer is how many bytes are gathered before a write: enough that a
+// write costs nothing beside the making of the rows.
+const outBuffer = 32 << 10
+
+// out gathers small pieces for a writer. Its buffer is used in place.
+type out struct {
+	w   io.Writer
+	buf []byte
+}
+
+func (o *out) Flush() error {
+	if len(o.buf) == 0 {
+		return nil
+	}
+	_, err := o.w.Write(o.buf)
+	o.buf = o.buf[:0]
+	return err
+}
+
+// drain writes when there is enough.
+func (o *out) drain() error {
+	if len(o.buf) < outBuffer {
+		return nil
+	}
+	return o.Flush()
+}

@@ -1,0 +1,148 @@
+package spec
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+var cellGap = regexp.MustCompile(`\t+| {2,}`)
+
+// splitCells splits a line at tabs and at two or more blanks. A cell in
+// quotes may hold any.
+func splitCells(l string) []string {
+	var cells []string
+	for l = strings.TrimSpace(l); l != ""; {
+		if q, err := strconv.QuotedPrefix(l); err == nil && l[0] == '"' {
+			rest := l[len(q):]
+			if rest == "" || rest[0] == '\t' || strings.HasPrefix(rest, "  ") {
+				cells, l = append(cells, q), strings.TrimLeft(rest, " \t")
+				continue
+			}
+		}
+		at := cellGap.FindStringIndex(l)
+		if at == nil {
+			return append(cells, l)
+		}
+		cells, l = append(cells, l[:at[0]]), l[at[1]:]
+	}
+	return cells
+}
+
+// parseCell reads a value of a type, elem being that of a list's members.
+func parseCell(cell string, t, elem value.Type) (value.Value, error) {
+	if cell == "null" {
+		return value.Value{}, nil
+	}
+	if t == value.List {
+		return parseList(cell, elem)
+	}
+	text := cell
+	if len(cell) > 1 && cell[0] == '"' {
+		q, err := strconv.Unquote(cell)
+		if err != nil {
+			return value.Value{}, fmt.Errorf("%s: %w", cell, err)
+		}
+		text = q
+	}
+	switch t {
+	case value.Text:
+		return value.NewText(text), nil
+	case value.Version:
+		// scheme:version, or a version whose scheme is not known
+		if name, rest, ok := strings.Cut(text, ":"); ok {
+			if s, known := value.ParseScheme(name); known {
+				return value.NewVersion(rest, s), nil
+			}
+		}
+	}
+	v, err := value.Convert(value.NewText(text), t, fixedNow)
+	if err != nil {
+		return value.Value{}, fmt.Errorf("%s: %w", cell, err)
+	}
+	return v, nil
+}
+
+func parseList(cell string, elem value.Type) (value.Value, error) {
+	inner, ok := strings.CutPrefix(cell, "[")
+	if inner, ok2 := strings.CutSuffix(inner, "]"); ok && ok2 {
+		var vs []value.Value
+		for part := range strings.SplitSeq(inner, ",") {
+			if part = strings.TrimSpace(part); part == "" {
+				continue
+			}
+			v, err := parseCell(part, elem, value.Text)
+			if err != nil {
+				return value.Value{}, err
+			}
+			vs = append(vs, v)
+		}
+		return value.NewList(vs), nil
+	}
+	return value.Value{}, fmt.Errorf("%s is not [a, b, …]", cell)
+}
+
+// showCell writes a value so that splitCells gives it back as one cell, and
+// so that null, no text and the text null differ.
+func showCell(v value.Value) string {
+	if v.IsNull() {
+		return "null"
+	}
+	s := v.String()
+	if s == "" || s == "null" || strings.TrimSpace(s) != s || strings.Contains(s, "  ") || s[0] == '"' || s[0] == '#' || s == "(none)" {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// align writes cells in columns, two blanks apart.
+func align(rows [][]string) string {
+	var widths []int
+	for _, r := range rows {
+		for i, c := range r {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(c))
+		}
+	}
+	var b strings.Builder
+	for _, r := range rows {
+		for i, c := range r {
+			b.WriteString(c)
+			if i < len(r)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c)+2))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// canonical gives a table of rows in one form: columns aligned, rows in the
+// order of their text unless their order is part of what is specified.
+func canonical(rows [][]string, ordered bool) string {
+	if len(rows) <= 1 {
+		return "(none)\n"
+	}
+	if !ordered {
+		slices.SortFunc(rows[1:], slices.Compare)
+	}
+	return align(rows)
+}
+
+func parseRows(text string) [][]string {
+	var rows [][]string
+	for _, l := range lines(text) {
+		if l == "(none)" {
+			continue
+		}
+		rows = append(rows, splitCells(l))
+	}
+	return rows
+}

@@ -1,0 +1,190 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// module pretends to be a module: its rows stand in the script.
+type module struct {
+	schema modules.Schema
+	rows   [][]value.Value
+	skips  []modules.Skip
+	fail   string
+}
+
+var columnForm = regexp.MustCompile(`^([a-z0-9_]+):([a-z]+)(\(([a-z]+)\))?([*@?!]*)(->([a-z_]+))?$`)
+
+// parseModule reads a section module/NAME.
+func parseModule(name, text string) (*module, error) {
+	ls := lines(text)
+	if len(ls) == 0 {
+		return nil, errors.New("no header")
+	}
+	m := &module{schema: modules.Schema{Name: name, Doc: "what the script says"}}
+	for _, word := range strings.Fields(ls[0]) {
+		if err := m.column(word); err != nil {
+			return nil, err
+		}
+	}
+	for _, l := range ls[1:] {
+		if err := m.line(l); err != nil {
+			return nil, fmt.Errorf("%q: %w", l, err)
+		}
+	}
+	return m, nil
+}
+
+func (m *module) column(word string) error {
+	parts := columnForm.FindStringSubmatch(word)
+	if parts == nil {
+		return fmt.Errorf("%q is not name:type, with (elem), *, @, ?, ! and ->module as they are needed", word)
+	}
+	c := modules.Column{Name: parts[1], Default: !strings.ContainsAny(parts[5], "?!"), Link: parts[7],
+		Content: strings.Contains(parts[5], "!"), Doc: "a column of the script"}
+	var ok bool
+	if c.Type, ok = value.ParseType(parts[2]); !ok {
+		return fmt.Errorf("%q: no type %q", word, parts[2])
+	}
+	if c.Type == value.List {
+		c.Elem = value.Text
+		if parts[4] != "" {
+			if c.Elem, ok = value.ParseType(parts[4]); !ok {
+				return fmt.Errorf("%q: no type %q", word, parts[4])
+			}
+		}
+	}
+	if strings.Contains(parts[5], "*") {
+		m.schema.Key = c.Name
+	}
+	if strings.Contains(parts[5], "@") {
+		m.schema.Locator = modules.Locator{Use: modules.LocatorOptional, Column: c.Name, Doc: "a glob of " + c.Name, Example: "x*"}
+	}
+	m.schema.Columns = append(m.schema.Columns, c)
+	return nil
+}
+
+// line reads a row, "! KIND WHERE DETAIL" for what could not be looked at, or
+// "! fail REASON" for a scan that ends badly.
+func (m *module) line(l string) error {
+	if rest, ok := strings.CutPrefix(l, "! "); ok {
+		kind, where, _ := strings.Cut(rest, " ")
+		if kind == "fail" {
+			m.fail = where
+			return nil
+		}
+		where, detail, _ := strings.Cut(where, " ")
+		m.skips = append(m.skips, modules.Skip{Kind: modules.SkipKind(kind), Where: where, Detail: detail})
+		return nil
+	}
+	cells := splitCells(l)
+	if len(cells) != len(m.schema.Columns) {
+		return fmt.Errorf("%d cells for %d columns", len(cells), len(m.schema.Columns))
+	}
+	row := make([]value.Value, len(cells))
+	for i, cell := range cells {
+		v, err := parseCell(cell, m.schema.Columns[i].Type, m.schema.Columns[i].Elem)
+		if err != nil {
+			return err
+		}
+		row[i] = v
+	}
+	m.rows = append(m.rows, row)
+	return nil
+}
+
+// Schema implements modules.Module.
+func (m *module) Schema() *modules.Schema { return &m.schema }
+
+// Scan implements modules.Module.
+func (m *module) Scan(ctx context.Context, req *modules.Request, yield func(modules.Row) error) error {
+	wanted, err := m.wanted(req)
+	if err != nil {
+		return err
+	}
+	if req.Keys == nil {
+		for _, s := range m.skips {
+			req.Report.Skip(s)
+		}
+	}
+	for _, r := range m.rows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		req.Report.Looked(m.schema.Name, 1)
+		if !wanted(r) {
+			continue
+		}
+		if err := yield(row(r)); err != nil {
+			return err
+		}
+	}
+	if m.fail != "" {
+		return errors.New(m.fail)
+	}
+	return nil
+}
+
+// wanted makes the test that keys or locators ask for.
+func (m *module) wanted(req *modules.Request) (func([]value.Value) bool, error) {
+	if req.Keys != nil {
+		key, _ := m.schema.Column(m.schema.Key)
+		return func(r []value.Value) bool {
+			for _, k := range req.Keys {
+				if eq, ok := value.Equal(r[key], k); ok && eq {
+					return true
+				}
+			}
+			return false
+		}, nil
+	}
+	if len(req.Locators) == 0 {
+		return func([]value.Value) bool { return true }, nil
+	}
+	var globs []*value.Glob
+	for _, l := range req.Locators {
+		g, err := value.CompileGlob(l, value.GlobOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("locator %q: %w", l, err)
+		}
+		globs = append(globs, g)
+	}
+	col, _ := m.schema.Column(m.schema.Locator.Column)
+	return func(r []value.Value) bool {
+		for _, g := range globs {
+			if g.Match(r[col].String()) {
+				return true
+			}
+		}
+		return false
+	}, nil
+}
+
+type row []value.Value
+
+func (r row) Column(_ context.Context, i int) (value.Value, error) { return r[i], nil }
+
+// withFacts gives a host module whose one row is what the script's facts say.
+func withFacts(schema *modules.Schema, facts map[string]string) (*module, error) {
+	m := &module{schema: *schema}
+	r := make([]value.Value, len(schema.Columns))
+	for name, text := range facts {
+		i, ok := schema.Column(name)
+		if !ok {
+			return nil, fmt.Errorf("facts: host has no column %q", name)
+		}
+		v, err := parseCell(text, schema.Columns[i].Type, schema.Columns[i].Elem)
+		if err != nil {
+			return nil, fmt.Errorf("facts: %s: %w", name, err)
+		}
+		r[i] = v
+	}
+	m.rows = [][]value.Value{r}
+	return m, nil
+}

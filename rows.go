@@ -1,0 +1,265 @@
+package quaestor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/engine"
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// A Column is one column of a table.
+type Column struct {
+	Name string
+	Type value.Type
+}
+
+// A Table is what one FIND answers.
+type Table struct {
+	Name    string // unique in the answer
+	Query   int    // which of the queries
+	Columns []Column
+	Ordered bool // the query says in which order its rows come
+}
+
+// Rows is an answer. It must be closed.
+type Rows struct {
+	tables   []Table
+	index    [][]int // of the tables, by query and by the number that the plan gives them
+	run      *engine.Run
+	plans    int
+	host     func() value.Value // this host's name
+	plain    []Row              // an answer that needed no run
+	warnings []Warning
+	cancel   context.CancelFunc
+	begun    bool
+}
+
+// Run asks the queries together: scans that go over the same places share one
+// pass. Queries that begin with EXPLAIN are not run: each answers with a table
+// of the lines of its plan. With EXPLAIN ANALYZE it is run first.
+func (s *LocalSession) Run(ctx context.Context, c *Compiled) (*Rows, error) {
+	if len(c.Queries) == 0 {
+		return nil, errors.New("no query")
+	}
+	plans := make([]*plan.Plan, len(c.Queries))
+	explain := 0
+	for i, q := range c.Queries {
+		if plans[i] = q.Plan; q.Plan.Source != "local" {
+			return nil, fmt.Errorf("the query %q asks %s: %w", q.Name, q.Plan.Source, ErrNotLocal)
+		}
+		if q.Explain {
+			explain++
+		}
+	}
+	switch {
+	case explain == len(c.Queries):
+		return s.explained(ctx, c)
+	case explain > 0:
+		return nil, errors.New("queries that begin with EXPLAIN cannot be asked together with others")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.ctx, cancel)
+	r := &Rows{warnings: c.Warnings, cancel: func() { stop(); cancel() }}
+	r.name(c.Queries)
+	r.run = s.engine.Start(ctx, plans...)
+	r.plans, r.host = len(plans), func() value.Value { return s.hostname(ctx) }
+	return r, nil
+}
+
+// name makes the tables. Their names are those of the query's tables where
+// there is one query, that of the query where each has one table, else both.
+// A FIND NOT has no rows and no table; a query that a host can satisfy without
+// rows has a table "host" for that.
+func (r *Rows) name(queries []Query) {
+	for i, q := range queries {
+		index := make([]int, len(q.Plan.Tables)+1)
+		var tables []Table
+		alone := Table{Name: "host", Query: i, Columns: []Column{{Name: "host", Type: value.Text}}}
+		for k, t := range q.Plan.Tables {
+			if index[k] = -1; t.Not {
+				continue
+			}
+			index[k] = len(r.tables) + len(tables)
+			tables = append(tables, newTable(t, i))
+		}
+		if index[len(q.Plan.Tables)] = -1; withoutRows(q.Plan.Tables) {
+			index[len(q.Plan.Tables)] = len(r.tables) + len(tables)
+			tables = append(tables, alone)
+		}
+		for _, t := range tables {
+			if len(queries) > 1 && len(tables) > 1 {
+				t.Name = q.Name + "/" + t.Name
+			} else if len(queries) > 1 {
+				t.Name = q.Name
+			}
+			t.Name = r.free(t.Name)
+			r.tables = append(r.tables, t)
+		}
+		r.index = append(r.index, index)
+	}
+}
+
+// withoutRows says whether some alternative consists of FIND NOT alone.
+func withoutRows(tables []*plan.Table) bool {
+	alone := true
+	for i, t := range tables {
+		if t.Or && i > 0 {
+			if alone {
+				return true
+			}
+			alone = true
+		}
+		alone = alone && t.Not
+	}
+	return alone
+}
+
+func newTable(t *plan.Table, query int) Table {
+	tab := Table{Name: t.Name, Query: query, Ordered: len(t.Order) > 0}
+	for _, o := range t.Outputs {
+		tab.Columns = append(tab.Columns, Column{Name: o.Name, Type: o.Type})
+	}
+	return tab
+}
+
+func (r *Rows) free(name string) string {
+	free := name
+	for n := 2; slices.ContainsFunc(r.tables, func(t Table) bool { return t.Name == free }); n++ {
+		free = fmt.Sprintf("%s %d", name, n)
+	}
+	return free
+}
+
+// Tables lists the tables of the answer, those without rows included.
+func (r *Rows) Tables() []Table { return r.tables }
+
+// Columns gives the columns of the first table.
+func (r *Rows) Columns() []Column { return r.tables[0].Columns }
+
+// Warnings gives what the planner doubted.
+func (r *Rows) Warnings() []Warning { return r.warnings }
+
+// All gives the rows, once, as they are found. A row is valid until the next
+// one; what is kept of it is cloned (value.Value.Clone). After an error there
+// are no more rows.
+func (r *Rows) All() iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		if r.begun {
+			yield(Row{}, errors.New("the rows of an answer come only once"))
+			return
+		}
+		r.begun = true
+		for _, row := range r.plain {
+			if !yield(row, nil) {
+				return
+			}
+		}
+		if r.run == nil {
+			return
+		}
+		for got, err := range r.run.Rows() {
+			if err != nil {
+				yield(Row{}, err)
+				return
+			}
+			if row, ok := r.row(got); ok && !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// row puts a row of the engine into its table.
+func (r *Rows) row(got engine.Row) (Row, bool) {
+	index := r.index[got.Plan]
+	if got.Table < 0 {
+		got.Table, got.Values = len(index)-1, []value.Value{r.host()}
+	}
+	i := index[got.Table]
+	if i < 0 {
+		return Row{}, false
+	}
+	return Row{table: &r.tables[i], index: i, values: got.Values}, true
+}
+
+// Summary is the account of the answer, of all queries together. It is whole
+// once All has ended.
+func (r *Rows) Summary() answer.Summary { return merge(r.Summaries()) }
+
+// Summaries gives the account of each query.
+func (r *Rows) Summaries() []answer.Summary {
+	if r.run == nil {
+		return []answer.Summary{{Outcome: answer.Complete, Matched: int64(len(r.plain))}}
+	}
+	sums := make([]answer.Summary, r.plans)
+	for i := range sums {
+		sums[i] = r.run.Summary(i)
+	}
+	return sums
+}
+
+// Progress says how far the answer has come: what was looked at by kind, and
+// how many rows there are. It may be called from any goroutine.
+func (r *Rows) Progress() (looked map[string]int64, rows int64) {
+	if r.run == nil {
+		return nil, int64(len(r.plain))
+	}
+	p := r.run.Progress()
+	return p.Looked, p.Matched
+}
+
+// Close ends the answer, if it still runs. It may be called twice.
+func (r *Rows) Close() error {
+	r.cancel()
+	return nil
+}
+
+// A Row is one row of an answer.
+type Row struct {
+	table  *Table
+	index  int
+	values []value.Value
+}
+
+// Table gives the index of the row's table in Rows.Tables.
+func (r Row) Table() int { return r.index }
+
+// Values gives the row's values in the order of its table's columns. They
+// must not be changed.
+func (r Row) Values() []value.Value { return r.values }
+
+// Value gives the value of the column with that name, and whether there is
+// such a column.
+func (r Row) Value(column string) (value.Value, bool) {
+	i := slices.IndexFunc(r.table.Columns, func(c Column) bool { return c.Name == column })
+	if i < 0 || i >= len(r.values) {
+		return value.Value{}, false
+	}
+	return r.values[i], true
+}
+
+// Text gives a column for eyes: see value.Value.String. It is "" for null and
+// where there is no such column.
+func (r Row) Text(column string) string {
+	v, _ := r.Value(column)
+	return v.String()
+}
+
+// Int gives a column that is a number, a size or a mode, else 0.
+func (r Row) Int(column string) int64 {
+	v, _ := r.Value(column)
+	return v.Int()
+}
+
+// Time gives a column that is a time, else the zero time.
+func (r Row) Time(column string) time.Time {
+	v, _ := r.Value(column)
+	return v.Time()
+}
