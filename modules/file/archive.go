@@ -1,0 +1,75 @@
+package file
+
+import (
+	"context"
+	"errors"
+
+	"github.com/quaestor-engine/quaestor/modules/file/unpack"
+)
+
+// members shows the members of an archive as rows of their own, after the
+// archive's.
+func (w *worker) members(ctx context.Context, r *row) {
+	e, to := r.e, r.to
+	c := &e.raw
+	if c.phase == fresh {
+		c.openFile(e)
+		w.count[r.req.index].opened++
+		w.count[r.req.index].bytes += c.off
+	}
+	c.rewind()
+	if c.phase != ready {
+		r.tell(c.fault, c.detail)
+		return
+	}
+	format := unpack.Detect(c.bytes())
+	if !format.Archive() && !format.Compressed() || r.tooLarge(c) {
+		return
+	}
+	if w.inner == nil {
+		w.inner = &entry{w: w}
+		w.inner.raw.w, w.inner.plain.w = w, w
+	}
+	in := w.inner
+	size := c.attrs.size
+	if c.whole() {
+		size = int64(c.n)
+	}
+	err := unpack.Walk(ctx, &fileReader{c: c}, size, unpack.NewBudget(), func(m *unpack.Member) error {
+		in.begin(e.d, e.base, e.name, kindOf(m.Mode))
+		in.shown, in.within, in.named, in.link = e.shown, m.Path, e.named, m.Target
+		in.member(m)
+		defer in.end()
+		r.begin(in, &to)
+		w.count[r.req.index].files++
+		w.s.emit(r.req, r)
+		if r.req.done.Load() || w.s.stopped.Load() {
+			return errStopped
+		}
+		return nil
+	}, func(path string, err error) {
+		in.begin(e.d, e.base, e.name, kindFile)
+		in.shown, in.within = e.shown, path
+		r.begin(in, &to)
+		r.skip(streamFault(err))
+	})
+	in.end()
+	r.begin(e, &to)
+	if err != nil && !errors.Is(err, errStopped) && ctx.Err() == nil {
+		kind, detail := streamFault(err)
+		if c.phase == failed {
+			kind, detail = c.fault, c.detail
+		}
+		r.tell(kind, detail)
+	}
+}
+
+// member takes what an archive says of a member.
+func (e *entry) member(m *unpack.Member) {
+	e.statted = true
+	t := m.ModTime
+	e.attrs = attrs{mode: unixMode(m.Mode), kind: e.kind, size: m.Size, mtime: moment{t.Unix(), int64(t.Nanosecond()), !t.IsZero()}}
+	if e.kind == kindFile {
+		e.raw.member = m.Open
+	}
+}

@@ -1,0 +1,124 @@
+package file
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+
+	"github.com/quaestor-engine/quaestor/modules/file/unpack"
+)
+
+// A signature is how content of a media type begins.
+type signature struct {
+	at    int
+	magic string
+	mime  string
+}
+
+// signatures are looked at in this order, before what package http knows.
+var signatures = [...]signature{
+	{0, "\x7fELF", "application/x-elf"},
+	{0, "MZ", "application/vnd.microsoft.portable-executable"},
+	{0, "\xfe\xed\xfa\xce", "application/x-mach-binary"},
+	{0, "\xfe\xed\xfa\xcf", "application/x-mach-binary"},
+	{0, "\xce\xfa\xed\xfe", "application/x-mach-binary"},
+	{0, "\xcf\xfa\xed\xfe", "application/x-mach-binary"},
+	{0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"},
+	{0, "SQLite format 3\x00", "application/vnd.sqlite3"},
+	{0, "!<arch>\ndebian-binary", "application/vnd.debian.binary-package"},
+	{0, "!<arch>\n", "application/x-archive"},
+	{0, "\xed\xab\xee\xdb", "application/x-rpm"},
+	{0, "7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"},
+	{0, "MSCF", "application/vnd.ms-cab-compressed"},
+	{0, "070701", "application/x-cpio"},
+	{0, "\x04\x22\x4d\x18", "application/x-lz4"},
+	{0, "LZIP", "application/x-lzip"},
+	{0, "\xd4\xc3\xb2\xa1", "application/vnd.tcpdump.pcap"},
+	{0, "\x0a\x0d\x0d\x0a", "application/x-pcapng"},
+	{0, "regf", "application/x-windows-registry"},
+	{0, "ElfFile\x00", "application/x-ms-evtx"},
+	{0, "LfLe", "application/x-ms-evt"},
+	{0, "L\x00\x00\x00\x01\x14\x02\x00", "application/x-ms-shortcut"},
+	{0, "{\\rtf", "application/rtf"},
+	{0, "%!PS", "application/postscript"},
+	{0, "-----BEGIN PGP ", "application/pgp-encrypted"},
+	{0, "-----BEGIN OPENSSH PRIVATE KEY", "application/x-openssh-key"},
+	{0, "-----BEGIN ", "application/x-pem-file"},
+	{0, "\x00asm", "application/wasm"},
+	{0, "hsqs", "application/x-squashfs"},
+	{0, "QFI\xfb", "application/x-qemu-disk"},
+	{0, "KDMV", "application/x-vmdk"},
+	{0, "LUKS\xba\xbe", "application/x-luks"},
+	{0, "dex\n03", "application/x-dex"},
+	{0, "LPKSHHRH", "application/x-systemd-journal"},
+}
+
+// formats name what package unpack recognises.
+func formatName(f unpack.Format) string {
+	switch f {
+	case unpack.Gzip:
+		return "application/gzip"
+	case unpack.Zstd:
+		return "application/zstd"
+	case unpack.Xz:
+		return "application/x-xz"
+	case unpack.Bzip2:
+		return "application/x-bzip2"
+	case unpack.Tar:
+		return "application/x-tar"
+	}
+	return ""
+}
+
+// javaVersions are the major versions of class files; the same four bytes
+// begin a Mach-O file for several processors, of which there are fewer.
+const javaVersions = 43
+
+// mimeOf gives the media type of content that begins with head.
+func mimeOf(head []byte) string {
+	if len(head) == 0 {
+		return "application/x-empty"
+	}
+	if bytes.HasPrefix(head, []byte("\xca\xfe\xba\xbe")) && len(head) >= 8 {
+		if head[4] == 0 && head[5] == 0 && head[6] == 0 && head[7] < javaVersions {
+			return "application/x-mach-binary"
+		}
+		return "application/java-vm"
+	}
+	for _, s := range signatures {
+		if len(head) >= s.at+len(s.magic) && string(head[s.at:s.at+len(s.magic)]) == s.magic {
+			return s.mime
+		}
+	}
+	if name := formatName(unpack.Detect(head)); name != "" {
+		return name
+	}
+	if bytes.HasPrefix(head, []byte("#!")) {
+		return script(head)
+	}
+	mime, _, _ := strings.Cut(http.DetectContentType(head), ";")
+	return mime
+}
+
+// script gives the type of a script by its interpreter.
+func script(head []byte) string {
+	first, _ := cutLine(head[:min(len(head), 256)])
+	words := bytes.Fields(first[2:])
+	if len(words) == 0 {
+		return "text/plain"
+	}
+	name := words[0]
+	if bytes.HasSuffix(name, []byte("/env")) && len(words) > 1 {
+		name = words[1]
+	}
+	name = name[bytes.LastIndexByte(name, '/')+1:]
+	for _, known := range [...][2]string{
+		{"python", "text/x-python"}, {"perl", "text/x-perl"}, {"ruby", "text/x-ruby"}, {"node", "text/javascript"},
+		{"php", "text/x-php"}, {"lua", "text/x-lua"}, {"awk", "text/x-awk"}, {"gawk", "text/x-awk"},
+	} {
+		if bytes.HasPrefix(name, []byte(known[0])) {
+			return known[1]
+		}
+	}
+	return "text/x-shellscript"
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package file
+
+import "github.com/quaestor-engine/quaestor/value"
+
+// xattr knows nothing here.
+func (s *fsys) xattr(handle, []byte, bool) (value.Value, error) { return value.Value{}, nil }
