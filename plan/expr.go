@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"reflect"
 	"time"
 
@@ -26,8 +27,9 @@ type Env interface {
 	Column(slot, i int) (value.Value, error)
 	// Ask puts question q of a slot to its row.
 	Ask(slot, q int) (value.Value, error)
-	// Missing says whether the link of a slot led nowhere.
-	Missing(slot int) (bool, error)
+	// Missing says whether the link of a slot led nowhere; it is unknown
+	// where what the link names could not be looked at.
+	Missing(slot int) (value.Truth, error)
 	// Out gives column i of a row that was grouped, or of the facts.
 	Out(i int) value.Value
 	// InSub looks a tuple up among the rows of a subquery.
@@ -96,7 +98,8 @@ type (
 	// IsNull says whether X is null; it is never null itself.
 	IsNull struct{ X Expr }
 	// IsMissing says whether a link led nowhere: its key is there and what
-	// it names is not. It is null where there is no key.
+	// it names is not. It is null where there is no key, and where what it
+	// names could not be looked at.
 	IsMissing struct {
 		Key  Expr
 		Slot int
@@ -135,54 +138,99 @@ func (e *Out) Eval(env Env) (value.Value, error) { return env.Out(e.Index), nil 
 func (e *Now) Eval(env Env) (value.Value, error) { return value.NewTime(env.Now()), nil }
 func (e *Ask) Eval(env Env) (value.Value, error) { return env.Ask(e.Slot, e.Question) }
 
-func (e *Not) Eval(env Env) (value.Value, error) {
-	v, err := e.X.Eval(env)
-	return value.FromValue(v).Not().Value(), err
+func (e *Not) Eval(env Env) (value.Value, error) { return asValue(e.truth(env)) }
+func (e *And) Eval(env Env) (value.Value, error) { return asValue(e.truth(env)) }
+func (e *Or) Eval(env Env) (value.Value, error)  { return asValue(e.truth(env)) }
+func (e *Cmp) Eval(env Env) (value.Value, error) { return asValue(e.truth(env)) }
+
+func asValue(t value.Truth, err error) (value.Value, error) { return t.Value(), err }
+
+// Holds decides a condition: it is Eval without a value in between, for the
+// conditions that every row is asked.
+func Holds(e Expr, env Env) (value.Truth, error) {
+	switch e := e.(type) {
+	case *Cmp:
+		return e.truth(env)
+	case *And:
+		return e.truth(env)
+	case *Or:
+		return e.truth(env)
+	case *Not:
+		return e.truth(env)
+	}
+	v, err := e.Eval(env)
+	return value.FromValue(v), err
 }
 
-func (e *And) Eval(env Env) (value.Value, error) {
+func (e *Not) truth(env Env) (value.Truth, error) {
+	t, err := Holds(e.X, env)
+	return t.Not(), err
+}
+
+func (e *And) truth(env Env) (value.Truth, error) {
 	all := value.True
 	for _, x := range e.Xs {
-		v, err := x.Eval(env)
+		t, err := Holds(x, env)
 		if err != nil {
-			return value.Value{}, err
+			return value.Unknown, err
 		}
-		all = all.And(value.FromValue(v))
-		if all == value.False {
-			break
+		if t == value.False {
+			return value.False, nil
 		}
+		all = all.And(t)
 	}
-	return all.Value(), nil
+	return all, nil
 }
 
-func (e *Or) Eval(env Env) (value.Value, error) {
+func (e *Or) truth(env Env) (value.Truth, error) {
 	some := value.False
 	for _, x := range e.Xs {
-		v, err := x.Eval(env)
+		t, err := Holds(x, env)
 		if err != nil {
-			return value.Value{}, err
+			return value.Unknown, err
 		}
-		some = some.Or(value.FromValue(v))
-		if some == value.True {
-			break
+		if t == value.True {
+			return value.True, nil
 		}
+		some = some.Or(t)
 	}
-	return some.Value(), nil
+	return some, nil
 }
 
-func (e *Cmp) Eval(env Env) (value.Value, error) {
-	x, err := e.X.Eval(env)
+func (e *Cmp) truth(env Env) (value.Truth, error) {
+	var x, y value.Value
+	var err error
+	// A column on the left and a constant on the right is the usual form, and
+	// is spared the calls.
+	if c, ok := e.X.(*Col); ok {
+		x, err = env.Column(c.Slot, c.Index)
+	} else {
+		x, err = e.X.Eval(env)
+	}
 	if err != nil || x.IsNull() {
-		return value.Value{}, err
+		return value.Unknown, err
 	}
-	y, err := e.Y.Eval(env)
-	if err != nil || y.IsNull() {
-		return value.Value{}, err
+	if k, ok := e.Y.(*Const); ok {
+		y = k.Value
+	} else if y, err = e.Y.Eval(env); err != nil {
+		return value.Unknown, err
 	}
-	return compare(e.Op, x, y, e.Fold).Value(), nil
+	if y.IsNull() {
+		return value.Unknown, nil
+	}
+	return compare(e.Op, x, y, e.Fold), nil
 }
 
+// compare decides a comparison of two values that are not null. The types
+// that most rows are asked about first come first.
 func compare(op CmpOp, x, y value.Value, fold bool) value.Truth {
+	switch typ := x.Type(); {
+	case typ != y.Type() || fold:
+	case typ == value.Text && op <= Ne:
+		return value.TruthOf((x.RawText() == y.RawText()) == (op == Eq), true)
+	case typ == value.Size || typ == value.Int || typ == value.Bool:
+		return ordered(op, cmp.Compare(x.Int(), y.Int()))
+	}
 	if op == Eq || op == Ne {
 		eq, ok := value.Equal(x, y)
 		if fold && x.Type() == value.Text && y.Type() == value.Text {
@@ -197,16 +245,27 @@ func compare(op CmpOp, x, y value.Value, fold bool) value.Truth {
 	if !ok {
 		return value.Unknown
 	}
+	return ordered(op, c)
+}
+
+// ordered decides a comparison from the order of its sides.
+func ordered(op CmpOp, c int) value.Truth {
+	holds := false
 	switch op {
+	case Eq:
+		holds = c == 0
+	case Ne:
+		holds = c != 0
 	case Lt:
-		return value.TruthOf(c < 0, true)
+		holds = c < 0
 	case Le:
-		return value.TruthOf(c <= 0, true)
+		holds = c <= 0
 	case Gt:
-		return value.TruthOf(c > 0, true)
-	default:
-		return value.TruthOf(c >= 0, true)
+		holds = c > 0
+	case Ge:
+		holds = c >= 0
 	}
+	return value.TruthOf(holds, true)
 }
 
 func (e *Between) Eval(env Env) (value.Value, error) {
@@ -263,7 +322,7 @@ func (e *IsMissing) Eval(env Env) (value.Value, error) {
 		return value.Value{}, err
 	}
 	missing, err := env.Missing(e.Slot)
-	return value.NewBool(missing), err
+	return missing.Value(), err
 }
 
 func (e *Call) Eval(env Env) (value.Value, error) {

@@ -279,7 +279,7 @@ func (s *scope) match(e *lang.Compare, op plan.MatchOp, x typed) (plan.Expr, boo
 		s.c.report(listNotText(e, nodeText(e.X)))
 		return nil, false
 	}
-	if x.typ != value.Text && x.typ != value.Bytes && x.typ != value.Version && x.typ != value.Null {
+	if x.typ != value.Text && x.typ != value.Bytes && x.typ != value.Version && x.typ != value.Mode && x.typ != value.Null {
 		s.c.report(notText(e, x))
 		return nil, false
 	}

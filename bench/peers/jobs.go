@@ -126,15 +126,15 @@ func jobs() []job {
 			[]goal{{wall, 0.75, "rg"}, {cpu, 0.65, "rg"}, {cpu, 1, "grep"}, {rss, maxRSS, ""}}},
 		{"matching lines", planted.SetLines, fileIs + `CONTAINS "` + planted.Line + `" RETURN path, line_number, line`,
 			[]command{rg("rg -n", "-n", "-H", "--no-heading", "-F", planted.Line)}, pair(0.75, 0.75)},
-		{"1,000 literals", planted.SetIOC, fileIs + `CONTAINS ANY @$LISTS/` + planted.IOCList + ` RETURN path`,
+		{"1,000 literals", planted.SetIOC, fileIs + `CONTAINS @$LISTS/` + planted.IOCList + ` RETURN path`,
 			[]command{rg("rg", "-l", "-F", "-f", "$LISTS/"+planted.IOCList), ugrep("-f", "$LISTS/"+planted.IOCList)}, pair(0.25, 0.25)},
-		{"1,000 literals nocase", planted.SetIOCNocase, fileIs + `CONTAINS ANY @$LISTS/` + planted.IOCList + ` NOCASE RETURN path`,
+		{"1,000 literals nocase", planted.SetIOCNocase, fileIs + `CONTAINS @$LISTS/` + planted.IOCList + ` NOCASE RETURN path`,
 			[]command{rg("rg", "-l", "-i", "-F", "-f", "$LISTS/"+planted.IOCList), ugrep("-i", "-f", "$LISTS/"+planted.IOCList)}, pair(0.25, 0.25)},
 		{"by name", planted.SetName, fileIs + `name GLOB "*.so" RETURN path`,
 			[]command{one("find", formPath, "find", "$TREE", "-type", "f", "-name", "*.so"),
 				one("fd", formPath, "fdfind", "-j2", "-uuu", "-t", "f", `\.so$`, "$TREE")}, pair(0.70, 0.90)},
 		// fd's k is 1,000 and its + includes the bound; find's c is a byte.
-		{"by size, mtime and mode", planted.SetMeta, fileIs + `size > 10240 AND mtime >= ` + planted.Since + ` AND executable = true RETURN path`,
+		{"by size, mtime and mode", planted.SetMeta, fileIs + `size > 10240 AND mtime >= ` + planted.Since + ` AND executable RETURN path`,
 			[]command{one("find", formPath, "find", "$TREE", "-type", "f", "-size", "+10240c", "-newermt", planted.Since, "-perm", "/111"),
 				one("fd", formPath, "fdfind", "-j2", "-uuu", "-t", "x", "-S", "+10241b", "--changed-after", planted.Since+" 00:00:00", ".", "$TREE")}, pair(0.75, 1.10)},
 		{"sha256 of every file", planted.SetSha, "FIND file $TREE/** WHERE type = file RETURN path, sha256",
@@ -143,7 +143,7 @@ func jobs() []job {
 				// openssl writes a line in pieces, so that two tear each other's lines: timed, not compared.
 				shell("openssl xargs -P2 (answer not compared)", formNone, "find '$TREE' -type f -print0 | xargs -0 -P2 -n 256 openssl dgst -sha256 -r")}, pair(0.50, 0.75)},
 		{"one of 10,000 sha256", planted.SetKnown, fileIs + "sha256 IN @$LISTS/" + planted.ShaList + " RETURN path", []command{hashdeep}, pair(0.25, 0.25)},
-		{"one of 10,000 sha256 with sizes", planted.SetKnown, fileIs + "(sha256, size) IN @$LISTS/" + planted.ShaSizeList + " RETURN path", []command{hashdeep}, pair(0.04, 0.04)},
+		{"one of 10,000 sha256 with sizes", planted.SetKnown, fileIs + "sha256 IN @$LISTS/" + planted.ShaSizeList + " RETURN path", []command{hashdeep}, pair(0.04, 0.04)},
 		// The hasher among the four tools only hashes, which is faster than hashdeep; looking up is our gift.
 		{"four questions in one", planted.SetTriage, fileIs + `(CONTAINS "` + planted.Literal + `" OR MATCHES '` + planted.Regex + `' OR sha256 IN @$LISTS/` +
 			planted.ShaList + " OR mtime >= " + planted.Since + ") RETURN path",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/file/unpack"
 )
 
@@ -44,7 +45,7 @@ func (w *worker) members(ctx context.Context, r *row) {
 		w.count[r.req.index].files++
 		w.s.emit(r.req, r)
 		if r.req.done.Load() || w.s.stopped.Load() {
-			return errStopped
+			return modules.ErrEnough
 		}
 		return nil
 	}, func(path string, err error) {
@@ -55,7 +56,7 @@ func (w *worker) members(ctx context.Context, r *row) {
 	})
 	in.end()
 	r.begin(e, &to)
-	if err != nil && !errors.Is(err, errStopped) && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, modules.ErrEnough) && ctx.Err() == nil {
 		kind, detail := streamFault(err)
 		if c.phase == failed {
 			kind, detail = c.fault, c.detail

@@ -19,10 +19,8 @@ const (
 	maxFused   = 64 << 20 // a file up to this is read again from memory rather than hashed in vain
 )
 
-// errStopped ends a row whose scan has been ended from elsewhere.
-var errStopped = errors.New("file: the scan was stopped")
-
-// stopped says why a scan is to end, if it is.
+// stopped says why a scan is to end, if it is: its context's cause, or that
+// every request has enough. A failure has been noted where it came from.
 func (w *worker) stopped(ctx context.Context) error {
 	if !w.s.stopped.Load() {
 		return nil
@@ -30,7 +28,7 @@ func (w *worker) stopped(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	return errStopped
+	return modules.ErrEnough
 }
 
 // content gives what the request wants to read of the entry, its beginning
