@@ -93,6 +93,13 @@ func (c *compiler) warn(d lang.Diagnostic) {
 	c.warnings = append(c.warnings, d)
 }
 
+// noDoubt takes back the doubt about a bare word that turned out to be right.
+func (c *compiler) noDoubt(at lang.Span) {
+	c.warnings = slices.DeleteFunc(c.warnings, func(d lang.Diagnostic) bool {
+		return d.Code == CodeBareWord && d.Span == at
+	})
+}
+
 func (c *compiler) query(q *lang.Query) {
 	c.declare(q)
 	c.from(q.From)

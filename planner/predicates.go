@@ -211,7 +211,11 @@ func comparableNumbers(a, b value.Type) bool {
 
 // knownValue refuses a value that a column with a closed set can never have.
 func (s *scope) knownValue(t typed, col *modules.Column, v value.Value) bool {
-	if col == nil || len(col.Values) == 0 || v.Type() != value.Text || slices.Contains(col.Values, v.Text()) {
+	if col == nil || len(col.Values) == 0 || v.Type() != value.Text {
+		return true
+	}
+	if slices.Contains(col.Values, v.Text()) {
+		s.c.noDoubt(t.node.Span()) // the word is one of the column's own
 		return true
 	}
 	s.c.report(neverThatValue(t.node.Span(), col, v.Text()))

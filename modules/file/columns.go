@@ -33,6 +33,7 @@ const (
 	colLinks
 	colImmutable
 	colTarget
+	colTargetPath
 	colXattrs
 	colCapabilities
 	colMIME
@@ -85,7 +86,8 @@ func columns() []modules.Column {
 		colDevice:        {Name: "device", Type: value.Int, Cost: modules.Stat, OS: unix, Doc: "number of its file system"},
 		colLinks:         {Name: "links", Type: value.Int, Cost: modules.Stat, OS: unix, Doc: "how many names it has"},
 		colImmutable:     {Name: "immutable", Type: value.Bool, Cost: modules.Stat, OS: unix, Doc: "nobody may change it, by chattr +i or chflags; null where the file system cannot say"},
-		colTarget:        {Name: "target", Type: value.Text, Cost: modules.Read, Link: "file", Doc: "where a symbolic link points, as it is written in it; of a place that the query names and that is a link, where that points"},
+		colTarget:        {Name: "target", Type: value.Text, Cost: modules.Read, Doc: "where a symbolic link points, as it is written in it; of a place that the query names and that is a link, where that points"},
+		colTargetPath:    {Name: "target_path", Type: value.Text, Cost: modules.Read, Link: "file", Doc: "the same as a whole path, so that it can be followed: target_path IS MISSING finds links that lead nowhere"},
 		colXattrs:        {Name: "xattrs", Type: value.List, Elem: value.Text, Cost: modules.Read, OS: linux, Doc: "names of the extended attributes"},
 		colCapabilities: {Name: "capabilities", Type: value.Text, Cost: modules.Read, OS: linux,
 			Doc: "what it may do without being root, as getcap shows it, such as cap_net_raw=ep; null if nothing"},

@@ -49,7 +49,9 @@ func (r *row) content() *content {
 			c.openFile(e)
 		}
 		n := &r.w.count[r.req.index]
-		n.opened++
+		if c.phase == ready {
+			n.opened++
+		}
 		n.bytes += c.off
 	}
 	if c.phase != ready {

@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"context"
+	"path/filepath"
 	"strconv"
 	"unsafe"
 
@@ -249,21 +250,15 @@ func octal(mode uint32) string {
 // extended gives the columns that need calls of their own.
 func (r *row) extended(i int) value.Value {
 	e := r.e
-	if i == colTarget {
-		switch {
-		case r.to.base == nil && r.to.loc.link != "":
-			return value.NewText(r.to.loc.link)
-		case e.link != "":
-			return value.NewText(e.link)
-		case e.kind != kindLink || e.within != "":
-			return value.Value{}
+	switch i {
+	case colTarget:
+		return r.target()
+	case colTargetPath:
+		link := r.target()
+		if link.IsNull() || filepath.IsAbs(link.Text()) {
+			return link
 		}
-		link, err := r.w.fs.readlink(e.base, e.name)
-		if err != nil {
-			r.skip(skipKind(err), words(err))
-			return value.Value{}
-		}
-		return value.NewText(link)
+		return value.NewText(filepath.Join(string(r.dir()), link.Text()))
 	}
 	if e.within != "" {
 		return value.Value{}
@@ -273,6 +268,25 @@ func (r *row) extended(i int) value.Value {
 		r.skip(skipKind(err), words(err))
 	}
 	return v
+}
+
+// target gives where a link points, as it is written in it.
+func (r *row) target() value.Value {
+	e := r.e
+	switch {
+	case r.to.base == nil && r.to.loc.link != "":
+		return value.NewText(r.to.loc.link)
+	case e.link != "":
+		return value.NewText(e.link)
+	case e.kind != kindLink || e.within != "":
+		return value.Value{}
+	}
+	link, err := r.w.fs.readlink(e.base, e.name)
+	if err != nil {
+		r.skip(skipKind(err), words(err))
+		return value.Value{}
+	}
+	return value.NewText(link)
 }
 
 // fromContent gives the columns that need the content.
