@@ -7,17 +7,23 @@
 // meets others), group.go and order.go (it becomes part of a result) and
 // logic.go (the host as a whole decides).
 //
+// A null sorts last, ORDER BY … DESC included; rows with equal keys are in the
+// order of their values, so that the answer does not depend on how many
+// goroutines made it. Without ORDER BY the order is any, and of rows that are
+// equal but look different (1 and 1.0) DISTINCT shows any. What a subquery
+// returns as null is equal to nothing, and makes nothing unknown either.
+//
 // The engine takes plans that planner made or plan.Decode accepted. It parses
-// no query and decides nothing about who may ask.
+// no query and decides nothing about who may ask. A panic while a module is
+// called, or calls back, fails one table; one on a goroutine of a module's own
+// is beyond its reach.
 package engine
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,8 +33,9 @@ import (
 	"github.com/quaestor-engine/quaestor/value"
 )
 
-// ErrRefused is the root of errors about plans that this host cannot run: it
-// does not know a module or a column that the plan names.
+// ErrRefused is the root of errors about plans that this host does not run: it
+// does not know a module or a column that the plan names, the plan's target is
+// not true of it, or the plan asks for what no planner asks for.
 var ErrRefused = errors.New("engine: refused")
 
 // Options say where and how an engine works.
@@ -62,14 +69,10 @@ type Row struct {
 	Values []value.Value
 }
 
-// rowQueue is how many rows may wait for whoever reads them. When it is full
-// the scan waits: a slow reader slows the scan and nothing grows.
-const rowQueue = 1024
-
 // Start prepares plans to be run together: scans that overlap share their
 // work. Nothing happens before Rows is called.
 func (e *Engine) Start(ctx context.Context, plans ...*plan.Plan) *Run {
-	r := &Run{engine: e, parent: ctx, started: time.Now(), now: e.opts.Host.Now()}
+	r := &Run{engine: e, parent: ctx, queue: newQueue(), started: time.Now(), now: e.opts.Host.Now()}
 	for i, p := range plans {
 		r.plans = append(r.plans, newPlanRun(r, i, p))
 	}
@@ -80,12 +83,12 @@ func (e *Engine) Start(ctx context.Context, plans ...*plan.Plan) *Run {
 type Run struct {
 	engine  *Engine
 	parent  context.Context
-	ctx     context.Context // of the reader: cancelled when he stops reading
 	plans   []*planRun
-	rows    chan Row
+	queue   *queue
 	started time.Time
 	now     time.Time
-	once    sync.Once
+	begun   atomic.Bool // somebody reads, or has read
+	over    atomic.Bool // everything was done that is going to be
 	matched atomic.Int64
 }
 
@@ -95,37 +98,48 @@ type Run struct {
 // that was refused or failed. The rows before it are right.
 func (r *Run) Rows() iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		first := false
-		r.once.Do(func() { first = true })
-		if !first {
+		if r.begun.Swap(true) {
 			yield(Row{}, errors.New("engine: the rows of a run can be read once"))
 			return
 		}
 		ctx, cancel := context.WithCancel(r.parent)
-		r.ctx, r.rows = ctx, make(chan Row, rowQueue)
-		done := make(chan error, 1)
+		release := context.AfterFunc(ctx, r.queue.stop)
+		var failure error
+		done := make(chan struct{})
 		go func() {
-			// The only closer of rows: nothing sends when execute has ended.
-			err := r.execute(ctx)
-			close(r.rows)
-			done <- err
+			defer close(done)
+			defer r.queue.close()
+			failure = r.execute(ctx)
 		}()
-		stopped := false
-		for row := range r.rows {
-			if !stopped && !yield(row, nil) {
-				stopped = true
-				cancel()
+		// However the reading ends, by a panic of the reader too, the run
+		// ends with it.
+		defer func() {
+			release()
+			r.queue.stop()
+			cancel()
+			<-done
+		}()
+		var batch []Row
+		for {
+			if batch = r.queue.take(batch); len(batch) == 0 {
+				break
+			}
+			for _, row := range batch {
+				if ctx.Err() != nil {
+					break
+				}
+				if !yield(row, nil) {
+					return
+				}
 			}
 		}
-		err := <-done
-		cancel()
-		if err != nil && !stopped {
-			yield(Row{}, err)
+		if <-done; failure != nil {
+			yield(Row{}, failure)
 		}
 	}
 }
 
-// execute runs everything and reports the first failure.
+// execute runs everything and reports what was refused or failed.
 func (r *Run) execute(ctx context.Context) error {
 	defer func() {
 		for _, p := range r.plans {
@@ -135,37 +149,37 @@ func (r *Run) execute(ctx context.Context) error {
 	var tables []*tableRun
 	for _, p := range r.plans {
 		p.begin(ctx)
-		if err := p.resolve(); err != nil {
+		if err := p.accept(); err != nil {
 			p.fail(answer.Refused, err)
 			continue
 		}
 		tables = append(tables, p.tables...)
 	}
-	for _, unit := range r.units(tables) {
+	for _, unit := range units(tables) {
 		r.runUnit(ctx, unit)
 	}
 	var errs []error
 	for _, p := range r.plans {
 		p.decide()
-		if p.err != nil {
-			errs = append(errs, p.err)
-		}
+		errs = append(errs, p.err)
 	}
-	if err := r.parent.Err(); err != nil {
-		return err
+	r.over.Store(true)
+	if r.parent.Err() != nil {
+		return context.Cause(r.parent)
 	}
 	return errors.Join(errs...)
 }
 
-// send hands a row to the reader.
-func (r *Run) send(row Row) error {
-	select {
-	case r.rows <- row:
-		r.matched.Add(1)
-		return nil
-	case <-r.ctx.Done():
-		return context.Cause(r.ctx)
+// errUnread ends the scans of a run that nobody reads any more.
+var errUnread = errors.New("engine: nobody reads the rows")
+
+// send hands a row of so many bytes to the reader.
+func (r *Run) send(row Row, size int64) error {
+	if !r.queue.put(row, size) {
+		return errUnread
 	}
+	r.matched.Add(1)
+	return nil
 }
 
 // Progress is how far a run has come.
@@ -198,65 +212,28 @@ func (r *Run) Summary(i int) answer.Summary { return r.plans[i].summary() }
 // SlotStats are what EXPLAIN ANALYZE says of one slot.
 type SlotStats struct {
 	In, Out int64         // rows that the module gave, and those that passed the slot's filter
-	Elapsed time.Duration // of the scan; 0 for links
+	Lookups int64         // of a link, or of a join by key: keys that were looked up
+	Joined  int64         // of a join: rows that met one of earlier slots
+	Elapsed time.Duration // of the scan, or of all lookups, which may run side by side
 }
 
-// Stats gives the figures of a plan by table and slot. They are counted only
-// with Options.Analyze.
+// Stats gives the figures of a plan by table and slot, at any time. They are
+// counted only with Options.Analyze.
 func (r *Run) Stats(i int) [][]SlotStats {
+	p := r.plans[i]
+	p.mu.Lock()
+	tables := p.tables
+	p.mu.Unlock()
 	var out [][]SlotStats
-	for _, t := range r.plans[i].tables {
+	for _, t := range tables {
 		stats := make([]SlotStats, len(t.slots))
 		for k, s := range t.slots {
-			stats[k] = SlotStats{In: s.in.Load(), Out: s.out.Load(), Elapsed: time.Duration(s.elapsed.Load())}
+			stats[k] = SlotStats{
+				In: s.in.Load(), Out: s.out.Load(), Lookups: s.looked.Load(), Joined: s.joined.Load(),
+				Elapsed: time.Duration(s.elapsed.Load()),
+			}
 		}
 		out = append(out, stats)
 	}
 	return out
 }
-
-// Matches says whether a plan's target is true of this host.
-func (e *Engine) Matches(ctx context.Context, p *plan.Plan) (value.Truth, error) {
-	if p.Target == nil {
-		return value.True, nil
-	}
-	facts := make([]value.Value, len(p.Facts))
-	m, ok := e.cat.Module("host")
-	if !ok {
-		return value.Unknown, fmt.Errorf("%w: this host has no module host to check the target with", ErrRefused)
-	}
-	req := &modules.Request{Host: e.opts.Host, Workers: 1, Report: discard{}}
-	index := make([]int, len(p.Facts))
-	for i, name := range p.Facts {
-		index[i] = -1
-		if k, ok := m.Schema().Column(name); ok {
-			index[i] = k
-			req.Columns = append(req.Columns, k)
-		}
-	}
-	err := m.Scan(ctx, req, func(row modules.Row) error {
-		for i, k := range index {
-			if k < 0 {
-				continue
-			}
-			v, err := row.Column(ctx, k)
-			if err != nil {
-				return err
-			}
-			facts[i] = v.Clone()
-		}
-		return nil
-	})
-	if err != nil {
-		return value.Unknown, fmt.Errorf("engine: facts of this host: %w", err)
-	}
-	v, err := p.Target.Eval(&env{out: facts, now: e.opts.Host.Now()})
-	return value.FromValue(v), err
-}
-
-// discard is a report that nobody reads: of facts, where what is unknown is
-// null and a target is then not true.
-type discard struct{}
-
-func (discard) Looked(string, int64) {}
-func (discard) Skip(modules.Skip)    {}

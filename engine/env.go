@@ -2,9 +2,12 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -17,13 +20,16 @@ type env struct {
 	out   []value.Value
 	now   time.Time
 	key   []byte // scratch
+
+	keys, args []value.Value // scratch of groups
 }
 
 // A rowState is the row of one slot: live while its module shows it, or held.
 type rowState struct {
 	live  modules.Row
 	held  *heldRow
-	known bool // of a link: it was followed
+	known bool        // of a link: it was followed
+	there value.Truth // of a link: whether something is there
 }
 
 func (t *tableRun) newEnv() *env {
@@ -36,7 +42,7 @@ func (e *env) Column(slot, i int) (value.Value, error) {
 	if st.live != nil {
 		return st.live.Column(e.ctx, e.table.slots[slot].index[i])
 	}
-	if err := e.follow(slot); err != nil || st.held == nil {
+	if err := e.follow(slot, e.table.slots[slot].isDear(i)); err != nil || st.held == nil {
 		return value.Value{}, err
 	}
 	return st.held.values[i], nil
@@ -46,42 +52,59 @@ func (e *env) Column(slot, i int) (value.Value, error) {
 func (e *env) Ask(slot, q int) (value.Value, error) {
 	st := &e.rows[slot]
 	if st.live != nil {
-		if asker, ok := st.live.(modules.Asker); ok {
-			return asker.Ask(e.ctx, q)
+		asker, ok := st.live.(modules.Asker)
+		if !ok {
+			return value.Value{}, fmt.Errorf("rows of %s cannot be asked", e.table.slots[slot].schema.Name)
 		}
-		return value.Value{}, nil
+		return asker.Ask(e.ctx, q)
 	}
-	if err := e.follow(slot); err != nil || st.held == nil {
+	if err := e.follow(slot, true); err != nil || st.held == nil {
 		return value.Value{}, err
 	}
 	return st.held.answers[q], nil
 }
 
 // Missing says whether a link led nowhere.
-func (e *env) Missing(slot int) (bool, error) {
-	err := e.follow(slot)
-	return e.rows[slot].held == nil, err
+func (e *env) Missing(slot int) (value.Truth, error) {
+	err := e.follow(slot, false)
+	return e.rows[slot].there.Not(), err
 }
 
-// follow looks up what a link leads to, once for a row.
-func (e *env) follow(slot int) error {
+// errNoRow says that an expression speaks of a slot before it has a row. No
+// plan that a planner made does.
+var errNoRow = errors.New("an expression speaks of a row that is not there yet")
+
+// follow looks up what a link leads to, once for a row. What is dear to look
+// at waits until it is asked for: few rows may get that far.
+func (e *env) follow(slot int, dear bool) error {
 	st := &e.rows[slot]
-	if st.known || !e.table.plan.Slots[slot].Link {
+	s := e.table.slots[slot]
+	if !s.plan.Link {
+		if st.held == nil {
+			return errNoRow
+		}
 		return nil
 	}
-	st.known = true
-	key, err := e.table.plan.Slots[slot].Key.Eval(e)
+	if st.known && (!dear || st.held == nil || st.held.whole) {
+		return nil
+	}
+	key, err := s.plan.Key.Eval(e)
 	if err != nil || key.IsNull() {
+		st.known = err == nil
 		return err
 	}
-	rows, err := e.table.lookup(e.ctx, slot, key)
-	if err == nil && len(rows) > 0 {
-		st.held = rows[0]
+	f, err := e.table.lookup(e.ctx, slot, key, dear)
+	if err != nil {
+		return err
 	}
-	return err
+	*st = rowState{known: true, there: f.there()}
+	if len(f.rows) > 0 {
+		st.held = f.rows[0]
+	}
+	return nil
 }
 
-// Out gives a column of a group, the line under test, or a fact.
+// Out is never asked of a row: resolve has seen to it, but for groups.
 func (e *env) Out(i int) value.Value { return e.out[i] }
 
 // InSub looks a tuple up among the rows of a subquery.
@@ -94,9 +117,46 @@ func (e *env) Now() time.Time { return e.now }
 
 // forgetLinks makes the links of the env unknown again, for another row.
 func (e *env) forgetLinks() {
-	for i := range e.rows {
-		if e.table.plan.Slots[i].Link {
+	for i, s := range e.table.slots {
+		if s.plan.Link {
 			e.rows[i] = rowState{}
 		}
 	}
+}
+
+// An outEnv is what an expression sees that speaks of Out alone: of facts, or
+// of the line under test.
+type outEnv struct {
+	out []value.Value
+	now time.Time
+}
+
+// Out gives the fact, or the line.
+func (e *outEnv) Out(i int) value.Value { return e.out[i] }
+
+// Now is the time at which the run began.
+func (e *outEnv) Now() time.Time { return e.now }
+
+// Column, Ask, Missing and InSub are never asked: see onlyOut.
+func (e *outEnv) Column(int, int) (value.Value, error) { return value.Value{}, errNoRow }
+
+// Ask is as Column.
+func (e *outEnv) Ask(int, int) (value.Value, error) { return value.Value{}, errNoRow }
+
+// Missing is as Column.
+func (e *outEnv) Missing(int) (value.Truth, error) { return value.Unknown, errNoRow }
+
+// InSub is as Column.
+func (e *outEnv) InSub(int, []value.Value) (value.Truth, error) { return value.Unknown, errNoRow }
+
+// onlyOut refuses an expression that an outEnv cannot answer.
+func onlyOut(x plan.Expr, what string) error {
+	var err error
+	plan.Walk(x, func(x plan.Expr) {
+		switch x.(type) {
+		case *plan.Col, *plan.Ask, *plan.IsMissing, *plan.InSub:
+			err = fmt.Errorf("%w: %s speaks of the rows of a scan", ErrRefused, what)
+		}
+	})
+	return err
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/value"
@@ -15,6 +14,7 @@ type groups struct {
 	mu    sync.Mutex
 	byKey map[string]*group
 	full  bool // the memory is used up: no further group is begun
+	rows  int64
 }
 
 type group struct {
@@ -25,9 +25,7 @@ type group struct {
 // An aggregate is what is known so far of one aggregate of one group.
 type aggregate struct {
 	n    int64
-	i    int64   // sum of whole numbers, durations in nanoseconds
-	f    float64 // sum of everything, for averages and where i overflows
-	wide bool    // i overflowed
+	sum  sum
 	best value.Value
 	list []value.Value
 	seen map[string]struct{}
@@ -49,47 +47,67 @@ func (g *groups) begin(keys []value.Value) *group {
 // add puts the row that e sees into its group.
 func (g *groups) add(e *env) error {
 	spec := g.table.plan.Group
-	keys := make([]value.Value, len(spec.Keys))
-	var key []byte
-	for i, x := range spec.Keys {
+	e.keys, e.args, e.key = e.keys[:0], e.args[:0], e.key[:0]
+	for _, x := range spec.Keys {
 		v, err := x.Eval(e)
 		if err != nil {
 			return err
 		}
-		keys[i] = v
-		key = v.AppendKey(key)
+		e.keys = append(e.keys, v)
+		e.key = v.AppendKey(e.key)
 	}
-	args := make([]value.Value, len(spec.Aggs))
-	for i, a := range spec.Aggs {
-		if a.Arg == nil {
-			continue
+	for _, a := range spec.Aggs {
+		var v value.Value
+		if a.Arg != nil {
+			var err error
+			if v, err = a.Arg.Eval(e); err != nil {
+				return err
+			}
 		}
-		v, err := a.Arg.Eval(e)
-		if err != nil {
+		e.args = append(e.args, v)
+	}
+	if g.table.plan.Having == nil {
+		if err := g.table.sight(); err != nil {
 			return err
 		}
-		args[i] = v
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	gr := g.byKey[string(key)]
+	g.rows++
+	gr := g.byKey[string(e.key)]
 	if gr == nil {
-		size := int64(2*len(key) + heldOverhead + 160*len(args))
-		if g.full || !g.table.run.hold(size) {
-			// The groups that are there go on being counted.
-			g.full = true
+		if gr = g.first(e); gr == nil {
 			return nil
 		}
-		for i := range keys {
-			keys[i] = keys[i].Clone()
+	}
+	for i, v := range e.keys {
+		// Of keys that are equal the same is shown whoever came first.
+		if orderExact(v, gr.keys[i]) < 0 {
+			gr.keys[i] = v.Clone()
 		}
-		gr = g.begin(keys)
-		g.byKey[string(key)] = gr
 	}
 	for i, a := range spec.Aggs {
-		g.count(&gr.aggs[i], a, args[i])
+		g.count(&gr.aggs[i], a, e.args[i])
 	}
 	return nil
+}
+
+// first begins a group; nil where there is no memory for it. The groups that
+// are there go on being counted.
+func (g *groups) first(e *env) *group {
+	size := rowSize(e.keys) + int64(2*len(e.key)+160*len(e.args))
+	if g.full || !g.table.run.hold(size) {
+		g.full = true
+		g.table.short.Store(true)
+		return nil
+	}
+	keys := make([]value.Value, len(e.keys))
+	for i := range keys {
+		keys[i] = e.keys[i].Clone()
+	}
+	gr := g.begin(keys)
+	g.byKey[string(e.key)] = gr
+	return gr
 }
 
 // count takes one value into an aggregate. Null counts for count() and
@@ -98,28 +116,28 @@ func (g *groups) count(agg *aggregate, spec plan.Agg, v value.Value) {
 	if spec.Arg != nil && v.IsNull() {
 		return
 	}
-	if spec.Distinct && !g.first(agg, v) {
+	if spec.Distinct && !g.fresh(agg, v) {
 		return
 	}
 	agg.n++
 	switch spec.Func {
 	case plan.AggMin, plan.AggAny:
-		if agg.best.IsNull() || value.Order(v, agg.best) < 0 {
+		if agg.best.IsNull() || orderExact(v, agg.best) < 0 {
 			agg.best = v.Clone()
 		}
 	case plan.AggMax:
-		if agg.best.IsNull() || value.Order(v, agg.best) > 0 {
+		if agg.best.IsNull() || orderExact(v, agg.best) > 0 {
 			agg.best = v.Clone()
 		}
 	case plan.AggSum, plan.AggAvg:
-		agg.sum(v)
+		agg.sum.add(v)
 	case plan.AggList:
 		g.list(agg, spec.N, v)
 	}
 }
 
-// first says whether a value is seen for the first time.
-func (g *groups) first(agg *aggregate, v value.Value) bool {
+// fresh says whether a value is seen for the first time.
+func (g *groups) fresh(agg *aggregate, v value.Value) bool {
 	if agg.seen == nil {
 		agg.seen = map[string]struct{}{}
 	}
@@ -134,8 +152,8 @@ func (g *groups) first(agg *aggregate, v value.Value) bool {
 // list keeps the first n values in their order, so that the answer does not
 // depend on who came first.
 func (g *groups) list(agg *aggregate, n int64, v value.Value) {
-	i, _ := slices.BinarySearchFunc(agg.list, v, value.Order)
-	if int64(i) >= n || int64(len(agg.list)) < n && !g.table.run.hold(48+textSize(v)) {
+	i, _ := slices.BinarySearchFunc(agg.list, v, orderExact)
+	if int64(i) >= n || int64(len(agg.list)) < n && !g.table.run.hold(valueSize+textSize(v)) {
 		return
 	}
 	agg.list = slices.Insert(agg.list, i, v.Clone())
@@ -144,30 +162,7 @@ func (g *groups) list(agg *aggregate, n int64, v value.Value) {
 	}
 }
 
-func (a *aggregate) sum(v value.Value) {
-	if a.best.IsNull() {
-		a.best = v.Clone() // for its type
-	}
-	switch v.Type() {
-	case value.Float:
-		a.f += v.Float()
-		return
-	case value.Duration:
-		a.addInt(int64(v.Duration()))
-	default:
-		a.addInt(v.Int())
-	}
-}
-
-func (a *aggregate) addInt(n int64) {
-	sum := a.i + n
-	a.wide = a.wide || (sum > a.i) != (n > 0) && n != 0
-	a.i = sum
-	a.f += float64(n)
-}
-
-// value gives the aggregate's result. A sum that is too large for 64 bits is a
-// float.
+// value gives the aggregate's result.
 func (a *aggregate) value(f plan.AggFunc) value.Value {
 	switch f {
 	case plan.AggCount:
@@ -177,31 +172,11 @@ func (a *aggregate) value(f plan.AggFunc) value.Value {
 	case plan.AggList:
 		return value.NewList(a.list)
 	case plan.AggSum:
-		return a.total()
+		return a.sum.total()
 	case plan.AggAvg:
-		if a.n == 0 {
-			return value.Value{}
-		}
-		if a.best.Type() == value.Duration {
-			return value.NewDuration(time.Duration(a.f / float64(a.n)))
-		}
-		return value.NewFloat(a.f / float64(a.n))
+		return a.sum.mean(a.n)
 	}
 	return a.best
-}
-
-func (a *aggregate) total() value.Value {
-	switch {
-	case a.best.IsNull():
-		return value.Value{}
-	case a.best.Type() == value.Float || a.wide:
-		return value.NewFloat(a.f)
-	case a.best.Type() == value.Duration:
-		return value.NewDuration(time.Duration(a.i))
-	case a.best.Type() == value.Size:
-		return value.NewSize(a.i)
-	}
-	return value.NewInt(a.i)
 }
 
 // finish gives each group on as a row, in the order of the keys.
@@ -210,7 +185,9 @@ func (g *groups) finish() error {
 	for _, gr := range g.byKey {
 		all = append(all, gr)
 	}
-	slices.SortFunc(all, func(a, b *group) int { return slices.CompareFunc(a.keys, b.keys, orderNullLast) })
+	slices.SortFunc(all, func(a, b *group) int { return compareRows(a.keys, b.keys) })
+	// Without keys there is a group of no rows; that is not to have found one.
+	g.table.hollow = g.rows == 0 && g.table.plan.Having == nil
 	e := g.table.newEnv()
 	for _, gr := range all {
 		e.out = append(e.out[:0], gr.keys...)

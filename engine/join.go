@@ -1,17 +1,13 @@
 package engine
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/value"
 )
-
-// errMemory says that a join cannot be made within the plan's memory.
-var errMemory = errors.New("the rows to join do not fit the memory that the plan allows: narrow the scan, or raise WITH memory")
 
 // buildJoins reads the rows of every joined scan that is not looked up by key.
 func (t *tableRun) buildJoins() error {
@@ -30,109 +26,136 @@ func (t *tableRun) buildJoins() error {
 	return nil
 }
 
+// buildJoin keeps the rows of one scan. Those that the plan's memory has no
+// room for are left out: the joined rows that come are right all the same.
 func (t *tableRun) buildJoin(i int) error {
 	s := t.slots[i]
+	start := time.Now()
+	defer func() { s.elapsed.Add(int64(time.Since(start))) }()
 	var mu sync.Mutex
+	return t.each(i, t.request(i, t.report), func(e *env, row modules.Row) error {
+		held, err := s.hold(e, row, true)
+		if err != nil {
+			return err
+		}
+		null, err := held.joinBy(e, s)
+		if err != nil || null {
+			return err
+		}
+		if !t.run.hold(held.size()) {
+			t.short.Store(true)
+			return modules.ErrEnough
+		}
+		key, _ := appendLooseAll(nil, held.join)
+		mu.Lock()
+		defer mu.Unlock()
+		if s.byKey != nil {
+			s.byKey[string(key)] = append(s.byKey[string(key)], held)
+		} else {
+			s.rows = append(s.rows, held)
+		}
+		return nil
+	})
+}
+
+// each scans a slot beside the first and gives on the rows that pass its
+// filter, on the goroutines of the module. A panic over a row is an error.
+func (t *tableRun) each(slot int, req *modules.Request, take func(*env, modules.Row) error) error {
+	s := t.slots[slot]
+	count := t.run.run.engine.opts.Analyze
 	return guard(s.module, func() error {
-		return enough(s.module.Scan(t.run.ctx, t.request(i, t.report), func(row modules.Row) error {
-			e := t.newEnv()
-			e.rows[i] = rowState{live: row}
-			ok, err := s.passes(e, t.run.run.engine.opts.Analyze)
-			if err != nil || !ok {
-				return err
-			}
-			held, size, err := s.hold(e, row)
-			if err != nil {
-				return err
-			}
-			if !t.run.hold(size) {
-				return errMemory
-			}
-			key, null, err := joinKey(e, s)
-			if err != nil || null {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if s.byKey != nil {
-				s.byKey[string(key)] = append(s.byKey[string(key)], held)
-			} else {
-				s.rows = append(s.rows, held)
-			}
-			return nil
+		return enough(s.module.Scan(t.run.ctx, req, func(row modules.Row) error {
+			return guard(s.module, func() error {
+				e := t.newEnv()
+				e.rows[slot] = rowState{live: row}
+				ok, err := s.passes(e, count)
+				if err != nil || !ok {
+					return err
+				}
+				return take(e, row)
+			})
 		}))
 	})
 }
 
-// joinKey is the key of a row on its own side of a join.
-func joinKey(e *env, s *slotRun) (key []byte, null bool, err error) {
-	e.key = e.key[:0]
+// joinBy computes what a row is joined by; a null joins nothing.
+func (h *heldRow) joinBy(e *env, s *slotRun) (null bool, err error) {
 	for _, x := range s.plan.JoinHere {
 		v, err := x.Eval(e)
 		if err != nil || v.IsNull() {
-			return nil, true, err
+			return true, err
 		}
-		e.key = v.AppendKey(e.key)
+		h.join = append(h.join, v.Clone())
 	}
-	return e.key, false, nil
+	return false, nil
 }
 
-// hold keeps what later expressions ask of a row.
-func (s *slotRun) hold(e *env, row modules.Row) (*heldRow, int64, error) {
-	h := &heldRow{values: make([]value.Value, len(s.index)), answers: make([]value.Value, len(s.plan.Questions))}
-	size := int64(heldOverhead + 48*(len(h.values)+len(h.answers)))
+// hold keeps what later expressions ask of a row: without dear, only the
+// columns that cost next to nothing.
+func (s *slotRun) hold(e *env, row modules.Row, dear bool) (*heldRow, error) {
+	h := &heldRow{
+		values: make([]value.Value, len(s.index)), answers: make([]value.Value, len(s.plan.Questions)),
+		whole: dear || !s.isDeep(),
+	}
 	for _, i := range s.keep {
+		if !dear && s.isDear(i) {
+			continue
+		}
 		v, err := row.Column(e.ctx, s.index[i])
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		h.values[i] = v.Clone()
-		size += textSize(v)
+	}
+	if !dear {
+		return h, nil
 	}
 	for _, q := range s.asks {
 		asker, ok := row.(modules.Asker)
 		if !ok {
-			continue
+			return nil, fmt.Errorf("rows of %s cannot be asked", s.schema.Name)
 		}
 		v, err := asker.Ask(e.ctx, q)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		h.answers[q] = v.Clone()
 	}
-	return h, size, nil
+	return h, nil
 }
 
-// heldOverhead is about what a held row costs beside its values, in bytes.
-const heldOverhead = 96
-
-func textSize(v value.Value) int64 {
-	switch v.Type() {
-	case value.Text, value.Version, value.Bytes, value.Hash:
-		return int64(len(v.RawText()))
-	case value.List:
-		n := int64(0)
-		for _, m := range v.List() {
-			n += 48 + textSize(m)
-		}
-		return n
-	}
-	return 0
+// size is about what the row takes, in bytes.
+func (h *heldRow) size() int64 {
+	return rowSize(h.values) + rowSize(h.join) + valueSize*int64(len(h.answers))
 }
 
 // join meets the row that e has so far with the rows of the k-th join.
 func (t *tableRun) join(e *env, k int) error {
 	if k == len(t.joins) {
-		e.forgetLinks()
 		return t.combined(e)
 	}
 	i := t.joins[k]
-	rows, err := t.partners(e, i)
+	s := t.slots[i]
+	rows, there, err := t.partners(e, i)
 	if err != nil {
 		return err
 	}
 	for _, held := range rows {
-		e.rows[i] = rowState{held: held, known: true}
+		if there != nil && !equalAll(there, held.join) {
+			continue
+		}
+		if t.done.Load() {
+			return modules.ErrEnough
+		}
+		if t.run.ctx.Err() != nil {
+			return t.run.ctx.Err()
+		}
+		if t.run.run.engine.opts.Analyze {
+			s.joined.Add(1)
+		}
+		e.rows[i] = rowState{held: held}
+		// What was followed from the row before leads elsewhere now.
+		e.forgetLinks()
 		if err := t.join(e, k+1); err != nil {
 			return err
 		}
@@ -140,142 +163,31 @@ func (t *tableRun) join(e *env, k int) error {
 	return nil
 }
 
-// partners gives the rows of a joined slot that may meet the row of e.
-func (t *tableRun) partners(e *env, i int) ([]*heldRow, error) {
+// partners gives the rows of a joined slot that may meet the row of e, and
+// the values that theirs must equal, nil for none.
+func (t *tableRun) partners(e *env, i int) (rows []*heldRow, there []value.Value, err error) {
 	s := t.slots[i]
 	switch {
 	case s.plan.Key != nil:
 		key, err := s.plan.Key.Eval(e)
 		if err != nil || key.IsNull() {
-			return nil, err
+			return nil, nil, err
 		}
-		return t.lookup(e.ctx, i, key)
+		f, err := t.lookup(e.ctx, i, key, true)
+		if err != nil {
+			return nil, nil, err
+		}
+		return f.rows, nil, nil
 	case s.byKey == nil:
-		return s.rows, nil
+		return s.rows, nil, nil
 	}
-	e.key = e.key[:0]
 	for _, x := range s.plan.JoinThere {
 		v, err := x.Eval(e)
 		if err != nil || v.IsNull() {
-			return nil, err
+			return nil, nil, err
 		}
-		e.key = v.AppendKey(e.key)
+		there = append(there, v)
 	}
-	return s.byKey[string(e.key)], nil
-}
-
-// maxLookups bounds how many keys a slot remembers. What is forgotten is
-// looked up again.
-const maxLookups = 10_000
-
-// lookups remembers what was found under a key. The same key is never looked
-// up twice at once.
-type lookups struct {
-	mu    sync.Mutex
-	found map[string]*lookup
-}
-
-type lookup struct {
-	once sync.Once
-	rows []*heldRow
-	err  error
-}
-
-func (l *lookups) get(key string) *lookup {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.found == nil || len(l.found) >= maxLookups {
-		l.found = map[string]*lookup{}
-	}
-	f := l.found[key]
-	if f == nil {
-		f = &lookup{}
-		l.found[key] = f
-	}
-	return f
-}
-
-// lookup gives the rows of a slot whose key column equals key.
-func (t *tableRun) lookup(ctx context.Context, slot int, key value.Value) ([]*heldRow, error) {
-	s := t.slots[slot]
-	f := s.lookups.get(string(key.AppendKey(nil)))
-	f.once.Do(func() {
-		req := t.request(slot, lookupReport{t.report})
-		req.Keys, req.Workers = []value.Value{key.Clone()}, 1
-		f.err = guard(s.module, func() error {
-			return enough(s.module.Scan(ctx, req, func(row modules.Row) error {
-				e := t.newEnv()
-				e.rows[slot] = rowState{live: row}
-				ok, err := s.passes(e, t.run.run.engine.opts.Analyze)
-				if err != nil || !ok {
-					return err
-				}
-				held, _, err := s.hold(e, row)
-				if err == nil {
-					f.rows = append(f.rows, held)
-				}
-				return err
-			}))
-		})
-	})
-	return f.rows, f.err
-}
-
-// A subRun is a subquery: run once, when something is first looked up in it.
-type subRun struct {
-	table *tableRun
-	once  sync.Once
-	found map[string]struct{}
-	err   error
-}
-
-// contains says whether a tuple is among the subquery's rows. Nulls among them
-// equal nothing. What the subquery could not look at is in the summary, so
-// that "not among them" is then part of a partial answer.
-func (s *subRun) contains(ctx context.Context, tuple []value.Value) (value.Truth, error) {
-	s.once.Do(func() { s.err = s.load(ctx) })
-	if s.err != nil {
-		return value.Unknown, s.err
-	}
-	var key []byte
-	for _, v := range tuple {
-		key = v.AppendKey(key)
-	}
-	_, ok := s.found[string(key)]
-	return value.TruthOf(ok, true), nil
-}
-
-func (s *subRun) load(ctx context.Context) error {
-	s.found = map[string]struct{}{}
-	t := s.table
-	var mu sync.Mutex
-	err := t.prepare(func(values []value.Value) error {
-		var key []byte
-		for _, v := range values {
-			if v.IsNull() {
-				return nil
-			}
-			key = v.AppendKey(key)
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if _, ok := s.found[string(key)]; ok {
-			return nil
-		}
-		if !t.run.hold(int64(len(key)) + heldOverhead) {
-			return errMemory
-		}
-		s.found[string(key)] = struct{}{}
-		return nil
-	})
-	if err == nil {
-		err = scanTogether(ctx, []*tableRun{t})
-	}
-	if err == nil {
-		err = t.finish()
-	}
-	if err != nil {
-		return fmt.Errorf("subquery: %w", err)
-	}
-	return nil
+	e.key, _ = appendLooseAll(e.key[:0], there)
+	return s.byKey[string(e.key)], there, nil
 }

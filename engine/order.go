@@ -2,6 +2,7 @@ package engine
 
 import (
 	"container/heap"
+	"errors"
 	"slices"
 	"sync"
 
@@ -10,7 +11,7 @@ import (
 	"github.com/quaestor-engine/quaestor/value"
 )
 
-// An emitter takes the rows of a table's answer, from one goroutine at a time.
+// An emitter takes the rows of a table's answer, from any goroutine.
 type emitter func(values []value.Value) error
 
 // A result makes the rows of an answer: their values, which of them are
@@ -43,14 +44,12 @@ func (r *result) init(t *tableRun, emit emitter) {
 func (r *result) add(e *env) error {
 	t := r.table
 	row := ranked{values: make([]value.Value, len(t.plan.Outputs))}
-	var size int64 = heldOverhead
 	for i, o := range t.plan.Outputs {
 		v, err := o.Expr.Eval(e)
 		if err != nil {
 			return err
 		}
 		row.values[i] = v.Clone()
-		size += 48 + textSize(v)
 	}
 	for _, o := range t.plan.Order {
 		v, err := o.Expr.Eval(e)
@@ -58,49 +57,61 @@ func (r *result) add(e *env) error {
 			return err
 		}
 		row.keys = append(row.keys, v.Clone())
-		size += 48 + textSize(v)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.take(row, size)
+	return r.take(row)
 }
 
-func (r *result) take(row ranked, size int64) error {
+// take gives a row on, or holds it. No lock is held while the row waits for
+// its reader.
+func (r *result) take(row ranked) error {
 	t := r.table
-	if t.done.Load() {
+	if t.done.Load() && t.groups == nil {
 		return modules.ErrEnough
 	}
+	if !t.hollow {
+		if err := t.sight(); err != nil {
+			return err
+		}
+	}
+	pass, err := r.admit(row)
+	if pass {
+		err = errors.Join(r.emit(row.values), err)
+	}
+	return err
+}
+
+// admit says whether a row passes at once; an error ends the scan after it.
+func (r *result) admit(row ranked) (pass bool, err error) {
+	t := r.table
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.seen != nil {
 		var key []byte
 		for _, v := range row.values {
 			key = v.AppendKey(key)
 		}
 		if _, ok := r.seen[string(key)]; ok {
-			return nil
+			return false, nil
 		}
 		if !t.run.hold(int64(len(key)) + heldOverhead) {
-			return t.enough()
+			return false, t.full()
 		}
 		r.seen[string(key)] = struct{}{}
 	}
 	if len(t.plan.Order) > 0 {
-		return r.keep(row, size)
+		return false, r.keep(row)
 	}
 	if t.plan.Limit >= 0 && r.kept >= t.plan.Limit {
-		return t.enough()
+		return false, t.enough()
 	}
-	r.kept++
-	return r.emit(row.values)
-}
-
-// enough ends the table's scan.
-func (t *tableRun) enough() error {
-	t.done.Store(true)
-	return modules.ErrEnough
+	if r.kept++; r.kept == t.plan.Limit {
+		return true, t.enough()
+	}
+	return true, nil
 }
 
 // keep holds a row until all are known; with a limit, only the first so many.
-func (r *result) keep(row ranked, size int64) error {
+func (r *result) keep(row ranked) error {
 	t := r.table
 	if limit := t.plan.Limit; limit >= 0 && int64(len(r.sort.rows)) >= limit {
 		if limit == 0 || r.sort.compare(row, r.sort.rows[0]) >= 0 {
@@ -110,8 +121,8 @@ func (r *result) keep(row ranked, size int64) error {
 		heap.Fix(&r.sort, 0)
 		return nil
 	}
-	if !t.run.hold(size) {
-		return t.enough()
+	if !t.run.hold(rowSize(row.values) + rowSize(row.keys)) {
+		return t.full()
 	}
 	if t.plan.Limit >= 0 {
 		heap.Push(&r.sort, row)
@@ -151,26 +162,7 @@ func (s *sorter) compare(a, b ranked) int {
 			return c
 		}
 	}
-	for i := range a.values {
-		if c := orderNullLast(a.values[i], b.values[i]); c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
-// orderNullLast is value.Order with null behind everything, in either
-// direction: what is not known never leads a list.
-func orderNullLast(a, b value.Value) int {
-	switch {
-	case a.IsNull() && b.IsNull():
-		return 0
-	case a.IsNull():
-		return 1
-	case b.IsNull():
-		return -1
-	}
-	return value.Order(a, b)
+	return compareRows(a.values, b.values)
 }
 
 // Len, Less, Swap, Push and Pop are heap.Interface.

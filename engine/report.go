@@ -33,8 +33,8 @@ type planRun struct {
 	mu      sync.Mutex
 	limits  map[string]bool // the bounds that cut the answer
 	outcome answer.Outcome  // Refused or Failed, else zero
-	reason  string
-	err     error
+	reasons []string        // why it is not complete, beside bounds and gaps
+	err     error           // of what was refused or failed first
 }
 
 // defaultMemory bounds what one plan holds on a host, where it does not say.
@@ -64,17 +64,21 @@ var errTimeout = errors.New("engine: the plan's time is over")
 
 // stop ends the plan's scans because a bound is reached.
 func (p *planRun) stop(limit string) {
-	p.mu.Lock()
-	p.limits[limit] = true
-	p.mu.Unlock()
+	p.over(limit, "")
 	p.cancel(errStopped)
 }
 
-// over notes that a bound is reached, and lets the scans go on.
-func (p *planRun) over(limit string) {
+// over notes a bound that is reached, or another reason why the answer is not
+// complete, and lets the scans go on.
+func (p *planRun) over(limit, reason string) {
 	p.mu.Lock()
-	p.limits[limit] = true
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	if limit != "" {
+		p.limits[limit] = true
+	}
+	if reason != "" && !slices.Contains(p.reasons, reason) {
+		p.reasons = append(p.reasons, reason)
+	}
 }
 
 // hold accounts for memory that the plan keeps. It says no when the bound is
@@ -88,71 +92,75 @@ func (p *planRun) hold(bytes int64) bool {
 		return true
 	}
 	p.memory.Add(-bytes)
-	p.over("memory")
+	p.over("memory", "")
 	return false
 }
 
+// fail notes that the plan was refused, or that a part of it failed: its other
+// tables go on.
 func (p *planRun) fail(o answer.Outcome, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err == nil {
-		p.outcome, p.reason, p.err = o, err.Error(), err
+		p.outcome, p.err = o, err
 	}
 }
 
-// ended takes the error that a scan of the plan ended with.
-func (p *planRun) ended(name string, err error) {
-	if p.ctx.Err() != nil {
+// ended takes the error with which a scan ended. Where the plan had ended
+// before, the scan only followed.
+func (p *planRun) ended(t *tableRun, err error) {
+	if failure := t.failure(); failure != nil {
+		err = failure
+	} else if p.ctx.Err() != nil {
 		switch cause := context.Cause(p.ctx); {
 		case errors.Is(cause, errTimeout):
-			p.over("timeout")
+			p.over("timeout", "")
 		case !errors.Is(cause, errStopped):
-			p.over("cancelled")
+			p.over("", "cancelled before its end")
 		}
 		return
 	}
-	if err != nil && !errors.Is(err, modules.ErrEnough) {
-		p.fail(answer.Failed, fmt.Errorf("engine: %s: %w", name, err))
+	if err != nil {
+		p.fail(answer.Failed, fmt.Errorf("engine: %s: %w", t.plan.Name, err))
 	}
 }
 
 func (p *planRun) summary() answer.Summary {
 	p.report.mu.Lock()
 	s := answer.Summary{Looked: maps.Clone(p.report.looked), Matched: p.rows.Load()}
-	left := false
+	gaps := false
 	for kind, skip := range p.report.skips {
 		c := *skip
 		c.First = slices.Clone(skip.First)
-		slices.SortFunc(c.First, func(a, b modules.Skip) int { return cmp.Compare(a.Where, b.Where) })
 		s.Skipped = append(s.Skipped, c)
-		left = left || !kind.Informative()
+		gaps = gaps || !kind.Informative()
 	}
 	p.report.mu.Unlock()
 	slices.SortFunc(s.Skipped, func(a, b answer.Skipped) int { return cmp.Compare(a.Kind, b.Kind) })
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Limits = slices.Sorted(maps.Keys(p.limits))
-	s.Reason = p.reason
+	reasons := slices.Clone(p.reasons)
+	if len(s.Limits) > 0 {
+		reasons = append(reasons, "stopped by "+strings.Join(s.Limits, ", "))
+	}
+	if gaps {
+		reasons = append(reasons, "not everything could be looked at")
+	}
 	switch {
 	case p.outcome != 0:
-		s.Outcome = p.outcome
-	case len(s.Limits) > 0:
+		// A stack is for the error; a reason is one sentence.
+		first, _, _ := strings.Cut(p.err.Error(), "\n")
+		s.Outcome, reasons = p.outcome, append([]string{first}, reasons...)
+	case !p.run.over.Load():
+		s.Outcome, reasons = answer.Partial, append(reasons, "it has not ended")
+	case len(reasons) > 0:
 		s.Outcome = answer.Partial
-		s.Reason = joinReasons("stopped by "+strings.Join(s.Limits, ", "), p.reason)
-	case left || p.reason != "":
-		s.Outcome = answer.Partial
-		s.Reason = joinReasons(p.reason, "not everything could be looked at")
 	default:
 		s.Outcome = answer.Complete
 	}
+	s.Reason = strings.Join(reasons, "; ")
 	return s
-}
-
-func joinReasons(a, b string) string {
-	if a == "" || b == "" {
-		return a + b
-	}
-	return a + "; " + b
 }
 
 // A report gathers what the scans of a plan say of themselves.
@@ -172,13 +180,18 @@ type tableReport struct {
 
 // A lookupReport is that of single things that a link or a join names, where
 // "nothing there" is an answer and not a gap.
-type lookupReport struct{ *tableReport }
+type lookupReport struct {
+	*tableReport
+	gaps atomic.Bool // something was left out of this lookup
+}
 
 // Skip passes on all but what was looked for and is not there.
-func (r lookupReport) Skip(s modules.Skip) {
-	if s.Kind != modules.SkipNotFound {
-		r.tableReport.Skip(s)
+func (r *lookupReport) Skip(s modules.Skip) {
+	if s.Kind.Informative() {
+		return
 	}
+	r.gaps.Store(true)
+	r.tableReport.Skip(s)
 }
 
 // Looked adds to what was looked at, and stops the plan where that is enough.
@@ -187,7 +200,7 @@ func (r *tableReport) Looked(kind string, n int64) {
 	r.looked[kind] += n
 	total := r.looked[kind]
 	r.mu.Unlock()
-	if limit := r.plan.plan.Limits.Bytes; kind == "bytes" && limit > 0 && total >= limit {
+	if limit := r.plan.plan.Limits.Bytes; kind == "bytes" && limit > 0 && total > limit {
 		r.plan.stop("bytes")
 	}
 }
@@ -205,7 +218,18 @@ func (r *tableReport) Skip(s modules.Skip) {
 		r.skips[s.Kind] = c
 	}
 	c.Count++
-	if int64(len(c.First)) < r.plan.plan.Limits.Errors {
-		c.First = append(c.First, s)
+	// The first are those in the order of their names, whoever came first.
+	limit := r.plan.plan.Limits.Errors
+	i, known := slices.BinarySearchFunc(c.First, s, compareSkips)
+	if known || int64(i) >= limit {
+		return
 	}
+	c.First = slices.Insert(c.First, i, s)
+	if int64(len(c.First)) > limit {
+		c.First = c.First[:limit]
+	}
+}
+
+func compareSkips(a, b modules.Skip) int {
+	return cmp.Or(cmp.Compare(a.Where, b.Where), cmp.Compare(a.Detail, b.Detail))
 }

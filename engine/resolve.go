@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan"
@@ -22,7 +23,7 @@ type slotRun struct {
 	keep   []int // slot columns that are asked for when the row is gone
 	asks   []int // questions likewise
 
-	in, out, elapsed atomic.Int64
+	in, out, looked, joined, elapsed atomic.Int64
 
 	lookups lookups
 	rows    []*heldRow            // of a join that has no key
@@ -33,6 +34,16 @@ type slotRun struct {
 type heldRow struct {
 	values  []value.Value // by slot column; null where it is never asked
 	answers []value.Value // by question
+	join    []value.Value // what the row is joined by
+	whole   bool          // the columns that are dear were looked at too
+}
+
+// isDear says whether a column takes more than a look at a row's surface.
+func (s *slotRun) isDear(i int) bool { return s.schema.Columns[s.index[i]].Cost >= modules.Read }
+
+// isDeep says whether anything that is asked of the slot is dear.
+func (s *slotRun) isDeep() bool {
+	return len(s.asks) > 0 || slices.ContainsFunc(s.keep, s.isDear)
 }
 
 // resolve finds the modules and columns that the plan names. The error wraps
@@ -45,37 +56,147 @@ func (p *planRun) resolve() error {
 		}
 		p.subs = append(p.subs, &subRun{table: tr})
 	}
+	var tables []*tableRun
 	for i, t := range p.plan.Tables {
 		tr, err := p.newTable(t, i)
 		if err != nil {
 			return err
 		}
-		p.tables = append(p.tables, tr)
+		tables = append(tables, tr)
 	}
+	p.mu.Lock()
+	p.tables = tables
+	p.mu.Unlock()
 	p.gate = newGate(p)
+	return p.checkSubs()
+}
+
+// checkSubs refuses subqueries that lead back to themselves.
+func (p *planRun) checkSubs() error {
+	const visiting, done = 1, 2
+	state := make([]int, len(p.plan.Subs))
+	var visit func(t *plan.Table) error
+	visit = func(t *plan.Table) error {
+		var err error
+		eachExpr(t, func(x plan.Expr) {
+			sub, ok := x.(*plan.InSub)
+			if !ok || err != nil || state[sub.Sub] == done {
+				return
+			}
+			if state[sub.Sub] == visiting {
+				err = fmt.Errorf("%w: subquery %d leads back to itself", ErrRefused, sub.Sub+1)
+				return
+			}
+			state[sub.Sub] = visiting
+			err = visit(p.plan.Subs[sub.Sub])
+			state[sub.Sub] = done
+		})
+		return err
+	}
+	for _, t := range slices.Concat(p.plan.Tables, p.plan.Subs) {
+		if err := visit(t); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// eachExpr visits every node of every expression of a table that speaks of
+// rows of scans, and those of HAVING and what follows a group.
+func eachExpr(t *plan.Table, visit func(plan.Expr)) {
+	for _, s := range t.Slots {
+		plan.Walk(s.Filter, visit)
+	}
+	eachOutside(t, visit)
+	plan.Walk(t.Having, visit)
+	for _, o := range t.Outputs {
+		plan.Walk(o.Expr, visit)
+	}
+	for _, o := range t.Order {
+		plan.Walk(o.Expr, visit)
+	}
+}
+
+// eachOutside visits the expressions that speak of rows of scans, but for the
+// slots' own filters.
+func eachOutside(t *plan.Table, visit func(plan.Expr)) {
+	for _, s := range t.Slots {
+		plan.Walk(s.Key, visit)
+		for k := range s.JoinThere {
+			plan.Walk(s.JoinThere[k], visit)
+			plan.Walk(s.JoinHere[k], visit)
+		}
+	}
+	plan.Walk(t.Where, visit)
+	if t.Group != nil {
+		for _, k := range t.Group.Keys {
+			plan.Walk(k, visit)
+		}
+		for _, a := range t.Group.Aggs {
+			plan.Walk(a.Arg, visit)
+		}
+		return
+	}
+	for _, o := range t.Outputs {
+		plan.Walk(o.Expr, visit)
+	}
+	for _, o := range t.Order {
+		plan.Walk(o.Expr, visit)
+	}
 }
 
 func (p *planRun) newTable(t *plan.Table, index int) (*tableRun, error) {
 	tr := &tableRun{run: p, plan: t, index: index}
 	tr.report = &tableReport{report: p.report}
+	if t.Having != nil && t.Group == nil {
+		return nil, fmt.Errorf("%w: table %q has conditions on groups and no groups", ErrRefused, t.Name)
+	}
 	for i, s := range t.Slots {
 		sr, err := p.newSlot(s)
+		if err == nil {
+			err = checkSlot(sr, i)
+		}
 		if err != nil {
 			return nil, err
 		}
 		if i > 0 {
 			sr.keep, sr.asks = outside(t, i)
 		}
-		tr.slots = append(tr.slots, sr)
-	}
-	for i, s := range t.Slots {
 		if i > 0 && !s.Link {
 			tr.joins = append(tr.joins, i)
 		}
+		tr.slots = append(tr.slots, sr)
 	}
 	tr.envs = sync.Pool{New: func() any { return tr.newEnv() }}
 	return tr, nil
+}
+
+// checkSlot refuses what no planner makes and what would otherwise be answered
+// with silence.
+func checkSlot(s *slotRun, i int) error {
+	p, l := s.plan, s.schema.Locator
+	switch {
+	case len(p.Questions) > 0 && !s.schema.Content:
+		return fmt.Errorf("%w: the module %q of this host has no content to ask about", ErrRefused, p.Module)
+	case (p.Key != nil || p.Keys != nil) && s.schema.Key == "":
+		return fmt.Errorf("%w: the module %q of this host has no key to look up", ErrRefused, p.Module)
+	case p.Link && p.Key == nil:
+		return fmt.Errorf("%w: a link to %q has no key", ErrRefused, p.Module)
+	case p.Key != nil && (len(p.Locators) > 0 || p.Keys != nil || len(p.JoinHere) > 0):
+		return fmt.Errorf("%w: %q is told twice where to look", ErrRefused, p.Module)
+	case p.Link && p.Filter != nil, p.Lines && i > 0:
+		return fmt.Errorf("%w: only the rows of a scan are filtered or shown by lines", ErrRefused)
+	case len(p.Locators) > 0 && l.Use == modules.NoLocator:
+		return fmt.Errorf("%w: the module %q of this host is not told where to look", ErrRefused, p.Module)
+	case l.Use == modules.LocatorRequired && len(p.Locators) == 0 && p.Keys == nil && p.Key == nil:
+		return fmt.Errorf("%w: the module %q must be told where to look", ErrRefused, p.Module)
+	}
+	for _, q := range p.Questions {
+		if err := onlyOut(q.Test, "the test of a line"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *planRun) newSlot(s *plan.Slot) (*slotRun, error) {
@@ -93,12 +214,6 @@ func (p *planRun) newSlot(s *plan.Slot) (*slotRun, error) {
 	}
 	for _, i := range s.FilterColumns {
 		sr.filter = append(sr.filter, sr.index[i])
-	}
-	if len(s.Questions) > 0 && !sr.schema.Content {
-		return nil, fmt.Errorf("%w: the module %q of this host has no content to ask about", ErrRefused, s.Module)
-	}
-	if s.Key != nil && sr.schema.Key == "" {
-		return nil, fmt.Errorf("%w: the module %q of this host has no key to look up", ErrRefused, s.Module)
 	}
 	return sr, nil
 }
@@ -118,40 +233,23 @@ func outside(t *plan.Table, slot int) (columns, questions []int) {
 		}
 	}
 	for i, s := range t.Slots {
-		plan.Walk(s.Key, note)
-		for k := range s.JoinThere {
-			plan.Walk(s.JoinThere[k], note)
-			plan.Walk(s.JoinHere[k], note)
-		}
 		if i != slot {
 			plan.Walk(s.Filter, note)
 		}
 	}
-	plan.Walk(t.Where, note)
-	if t.Group != nil {
-		for _, k := range t.Group.Keys {
-			plan.Walk(k, note)
-		}
-		for _, a := range t.Group.Aggs {
-			plan.Walk(a.Arg, note)
-		}
-		return columns, questions
-	}
-	for _, o := range t.Outputs {
-		plan.Walk(o.Expr, note)
-	}
-	for _, o := range t.Order {
-		plan.Walk(o.Expr, note)
-	}
+	eachOutside(t, note)
 	return columns, questions
 }
+
+// maxWorkers bounds the goroutines of a scan, each of which has buffers.
+const maxWorkers = 256
 
 // request makes the request for a slot's scan.
 func (t *tableRun) request(slot int, report modules.Report) *modules.Request {
 	s, l := t.slots[slot], t.run.plan.Limits
 	workers := t.run.run.engine.opts.Workers
 	if l.Workers > 0 {
-		workers = int(l.Workers)
+		workers = int(min(l.Workers, maxWorkers))
 	}
 	req := &modules.Request{
 		Host:     t.run.run.engine.opts.Host,
@@ -176,11 +274,7 @@ func question(t *tableRun, q plan.Question) modules.Question {
 	out.Pattern.Fold = q.Fold
 	switch {
 	case q.Kind == plan.LineTest:
-		out.Test = func(line []byte) bool {
-			e := env{out: []value.Value{value.NewText(string(line))}, now: t.run.run.now}
-			v, err := q.Test.Eval(&e)
-			return err == nil && v.Bool()
-		}
+		out.Test = lineTest(q.Test, t.run.run.now)
 	case q.Kind == plan.Matches:
 		out.Pattern.Regexp = q.Regexp
 	case len(q.Literal) == 1:
@@ -189,4 +283,20 @@ func question(t *tableRun, q plan.Question) modules.Question {
 		out.Pattern.List = q.Literal
 	}
 	return out
+}
+
+// lineTest makes the test of a line from an expression. It may be called from
+// several goroutines at once, and allocates nothing.
+func lineTest(x plan.Expr, now time.Time) func([]byte) bool {
+	envs := sync.Pool{New: func() any { return &outEnv{out: make([]value.Value, 1), now: now} }}
+	return func(line []byte) bool {
+		e := envs.Get().(*outEnv)
+		// The expression keeps nothing of what it sees, so it may see the
+		// line where it lies.
+		e.out[0] = value.NewText(unsafe.String(unsafe.SliceData(line), len(line)))
+		t, err := plan.Holds(x, e)
+		e.out[0] = value.Value{}
+		envs.Put(e)
+		return err == nil && t == value.True
+	}
 }

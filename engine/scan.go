@@ -12,6 +12,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // A tableRun is one table while it runs.
@@ -25,11 +26,18 @@ type tableRun struct {
 	envs   sync.Pool
 	groups *groups
 	result result
+	begun  atomic.Bool // a row came
+	seen   atomic.Bool // the host-level logic knows that something was found
 	done   atomic.Bool // no further row is wanted
+	short  atomic.Bool // rows were left out, for want of memory
+	hollow bool        // the row that comes is the group of no rows
+
+	mu  sync.Mutex
+	err error // over a row; the first counts
 }
 
 // units puts tables together whose first scans one module can share.
-func (r *Run) units(tables []*tableRun) [][]*tableRun {
+func units(tables []*tableRun) [][]*tableRun {
 	var units [][]*tableRun
 	for _, t := range tables {
 		_, shares := t.slots[0].module.(modules.Sharer)
@@ -47,46 +55,64 @@ func (r *Run) units(tables []*tableRun) [][]*tableRun {
 
 // runUnit scans the tables of a unit together and finishes each.
 func (r *Run) runUnit(ctx context.Context, unit []*tableRun) {
-	unit = slices.DeleteFunc(unit, func(t *tableRun) bool { return !t.run.gate.needs(t) })
+	ctx, release := whileAny(ctx, unit)
+	defer release()
 	var ready []*tableRun
 	for _, t := range unit {
+		if !t.run.gate.needs(t) {
+			continue
+		}
 		if err := t.prepare(t.run.gate.accept(t)); err != nil {
-			t.run.ended(t.plan.Name, err)
+			t.conclude(err)
 			continue
 		}
 		ready = append(ready, t)
 	}
-	if len(ready) == 0 {
+	err := scanTogether(ctx, ready)
+	if len(ready) > 1 && err != nil && ctx.Err() == nil && !slices.ContainsFunc(ready, func(t *tableRun) bool { return t.begun.Load() }) {
+		// One request may have spoilt it for the others.
+		for _, t := range ready {
+			t.conclude(scanTogether(ctx, []*tableRun{t}))
+		}
 		return
 	}
-	if sameContext(ready) {
-		ctx = ready[0].run.ctx
-	}
-	err := scanTogether(ctx, ready)
 	for _, t := range ready {
-		t.run.ended(t.plan.Name, err)
-		if t.run.ctx.Err() == nil && err == nil {
-			if err := t.finish(); err != nil {
-				t.run.ended(t.plan.Name, err)
-			}
-		} else {
-			t.finishPartly()
-		}
-		t.run.gate.ended(t)
+		t.conclude(err)
 	}
 }
 
-func sameContext(ts []*tableRun) bool {
-	for _, t := range ts {
-		if t.run != ts[0].run {
-			return false
+// whileAny gives a context that ends with the last of the plans in a unit.
+func whileAny(ctx context.Context, unit []*tableRun) (_ context.Context, release func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var plans []*planRun
+	for _, t := range unit {
+		if !slices.Contains(plans, t.run) {
+			plans = append(plans, t.run)
 		}
 	}
-	return true
+	var left atomic.Int64
+	left.Store(int64(len(plans)))
+	var stops []func() bool
+	for _, p := range plans {
+		stops = append(stops, context.AfterFunc(p.ctx, func() {
+			if left.Add(-1) == 0 {
+				cancel()
+			}
+		}))
+	}
+	return ctx, func() {
+		for _, stop := range stops {
+			stop()
+		}
+		cancel()
+	}
 }
 
 // scanTogether runs the first scans of tables of one module.
 func scanTogether(ctx context.Context, tables []*tableRun) error {
+	if len(tables) == 0 {
+		return nil
+	}
 	start := time.Now()
 	defer func() {
 		for _, t := range tables {
@@ -98,13 +124,11 @@ func scanTogether(ctx context.Context, tables []*tableRun) error {
 	for i, t := range tables {
 		reqs[i] = t.request(0, t.report)
 	}
-	sharer, ok := module.(modules.Sharer)
-	if !ok {
-		return guard(module, func() error {
-			return enough(module.Scan(ctx, reqs[0], tables[0].row))
-		})
-	}
 	return guard(module, func() error {
+		sharer, ok := module.(modules.Sharer)
+		if !ok || len(tables) == 1 {
+			return enough(module.Scan(ctx, reqs[0], tables[0].row))
+		}
 		return enough(sharer.ScanShared(ctx, reqs, func(i int, row modules.Row) error {
 			return tables[i].row(row)
 		}))
@@ -124,10 +148,15 @@ func enough(err error) error {
 func guard(m modules.Module, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("module %s panicked: %v\n%s", m.Schema().Name, p, debug.Stack())
+			err = panicked(m, p)
 		}
 	}()
 	return f()
+}
+
+// panicked is the error about a panic, with the place where it happened.
+func panicked(m modules.Module, p any) error {
+	return fmt.Errorf("module %s: panic: %v\n%s", m.Schema().Name, p, debug.Stack())
 }
 
 // prepare makes the table ready to take rows; emit takes those of its answer.
@@ -140,22 +169,27 @@ func (t *tableRun) prepare(emit emitter) error {
 }
 
 // row takes a row of the first scan, on the goroutine of the module that
-// shows it.
+// shows it. It never fails a scan that may be others' too: what goes wrong
+// over a row ends this table alone.
 func (t *tableRun) row(row modules.Row) (err error) {
-	if t.done.Load() {
+	if t.done.Load() || t.run.ctx.Err() != nil {
 		return modules.ErrEnough
 	}
-	if t.run.ctx.Err() != nil {
-		return modules.ErrEnough
+	if !t.begun.Load() {
+		t.begun.Store(true)
 	}
 	e := t.envs.Get().(*env)
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic over a row of %s: %v\n%s", t.slots[0].schema.Name, p, debug.Stack())
-			return
+			err = panicked(t.slots[0].module, p)
+		} else {
+			clear(e.rows)
+			t.envs.Put(e)
 		}
-		clear(e.rows)
-		t.envs.Put(e)
+		if err != nil && !errors.Is(err, modules.ErrEnough) {
+			t.broke(err)
+			err = modules.ErrEnough
+		}
 	}()
 	e.ctx = t.run.ctx
 	e.rows[0] = rowState{live: row}
@@ -166,14 +200,45 @@ func (t *tableRun) row(row modules.Row) (err error) {
 	return t.join(e, 0)
 }
 
+// broke notes what went wrong over a row, unless the plan had ended anyway.
+func (t *tableRun) broke(err error) {
+	if t.run.ctx.Err() != nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err == nil {
+		t.err = err
+	}
+	t.done.Store(true)
+}
+
+func (t *tableRun) failure() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.err
+}
+
+// enough ends the table's scan.
+func (t *tableRun) enough() error {
+	t.done.Store(true)
+	return modules.ErrEnough
+}
+
+// full ends the table's scan because the plan's memory is used up.
+func (t *tableRun) full() error {
+	t.short.Store(true)
+	return t.enough()
+}
+
 // passes applies the slot's own filter.
 func (s *slotRun) passes(e *env, count bool) (bool, error) {
 	if count {
 		s.in.Add(1)
 	}
 	if s.plan.Filter != nil {
-		v, err := s.plan.Filter.Eval(e)
-		if err != nil || !v.Bool() {
+		t, err := plan.Holds(s.plan.Filter, e)
+		if err != nil || t != value.True {
 			return false, err
 		}
 	}
@@ -187,22 +252,25 @@ func (s *slotRun) passes(e *env, count bool) (bool, error) {
 // the row becomes one of the answer, or several where lines are wanted.
 func (t *tableRun) combined(e *env) error {
 	if t.plan.Where != nil {
-		v, err := t.plan.Where.Eval(e)
-		if err != nil || !v.Bool() {
+		holds, err := plan.Holds(t.plan.Where, e)
+		if err != nil || holds != value.True {
 			return err
 		}
 	}
 	if !t.plan.Slots[0].Lines {
 		return t.found(e)
 	}
-	liner, ok := e.rows[0].live.(modules.Liner)
+	row := e.rows[0].live
+	liner, ok := row.(modules.Liner)
 	if !ok {
 		return fmt.Errorf("rows of %s have no lines", t.slots[0].schema.Name)
 	}
-	return liner.Lines(e.ctx, func(line modules.Row) error {
+	err := liner.Lines(e.ctx, func(line modules.Row) error {
 		e.rows[0].live = line
 		return t.found(e)
 	})
+	e.rows[0].live = row
+	return err
 }
 
 // found takes a row that the query asked for.
@@ -213,7 +281,25 @@ func (t *tableRun) found(e *env) error {
 	return t.result.add(e)
 }
 
-// finish ends a table whose scan ran to its end.
+// conclude ends a table whose scan has ended, with err or without. What was
+// found before a bound of the plan was reached is kept: the rows are right,
+// counts of groups are too small, and the summary says partial.
+func (t *tableRun) conclude(err error) {
+	if failure := t.failure(); failure != nil {
+		err = failure
+	}
+	cut := t.run.ctx.Err() != nil
+	t.run.ended(t, err)
+	if failed := t.failure() != nil || err != nil && !cut; !failed && t.run.run.parent.Err() == nil {
+		if err := guard(t.slots[0].module, t.finish); err != nil {
+			t.broke(err)
+			t.run.ended(t, err)
+		}
+	}
+	t.run.gate.ended(t, err == nil && !cut)
+}
+
+// finish gives on what was gathered.
 func (t *tableRun) finish() error {
 	if t.groups != nil {
 		if err := t.groups.finish(); err != nil {
@@ -221,14 +307,4 @@ func (t *tableRun) finish() error {
 		}
 	}
 	return t.result.finish()
-}
-
-// finishPartly gives what was found before a scan was stopped: rows are right,
-// counts of groups are too small, and the summary says partial.
-func (t *tableRun) finishPartly() {
-	if t.run.err == nil && t.run.run.parent.Err() == nil {
-		if err := t.finish(); err != nil {
-			t.run.ended(t.plan.Name, err)
-		}
-	}
 }
