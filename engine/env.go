@@ -104,16 +104,14 @@ func (e *env) follow(slot int, dear bool) error {
 	return nil
 }
 
-// Out is never asked of a row: resolve has seen to it, but for groups.
-func (e *env) Out(i int) value.Value { return e.out[i] }
+// Given is the row of a group, and the time at which the run began: the same
+// for every row.
+func (e *env) Given() plan.Given { return plan.Given{Out: e.out, Now: e.now} }
 
 // InSub looks a tuple up among the rows of a subquery.
 func (e *env) InSub(sub int, tuple []value.Value) (value.Truth, error) {
 	return e.table.run.subs[sub].contains(e.ctx, tuple)
 }
-
-// Now is the time at which the run began: the same for every row.
-func (e *env) Now() time.Time { return e.now }
 
 // forgetLinks makes the links of the env unknown again, for another row.
 func (e *env) forgetLinks() {
@@ -131,11 +129,8 @@ type outEnv struct {
 	now time.Time
 }
 
-// Out gives the fact, or the line.
-func (e *outEnv) Out(i int) value.Value { return e.out[i] }
-
-// Now is the time at which the run began.
-func (e *outEnv) Now() time.Time { return e.now }
+// Given is the facts, or the line, and the time at which the run began.
+func (e *outEnv) Given() plan.Given { return plan.Given{Out: e.out, Now: e.now} }
 
 // Column, Ask, Missing and InSub are never asked: see onlyOut.
 func (e *outEnv) Column(int, int) (value.Value, error) { return value.Value{}, errNoRow }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -20,9 +19,8 @@ type pair struct{ rows [2][]value.Value }
 func (p pair) Column(slot, i int) (value.Value, error)       { return p.rows[slot][i], nil }
 func (p pair) Ask(int, int) (value.Value, error)             { return value.Value{}, nil }
 func (p pair) Missing(int) (value.Truth, error)              { return value.Unknown, nil }
-func (p pair) Out(int) value.Value                           { return value.Value{} }
 func (p pair) InSub(int, []value.Value) (value.Truth, error) { return value.Unknown, nil }
-func (p pair) Now() time.Time                                { return time.Time{} }
+func (p pair) Given() plan.Given                             { return plan.Given{} }
 
 func anyValue() *rapid.Generator[value.Value] {
 	return rapid.Custom(func(t *rapid.T) value.Value {

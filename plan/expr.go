@@ -30,12 +30,19 @@ type Env interface {
 	// Missing says whether the link of a slot led nowhere; it is unknown
 	// where what the link names could not be looked at.
 	Missing(slot int) (value.Truth, error)
-	// Out gives column i of a row that was grouped, or of the facts.
-	Out(i int) value.Value
 	// InSub looks a tuple up among the rows of a subquery.
 	InSub(sub int, tuple []value.Value) (value.Truth, error)
+	// Given is what is known without looking.
+	Given() Given
+}
+
+// Given is what an expression has without asking a row.
+type Given struct {
+	// Out are the columns of a row that was grouped, the line under test, or
+	// the facts of the host.
+	Out []value.Value
 	// Now is the time at which the plan runs.
-	Now() time.Time
+	Now time.Time
 }
 
 // The expressions.
@@ -134,8 +141,8 @@ func NewCall(f *Func, args ...Expr) *Call { return &Call{Func: f.Name, Args: arg
 
 func (e *Const) Eval(Env) (value.Value, error)   { return e.Value, nil }
 func (e *Col) Eval(env Env) (value.Value, error) { return env.Column(e.Slot, e.Index) }
-func (e *Out) Eval(env Env) (value.Value, error) { return env.Out(e.Index), nil }
-func (e *Now) Eval(env Env) (value.Value, error) { return value.NewTime(env.Now()), nil }
+func (e *Out) Eval(env Env) (value.Value, error) { return env.Given().Out[e.Index], nil }
+func (e *Now) Eval(env Env) (value.Value, error) { return value.NewTime(env.Given().Now), nil }
 func (e *Ask) Eval(env Env) (value.Value, error) { return env.Ask(e.Slot, e.Question) }
 
 func (e *Not) Eval(env Env) (value.Value, error) { return asValue(e.truth(env)) }

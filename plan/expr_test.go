@@ -20,8 +20,7 @@ type fixed struct {
 func (f fixed) Column(_, i int) (value.Value, error) { return f.columns[i], nil }
 func (f fixed) Ask(_, q int) (value.Value, error)    { return f.columns[q], nil }
 func (f fixed) Missing(int) (value.Truth, error)     { return value.TruthOf(f.missing, true), nil }
-func (f fixed) Out(i int) value.Value                { return f.columns[i] }
-func (f fixed) Now() time.Time                       { return time.Unix(1000, 0).UTC() }
+func (f fixed) Given() Given                         { return Given{Out: f.columns, Now: time.Unix(1000, 0).UTC()} }
 func (f fixed) InSub(_ int, tuple []value.Value) (value.Truth, error) {
 	eq, ok := value.Equal(tuple[0], f.columns[0])
 	return value.TruthOf(eq, ok), nil

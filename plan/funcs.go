@@ -76,7 +76,7 @@ var funcs = [...]Func{
 	{Name: "contains", Signature: "contains(list, x)", Doc: "whether a member of the list equals x", Example: `contains(split("a:b", ":"), "b")`, Result: `true`, Min: 2, Max: 2, Type: listFirst, Eval: listContains},
 	{Name: "any", Signature: "any(list, glob)", Doc: "whether some member of the list matches the glob", Example: `any(split("a:b", ":"), "b*")`, Result: `true`, Min: 2, Max: 2, Type: listGlob, Eval: listAny},
 	{Name: "all", Signature: "all(list, glob)", Doc: "whether every member of the list matches the glob; true for an empty list", Example: `all(split("a:b", ":"), "b*")`, Result: `false`, Min: 2, Max: 2, Type: listGlob, Eval: listAll},
-	{Name: "permissions", Signature: "permissions(mode)", Doc: "the mode without the kind of file: set-id bits and permissions", Example: `permissions("0644")`, Result: `"0644"`, Min: 1, Max: 1, Type: takes(value.Mode, value.Mode), Eval: permissions},
+	{Name: "permissions", Signature: "permissions(mode)", Doc: "the mode without the kind of file: set-id bits and permissions; a text is read as a mode", Example: `permissions("-rwxr-xr-x")`, Result: `"0755"`, Min: 1, Max: 1, Type: permissionsType, Eval: permissions},
 	{Name: "+", Min: 2, Max: 2, Type: arithType("+"), Eval: arith("+")},
 	{Name: "-", Min: 2, Max: 2, Type: arithType("-"), Eval: arith("-")},
 	{Name: "*", Min: 2, Max: 2, Type: arithType("*"), Eval: arith("*")},
@@ -401,7 +401,18 @@ func listGlobs(a []value.Value, all bool) value.Value {
 	return value.NewBool(all)
 }
 
+func permissionsType(args []value.Type) (value.Type, error) {
+	return oneOf(value.Mode, args[0], value.Mode, value.Text)
+}
+
 func permissions(a []value.Value) value.Value {
 	const bits = 0o7777
-	return value.NewMode(uint32(a[0].Int()) & bits)
+	mode := uint32(a[0].Int())
+	if a[0].Type() == value.Text {
+		var err error
+		if mode, err = value.ParseMode(a[0].Text()); err != nil {
+			return value.Value{}
+		}
+	}
+	return value.NewMode(mode & bits)
 }

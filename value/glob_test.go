@@ -103,6 +103,28 @@ func naive(t interface{ Fatal(...any) }, pattern, path string, fold bool) bool {
 	return false
 }
 
+// naiveNode writes a node as a regular expression.
+func naiveNode(n globNode) string {
+	switch n.kind {
+	case globLiteral:
+		return regexp.QuoteMeta(n.text)
+	case globOne:
+		return "[^/]"
+	case globStar:
+		return "[^/]*"
+	case globDeep:
+		return ".*"
+	}
+	class := "["
+	if n.class.negated {
+		class += "^/"
+	}
+	for _, g := range n.class.ranges {
+		class += regexp.QuoteMeta(string(g.lo)) + "-" + regexp.QuoteMeta(string(g.hi))
+	}
+	return class + "]"
+}
+
 func naiveOne(seq []globNode, path string, fold bool) bool {
 	var re strings.Builder
 	re.WriteString("(?s")
@@ -139,25 +161,7 @@ func naiveOne(seq []globNode, path string, fold bool) bool {
 			continue
 		}
 		for _, n := range s {
-			switch n.kind {
-			case globLiteral:
-				re.WriteString(regexp.QuoteMeta(n.text))
-			case globOne:
-				re.WriteString("[^/]")
-			case globStar:
-				re.WriteString("[^/]*")
-			case globDeep:
-				re.WriteString(".*")
-			case globClass:
-				re.WriteString("[")
-				if n.class.negated {
-					re.WriteString("^/")
-				}
-				for _, g := range n.class.ranges {
-					re.WriteString(regexp.QuoteMeta(string(g.lo)) + "-" + regexp.QuoteMeta(string(g.hi)))
-				}
-				re.WriteString("]")
-			}
+			re.WriteString(naiveNode(n))
 		}
 		re.WriteString("/")
 	}

@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/file/unpack"
@@ -36,7 +37,7 @@ func (w *worker) members(ctx context.Context, r *row) {
 	if c.whole() {
 		size = int64(c.n)
 	}
-	err := unpack.Walk(ctx, &fileReader{c: c}, size, unpack.NewBudget(), func(m *unpack.Member) error {
+	err := unpack.Walk(ctx, io.NewSectionReader(&fileReader{c: c}, 0, size), unpack.NewBudget(), func(m *unpack.Member) error {
 		in.begin(e.d, e.base, e.name, kindOf(m.Mode))
 		in.shown, in.within, in.named, in.link = e.shown, m.Path, e.named, m.Target
 		in.member(m)

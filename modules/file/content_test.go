@@ -71,6 +71,21 @@ func TestChunkEdges(t *testing.T) {
 	})
 }
 
+// linesOf cuts text into lines, and says which of them match.
+func linesOf(text string, re *regexp.Regexp) (lines, matching []string) {
+	if text == "" {
+		return nil, nil
+	}
+	for l := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
+		l = strings.TrimSuffix(l, "\r")
+		lines = append(lines, l)
+		if re.MatchString(l) {
+			matching = append(matching, l)
+		}
+	}
+	return lines, matching
+}
+
 // TestLinesLikeTheStandardLibrary compares line questions with lines that are
 // cut by bytes.Split.
 func TestLinesLikeTheStandardLibrary(outer *testing.T) {
@@ -83,22 +98,11 @@ func TestLinesLikeTheStandardLibrary(outer *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		var lines []string
-		if text != "" {
-			lines = strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-		}
-		every, some := true, false
-		long := false
-		for i, l := range lines {
-			l = strings.TrimSuffix(l, "\r")
-			lines[i] = l
-			long = long || len(l) > maxLine-2
-			hit := re.MatchString(l)
-			every, some = every && hit, some || hit
-		}
-		if long {
+		lines, expect := linesOf(text, re)
+		if slices.ContainsFunc(lines, func(l string) bool { return len(l) > maxLine-2 }) {
 			t.Skip("longer than a line may be")
 		}
+		every, some := len(expect) == len(lines), len(expect) > 0
 		q := ask(path)
 		p := search.Pattern{Regexp: re.String()}
 		test := func(b []byte) bool { return re.Match(b) }
@@ -129,13 +133,7 @@ func TestLinesLikeTheStandardLibrary(outer *testing.T) {
 				shown = append(shown, lines[n-1])
 				return nil
 			})
-			var expect []string
-			for _, l := range lines {
-				if re.MatchString(l) {
-					expect = append(expect, l)
-				}
-			}
-			if err != nil || strings.Join(shown, "|") != strings.Join(expect, "|") {
+			if err != nil || !slices.Equal(shown, expect) {
 				t.Fatalf("%d lines shown, want %d: %v", len(shown), len(expect), err)
 			}
 			return ""

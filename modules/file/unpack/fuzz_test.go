@@ -47,7 +47,7 @@ func FuzzWalk(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b := small()
 		skips := map[string]int{}
-		err := Walk(context.Background(), bytes.NewReader(data), int64(len(data)), b, func(m *Member) error {
+		err := Walk(context.Background(), section(data), b, func(m *Member) error {
 			if r, err := m.Open(); err == nil {
 				io.Copy(io.Discard, r)
 			}

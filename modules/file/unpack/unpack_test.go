@@ -193,7 +193,7 @@ type found struct {
 
 func walk(data []byte, b *Budget, read bool) found {
 	f := found{body: map[string]string{}, skips: map[string]error{}}
-	f.err = Walk(context.Background(), bytes.NewReader(data), int64(len(data)), b, func(m *Member) error {
+	f.err = Walk(context.Background(), section(data), b, func(m *Member) error {
 		f.paths = append(f.paths, m.Path)
 		if !read {
 			return nil
@@ -421,7 +421,7 @@ func TestVisitAndContextEndTheWalk(t *testing.T) {
 	stop := errors.New("enough")
 	for _, at := range []string{"a.zip", "a.zip!/x"} {
 		n := 0
-		err := Walk(t.Context(), bytes.NewReader(data), int64(len(data)), NewBudget(), func(m *Member) error {
+		err := Walk(t.Context(), section(data), NewBudget(), func(m *Member) error {
 			n++
 			if m.Path == at {
 				return stop
@@ -433,7 +433,7 @@ func TestVisitAndContextEndTheWalk(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := Walk(ctx, bytes.NewReader(data), int64(len(data)), NewBudget(), func(*Member) error {
+	err := Walk(ctx, section(data), NewBudget(), func(*Member) error {
 		cancel()
 		return nil
 	}, func(string, error) { t.Error("skipped") })
@@ -455,7 +455,7 @@ func TestSparse(t *testing.T) {
 		data := run(t, nil, "tar", "--format="+format, "-cSf", "-", "-C", filepath.Dir(path), "holes")
 		b := NewBudget()
 		b.MaxBytes = 1 << 20
-		got := Walk(t.Context(), bytes.NewReader(data), int64(len(data)), b, func(m *Member) error {
+		got := Walk(t.Context(), section(data), b, func(m *Member) error {
 			r, err := m.Open()
 			if err == nil {
 				io.Copy(io.Discard, r)
@@ -476,7 +476,7 @@ func TestZipAgreesWithLibrary(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := 0
-	err = Walk(t.Context(), bytes.NewReader(data), int64(len(data)), NewBudget(), func(m *Member) error {
+	err = Walk(t.Context(), section(data), NewBudget(), func(m *Member) error {
 		z := r.File[i]
 		i++
 		if m.Path != z.Name || m.Size != int64(z.UncompressedSize64) || m.Mode != z.Mode() || !m.ModTime.Equal(z.Modified) || m.Type&^fs.ModeType != 0 {
@@ -487,4 +487,8 @@ func TestZipAgreesWithLibrary(t *testing.T) {
 	if err != nil || i != len(r.File) {
 		t.Errorf("%d of %d members, %v", i, len(r.File), err)
 	}
+}
+
+func section(data []byte) *io.SectionReader {
+	return io.NewSectionReader(bytes.NewReader(data), 0, int64(len(data)))
 }

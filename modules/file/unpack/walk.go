@@ -25,7 +25,7 @@ type Member struct {
 }
 
 // Walk visits the members of the zip, the tar or the compressed tar that src
-// holds in its size bytes, in their order. A member that is such an archive
+// holds, in their order. A member that is such an archive
 // itself is visited and then descended into. What is no archive has no
 // members.
 //
@@ -34,11 +34,11 @@ type Member struct {
 // member that could not be opened, read or descended into otherwise is told to
 // skip, once and after its visit, and the walk goes on; so visit need not
 // report what Open or a reader said.
-func Walk(ctx context.Context, src io.ReaderAt, size int64, b *Budget,
+func Walk(ctx context.Context, src *io.SectionReader, b *Budget,
 	visit func(*Member) error, skip func(path string, err error)) error {
 	w := &walker{ctx: ctx, budget: b, visit: visit, skip: skip}
 	w.src = &outer{ctx: ctx, r: src}
-	err := w.archive(io.NewSectionReader(w.src, 0, size), place{depth: 1})
+	err := w.archive(io.NewSectionReader(w.src, 0, src.Size()), place{depth: 1})
 	if fatal := w.fatal(); fatal != nil {
 		return fatal
 	}

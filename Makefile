@@ -1,0 +1,50 @@
+# Everything here needs Go alone, except race, which needs a C compiler too.
+
+GO ?= go
+T ?= 5m
+export CGO_ENABLED ?= 0
+
+SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+# What starts goroutines, or is called from several.
+CONCURRENT = . ./engine ./modules/file ./modules/host ./internal/search ./internal/render ./internal/spec ./internal/cli
+
+.PHONY: help build test race spec fuzz bench lint docs cross
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## static binaries for this machine, in bin/
+	mkdir -p bin
+	$(GO) build -trimpath -o bin/ ./cmd/...
+
+test: ## all tests
+	$(GO) test ./...
+
+race: ## the tests of what runs concurrently, under the race detector
+	CGO_ENABLED=1 $(GO) test -race $(CONCURRENT)
+
+spec: ## the behaviour scripts; UPDATE=1 rewrites what they expect
+	$(GO) test ./internal/spec $(if $(UPDATE),-update)
+
+fuzz: ## every fuzz target in turn, for T=5m each
+	@.ci/fuzz $(T)
+
+bench: ## benchmarks of the packages; those against peers are in bench/README.md
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
+
+lint: ## format, vet, and the rules of the house
+	@test -z "$$(gofmt -l .)" || { echo "not formatted (gofmt -w):"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) test ./internal/house
+
+docs: ## print the generated pages, and try every example of the docs
+	$(GO) run ./internal/docs/gen
+	$(GO) test ./internal/docs
+
+cross: ## build and vet everything for every system
+	@for s in $(SYSTEMS); do \
+		echo "$$s"; \
+		GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) build ./... && \
+		GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) vet ./... || exit 1; \
+	done

@@ -1,0 +1,290 @@
+package house
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A floor says which packages of ours a package may import, and why no more.
+// Tests may import what they like.
+type floor struct {
+	pkg  string // "." is the root
+	may  string // packages, separated by blanks
+	why  string
+	down bool // it counts for the folders below, too
+}
+
+// floors is the whole house, from the ground to the top. A package that is
+// not here is refused: say where it stands.
+var floors = []floor{
+	{pkg: "value", why: "what all speak; it knows nobody"},
+	{pkg: "internal/search", why: "finds patterns in bytes and knows neither files nor queries"},
+	{pkg: "lang", may: "value", why: "text and tree; it knows no catalogue, so that a query can be read and printed without one"},
+	{pkg: "modules", may: "value internal/search", why: "says what a module is; who writes one needs nothing else"},
+	{pkg: "modules/file/unpack", why: "opens what strangers packed; the less it can reach the better"},
+	{pkg: "modules/file", may: "modules value internal/search modules/file/unpack", why: "recognises and parses; what a query means is decided above"},
+	{pkg: "modules/host", may: "modules value", why: "as modules/file"},
+	{pkg: "modules/moduletest", may: "modules value", why: "checks modules of others, who have nothing else either"},
+	{pkg: "modules/std", may: "modules modules/file modules/host", why: "the list of ours and nothing else"},
+	{pkg: "plan", may: "value internal/search", why: "travels to agents, who parse no queries; evaluates over values alone"},
+	{pkg: "plan/answer", may: "value modules", why: "the form of what comes back; who reads answers runs no plans"},
+	{pkg: "planner", may: "lang modules plan value internal/search", why: "looks at no host: it sees schemas and never scans"},
+	{pkg: "engine", may: "plan plan/answer modules value", why: "runs plans on endpoints, where no query is parsed"},
+	{pkg: ".", may: "lang planner plan plan/answer engine modules modules/std value", why: "the library: joins the floors below"},
+	{pkg: "internal/render", may: ". lang modules value plan/answer", why: "shows answers; asks nothing"},
+	{pkg: "internal/spec", may: ". lang modules modules/std value plan plan/answer", why: "runs behaviour scripts through the library, as a user would"},
+	{pkg: "internal/cli", may: ". internal/render internal/spec lang modules modules/std plan plan/answer planner value", why: "the command, with its surroundings handed in"},
+	{pkg: "internal/docs", down: true, may: ". internal/cli internal/docs internal/render lang modules modules/std plan plan/answer planner value", why: "makes the reference from the tables that the program runs by"},
+	{pkg: "internal/house", why: "reads the source and runs none of it"},
+	{pkg: "cmd", down: true, may: ". internal/cli", why: "where a program meets the system; under 100 lines"},
+	{pkg: "bench", down: true, may: ". value bench/internal/planted", why: "measures from outside, as a user sees it"},
+}
+
+// A never is a promise that holds however indirectly a package is imported.
+type never struct{ pkg, imports, why string }
+
+var nevers = []never{
+	{"engine", "lang", "no parser of queries on an endpoint"},
+	{"engine", "planner", "an endpoint runs what was signed and plans nothing itself"},
+	{"plan", "modules", "the evaluator is pure: it looks at no host"},
+	{"planner", "engine", "planning runs nothing"},
+	{"planner", "modules/std", "a query is checked against the catalogue that it is given"},
+	{"modules/file", "plan", "a module does not know what a query means"},
+	{"modules/host", "plan", "a module does not know what a query means"},
+}
+
+// A reserved package of others, or of the standard library, is for few.
+type reserved struct {
+	imports string
+	only    string // packages; what lies below them may, too
+	why     string
+}
+
+var reservations = []reserved{
+	{"os/exec", "bench", "Quaestor looks itself and starts no program"},
+	{"plugin", "", "what runs on an endpoint was linked when it was built"},
+	{"testing", "modules/moduletest internal/spec", "tests are not linked into programs"},
+	{"net/http", "modules/file", "nothing here speaks to a network; modules/file takes DetectContentType alone"},
+	{"unsafe", "value engine internal/search modules/file modules/host", "where a measured cost or a system call asks for it"},
+	{"github.com/alecthomas/participle/v2", "lang", "the parser stays behind lang"},
+	{"github.com/alecthomas/kong", "internal/cli", "flags are the command's business"},
+}
+
+// graph gives the packages of ours that each package imports.
+func graph(t *testing.T, list []*source) map[string][]string {
+	g := map[string][]string{}
+	for _, dir := range packages(list) {
+		g[dir] = nil
+	}
+	for _, s := range list {
+		if s.test {
+			continue
+		}
+		for _, name := range s.imports(t) {
+			to, ours := strings.CutPrefix(name, module)
+			if !ours || to != "" && to[0] != '/' {
+				continue
+			}
+			if to = strings.TrimPrefix(to, "/"); to == "" {
+				to = "."
+			}
+			if !slices.Contains(g[s.dir], to) {
+				g[s.dir] = append(g[s.dir], to)
+			}
+		}
+	}
+	return g
+}
+
+// floorOf gives the row of a package: its own, or the nearest that counts for
+// what lies below.
+func floorOf(pkg string) *floor {
+	best := -1
+	for i, f := range floors {
+		if f.pkg == pkg {
+			return &floors[i]
+		}
+		if f.down && strings.HasPrefix(pkg, f.pkg+"/") {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	return &floors[best]
+}
+
+func TestFloors(t *testing.T) {
+	g := graph(t, sources(t))
+	for _, pkg := range slices.Sorted(maps.Keys(g)) {
+		f := floorOf(pkg)
+		if f == nil {
+			t.Errorf("%s has no floor: say in the table what it may import, and why", pkg)
+			continue
+		}
+		for _, to := range g[pkg] {
+			if !slices.Contains(strings.Fields(f.may), to) {
+				t.Errorf("%s -> %s\n\t%s may import: %s\n\tbecause: %s", pkg, to, f.pkg, f.may, f.why)
+			}
+		}
+	}
+}
+
+// The table must not speak of packages that are not there.
+func TestFloorsNameWhatExists(t *testing.T) {
+	dirs := packages(sources(t))
+	check := func(name, where string) {
+		below := func(dir string) bool { return strings.HasPrefix(dir, name+"/") }
+		if !slices.Contains(dirs, name) && !slices.ContainsFunc(dirs, below) {
+			t.Errorf("the row of %s names %s, which is not there", where, name)
+		}
+	}
+	for _, f := range floors {
+		check(f.pkg, f.pkg)
+		for name := range strings.FieldsSeq(f.may) {
+			check(name, f.pkg)
+		}
+		if f.why == "" {
+			t.Errorf("the row of %s gives no reason", f.pkg)
+		}
+	}
+	for _, n := range nevers {
+		check(n.pkg, n.pkg)
+		check(n.imports, n.pkg)
+	}
+	for _, r := range reservations {
+		for name := range strings.FieldsSeq(r.only) {
+			check(name, r.imports)
+		}
+	}
+}
+
+func TestNever(t *testing.T) {
+	g := graph(t, sources(t))
+	for _, n := range nevers {
+		if chain := chainTo(g, n.pkg, n.imports); chain != nil {
+			t.Errorf("%s\n\tnever: %s", strings.Join(chain, " -> "), n.why)
+		}
+	}
+}
+
+// chainTo gives the shortest way from one package to another, or nil.
+func chainTo(g map[string][]string, from, to string) []string {
+	cameFrom := map[string]string{from: ""}
+	queue := []string{from}
+	for len(queue) > 0 {
+		at := queue[0]
+		queue = queue[1:]
+		if at == to {
+			var chain []string
+			for ; at != ""; at = cameFrom[at] {
+				chain = append([]string{at}, chain...)
+			}
+			return chain
+		}
+		for _, next := range g[at] {
+			if _, seen := cameFrom[next]; !seen {
+				cameFrom[next] = at
+				queue = append(queue, next)
+			}
+		}
+	}
+	return nil
+}
+
+func TestReserved(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		for _, name := range s.imports(t) {
+			for _, r := range reservations {
+				if r.imports == name && !isBelow(s.dir, r.only) {
+					t.Errorf("%s imports %s, which is for %s\n\tbecause: %s", s.path, name, orNobody(r.only), r.why)
+				}
+			}
+		}
+	}
+}
+
+func isBelow(dir, list string) bool {
+	for name := range strings.FieldsSeq(list) {
+		if dir == name || strings.HasPrefix(dir, name+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func orNobody(list string) string {
+	if list == "" {
+		return "nobody"
+	}
+	return fmt.Sprintf("%q alone", list)
+}
+
+// The search for a chain is tried on a graph that breaks a rule.
+func TestChain(t *testing.T) {
+	g := map[string][]string{"cmd": {"a", "b"}, "a": {"c"}, "b": {"c", "b"}, "c": {"d"}}
+	if got := strings.Join(chainTo(g, "cmd", "d"), " -> "); got != "cmd -> a -> c -> d" {
+		t.Errorf("the chain is %q", got)
+	}
+	if got := chainTo(g, "c", "a"); got != nil {
+		t.Errorf("there is no way from c to a, and %v was found", got)
+	}
+}
+
+var update = flag.Bool("update", false, "rewrite the table in CONTRIBUTING.md")
+
+// The table in CONTRIBUTING.md is this one.
+func TestFloorsAreToldToContributors(t *testing.T) {
+	name := filepath.Join(root, "CONTRIBUTING.md")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const from, to = "-update -->\n", "<!-- end of floors -->"
+	head, rest, found := strings.Cut(string(text), from)
+	_, tail, ended := strings.Cut(rest, to)
+	if !found || !ended {
+		t.Fatal("CONTRIBUTING.md has no place for the floors")
+	}
+	var b strings.Builder
+	b.WriteString("\n| package | may import | because |\n|---|---|---|\n")
+	for _, f := range floors {
+		pkg := "`" + f.pkg + "`"
+		if f.down {
+			pkg += " and below"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", pkg, f.may, f.why)
+	}
+	b.WriteString("\nNever, however indirectly:\n\n")
+	for _, n := range nevers {
+		fmt.Fprintf(&b, "- `%s` → `%s`: %s\n", n.pkg, n.imports, n.why)
+	}
+	b.WriteString("\nFor few alone:\n\n")
+	for _, r := range reservations {
+		only := "nobody"
+		if r.only != "" {
+			only = "`" + strings.ReplaceAll(r.only, " ", "`, `") + "`"
+		}
+		fmt.Fprintf(&b, "- `%s`, for %s: %s\n", r.imports, only, r.why)
+	}
+	b.WriteString("\n")
+	want := head + from + b.String() + to + tail
+	if want == string(text) {
+		return
+	}
+	if !*update {
+		t.Fatal("the floors in CONTRIBUTING.md are stale: go test ./internal/house -update")
+	}
+	if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
