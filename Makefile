@@ -25,7 +25,7 @@ race: ## the tests of what runs concurrently, under the race detector
 	CGO_ENABLED=1 $(GO) test -race $(CONCURRENT)
 
 spec: ## the behaviour scripts; UPDATE=1 rewrites what they expect
-	$(GO) test ./internal/spec $(if $(UPDATE),-update)
+	$(GO) test . ./internal/spec $(if $(UPDATE),-update)
 
 fuzz: ## every fuzz target in turn, for T=5m each
 	@.ci/fuzz $(T)

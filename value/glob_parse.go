@@ -101,6 +101,9 @@ func (p *globParser) char() (string, error) {
 		if p.pos++; p.pos == len(p.src) {
 			return "", p.fail(p.pos-1, "a backslash at the end: write \\\\ for the character")
 		}
+		if p.isSep(p.src[p.pos]) {
+			return "", p.fail(p.pos-1, "a separator cannot be escaped: leave the backslash out")
+		}
 	}
 	_, n := utf8.DecodeRuneInString(p.src[p.pos:])
 	p.pos += n
