@@ -93,6 +93,7 @@ func pair(w, c float64) []goal { return []goal{{wall, w, ""}, {cpu, c, ""}, {rss
 const (
 	rhashXargs = "find '$TREE' -type f -print0 | xargs -0 -P2 -n 256 rhash --sha256"
 	fileIs     = "FIND file $TREE/** WHERE type = file AND "
+	tree       = "FIND file $TREE/** "
 )
 
 func ugrep(args ...string) command {
@@ -113,24 +114,24 @@ func triage(name string, hash step) command {
 func jobs() []job {
 	hashdeep := one("hashdeep", formPath, "hashdeep", "-j2", "-c", "sha256", "-r", "-m", "-k", "$LISTS/"+planted.ShaHashdeep, "$TREE")
 	return []job{
-		{"literal", planted.SetLiteral, fileIs + `CONTAINS "` + planted.Literal + `" RETURN path`,
+		{"literal", planted.SetLiteral, tree + `CONTAINS "` + planted.Literal + `" RETURN path`,
 			[]command{rg("rg", "-l", "-F", planted.Literal), one(floorName, formNone, "$FLOOR", "$TREE")},
 			append(pair(0.68, 0.70), goal{wall, 1.12, floorName}, goal{cpu, 1.12, floorName})},
-		{"literal nocase", planted.SetLiteralNocase, fileIs + `CONTAINS "` + planted.Literal + `" NOCASE RETURN path`,
+		{"literal nocase", planted.SetLiteralNocase, tree + `CONTAINS "` + planted.Literal + `" NOCASE RETURN path`,
 			[]command{rg("rg", "-l", "-i", "-F", planted.Literal)}, pair(0.65, 0.65)},
-		{"regex with literal", planted.SetRegex, fileIs + `MATCHES '` + planted.Regex + `' RETURN path`,
+		{"regex with literal", planted.SetRegex, tree + `MATCHES '` + planted.Regex + `' RETURN path`,
 			[]command{rg("rg", "-l", planted.Regex)}, pair(0.50, 0.50)},
-		{"regex without literal", planted.SetFreeRegex, fileIs + `MATCHES '` + planted.FreeRegex + `' RETURN path`,
+		{"regex without literal", planted.SetFreeRegex, tree + `MATCHES '` + planted.FreeRegex + `' RETURN path`,
 			[]command{rg("rg", "-l", "--no-unicode", planted.FreeRegex),
 				one("grep", formPath, "grep", "-a", "-rlsE", planted.FreeRegex, "$TREE")},
 			[]goal{{wall, 0.75, "rg"}, {cpu, 0.65, "rg"}, {cpu, 1, "grep"}, {rss, maxRSS, ""}}},
-		{"matching lines", planted.SetLines, fileIs + `CONTAINS "` + planted.Line + `" RETURN path, line_number, line`,
+		{"matching lines", planted.SetLines, tree + `CONTAINS "` + planted.Line + `" RETURN path, line_number, line`,
 			[]command{rg("rg -n", "-n", "-H", "--no-heading", "-F", planted.Line)}, pair(0.75, 0.75)},
-		{"1,000 literals", planted.SetIOC, fileIs + `CONTAINS @$LISTS/` + planted.IOCList + ` RETURN path`,
+		{"1,000 literals", planted.SetIOC, tree + `CONTAINS @$LISTS/` + planted.IOCList + ` RETURN path`,
 			[]command{rg("rg", "-l", "-F", "-f", "$LISTS/"+planted.IOCList), ugrep("-f", "$LISTS/"+planted.IOCList)}, pair(0.25, 0.25)},
-		{"1,000 literals nocase", planted.SetIOCNocase, fileIs + `CONTAINS @$LISTS/` + planted.IOCList + ` NOCASE RETURN path`,
+		{"1,000 literals nocase", planted.SetIOCNocase, tree + `CONTAINS @$LISTS/` + planted.IOCList + ` NOCASE RETURN path`,
 			[]command{rg("rg", "-l", "-i", "-F", "-f", "$LISTS/"+planted.IOCList), ugrep("-i", "-f", "$LISTS/"+planted.IOCList)}, pair(0.25, 0.25)},
-		{"by name", planted.SetName, fileIs + `name GLOB "*.so" RETURN path`,
+		{"by name", planted.SetName, tree + `WHERE name GLOB "*.so" RETURN path`,
 			[]command{one("find", formPath, "find", "$TREE", "-type", "f", "-name", "*.so"),
 				one("fd", formPath, "fdfind", "-j2", "-uuu", "-t", "f", `\.so$`, "$TREE")}, pair(0.70, 0.90)},
 		// fd's k is 1,000 and its + includes the bound; find's c is a byte.
@@ -142,8 +143,8 @@ func jobs() []job {
 				shell("sha256sum xargs -P2", formHash, "find '$TREE' -type f -print0 | xargs -0 -P2 -n 256 sha256sum"),
 				// openssl writes a line in pieces, so that two tear each other's lines: timed, not compared.
 				shell("openssl xargs -P2 (answer not compared)", formNone, "find '$TREE' -type f -print0 | xargs -0 -P2 -n 256 openssl dgst -sha256 -r")}, pair(0.50, 0.75)},
-		{"one of 10,000 sha256", planted.SetKnown, fileIs + "sha256 IN @$LISTS/" + planted.ShaList + " RETURN path", []command{hashdeep}, pair(0.25, 0.25)},
-		{"one of 10,000 sha256 with sizes", planted.SetKnown, fileIs + "sha256 IN @$LISTS/" + planted.ShaSizeList + " RETURN path", []command{hashdeep}, pair(0.04, 0.04)},
+		{"one of 10,000 sha256", planted.SetKnown, tree + "WHERE sha256 IN @$LISTS/" + planted.ShaList + " RETURN path", []command{hashdeep}, pair(0.25, 0.25)},
+		{"one of 10,000 sha256 with sizes", planted.SetKnown, tree + "WHERE sha256 IN @$LISTS/" + planted.ShaSizeList + " RETURN path", []command{hashdeep}, pair(0.04, 0.04)},
 		// The hasher among the four tools only hashes, which is faster than hashdeep; looking up is our gift.
 		{"four questions in one", planted.SetTriage, fileIs + `(CONTAINS "` + planted.Literal + `" OR MATCHES '` + planted.Regex + `' OR sha256 IN @$LISTS/` +
 			planted.ShaList + " OR mtime >= " + planted.Since + ") RETURN path",
