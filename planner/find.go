@@ -97,6 +97,15 @@ func (s *scope) where(e lang.Expr) []*conjunct {
 			return nil
 		}
 	}
+	// A list with sizes, or of tuples, gives two tests that must both hold:
+	// the cheap one may then go before everything else.
+	if and, ok := x.(*plan.And); ok && !s.c.in.Naive {
+		var out []*conjunct
+		for _, part := range and.Xs {
+			out = append(out, &conjunct{node: e, expr: part})
+		}
+		return out
+	}
 	return []*conjunct{{node: e, expr: x}}
 }
 

@@ -70,7 +70,7 @@ var reservations = []reserved{
 	{"os/exec", "bench", "Quaestor looks itself and starts no program"},
 	{"plugin", "", "what runs on an endpoint was linked when it was built"},
 	{"testing", "modules/moduletest internal/spec", "tests are not linked into programs"},
-	{"net/http", "modules/file", "nothing here speaks to a network; modules/file takes DetectContentType alone"},
+	{"net/http", "", "nothing here speaks to a network"},
 	{"unsafe", "value engine internal/search modules/file modules/host", "where a measured cost or a system call asks for it"},
 	{"github.com/alecthomas/participle/v2", "lang", "the parser stays behind lang"},
 	{"github.com/alecthomas/kong", "internal/cli", "flags are the command's business"},

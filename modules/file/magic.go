@@ -2,7 +2,6 @@ package file
 
 import (
 	"bytes"
-	"net/http"
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/modules/file/unpack"
@@ -15,7 +14,8 @@ type signature struct {
 	mime  string
 }
 
-// signatures are looked at in this order, before what package http knows.
+// signatures are looked at in this order; the last begin with so few bytes, or
+// such usual ones, that they count only in what is not text.
 var signatures = [...]signature{
 	{0, "\x7fELF", "application/x-elf"},
 	{0, "MZ", "application/vnd.microsoft.portable-executable"},
@@ -51,6 +51,40 @@ var signatures = [...]signature{
 	{0, "LUKS\xba\xbe", "application/x-luks"},
 	{0, "dex\n03", "application/x-dex"},
 	{0, "LPKSHHRH", "application/x-systemd-journal"},
+	{0, "%PDF-", "application/pdf"},
+	{0, "PK\x03\x04", "application/zip"},
+	{0, "PK\x05\x06", "application/zip"},
+	{0, "Rar!\x1a\x07", "application/x-rar-compressed"},
+	{0, "\x89PNG\r\n\x1a\n", "image/png"},
+	{0, "GIF87a", "image/gif"},
+	{0, "GIF89a", "image/gif"},
+	{0, "\xff\xd8\xff", "image/jpeg"},
+	{8, "WEBPVP", "image/webp"},
+	{8, "WAVE", "audio/wave"},
+	{8, "AVI ", "video/avi"},
+	{0, "OggS\x00", "application/ogg"},
+	{0, "ID3", "audio/mpeg"},
+	{0, "MThd\x00\x00\x00\x06", "audio/midi"},
+	{0, "fLaC", "audio/flac"},
+	{4, "ftyp", "video/mp4"},
+	{0, "\x1aE\xdf\xa3", "video/webm"},
+	{0, "\x00\x01\x00\x00\x00", "font/ttf"},
+	{0, "OTTO\x00", "font/otf"},
+	{0, "ttcf", "font/collection"},
+	{0, "wOFF", "font/woff"},
+	{0, "wOF2", "font/woff2"},
+	{0, "\x00\x00\x01\x00", "image/x-icon"},
+	{0, "BM", "image/bmp"},
+}
+
+// firstOfBinary is the signature from which on content must not be text.
+const firstOfBinary = "WEBPVP"
+
+// textMarks are how a text begins that is more than plain, in lower case and
+// behind blanks.
+var textMarks = [...]struct{ mark, mime string }{
+	{"<?xml", "text/xml"}, {"<!doctype html", "text/html"}, {"<html", "text/html"}, {"<head", "text/html"},
+	{"<script", "text/html"}, {"<body", "text/html"}, {"<!--", "text/html"},
 }
 
 // formats name what package unpack recognises.
@@ -85,7 +119,11 @@ func mimeOf(head []byte) string {
 		}
 		return "application/java-vm"
 	}
+	text := isText(head)
 	for _, s := range signatures {
+		if text && s.magic == firstOfBinary {
+			break
+		}
 		if len(head) >= s.at+len(s.magic) && string(head[s.at:s.at+len(s.magic)]) == s.magic {
 			return s.mime
 		}
@@ -96,8 +134,31 @@ func mimeOf(head []byte) string {
 	if bytes.HasPrefix(head, []byte("#!")) {
 		return script(head)
 	}
-	mime, _, _ := strings.Cut(http.DetectContentType(head), ";")
-	return mime
+	if !text {
+		return "application/octet-stream"
+	}
+	begin := bytes.TrimLeft(head[:min(len(head), 256)], "\ufeff \t\r\n\f")
+	for _, m := range textMarks {
+		if len(begin) >= len(m.mark) && strings.EqualFold(string(begin[:len(m.mark)]), m.mark) {
+			return m.mime
+		}
+	}
+	return "text/plain"
+}
+
+// isText says whether content has none of the control characters that no text
+// has, in its first sniffed bytes, or is marked as UTF-16.
+func isText(head []byte) bool {
+	const sniffed = 512
+	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
+		return true
+	}
+	for _, c := range head[:min(len(head), sniffed)] {
+		if c < 0x20 && c != '\t' && c != '\n' && c != '\f' && c != '\r' && c != 0x1b {
+			return false
+		}
+	}
+	return true
 }
 
 // script gives the type of a script by its interpreter.
