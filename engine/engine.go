@@ -143,7 +143,7 @@ func (r *Run) Rows() iter.Seq2[Row, error] {
 func (r *Run) execute(ctx context.Context) error {
 	defer func() {
 		for _, p := range r.plans {
-			p.cancel(nil)
+			p.end()
 		}
 	}()
 	var tables []*tableRun

@@ -96,7 +96,7 @@ func (g *groups) add(e *env) error {
 // are there go on being counted.
 func (g *groups) first(e *env) *group {
 	size := rowSize(e.keys) + int64(2*len(e.key)+160*len(e.args))
-	if g.full || !g.table.run.hold(size) {
+	if g.full || !g.table.hold(size) {
 		g.full = true
 		g.table.short.Store(true)
 		return nil
@@ -142,7 +142,7 @@ func (g *groups) fresh(agg *aggregate, v value.Value) bool {
 		agg.seen = map[string]struct{}{}
 	}
 	key := v.AppendKey(nil)
-	if _, ok := agg.seen[string(key)]; ok || !g.table.run.hold(int64(len(key))+heldOverhead) {
+	if _, ok := agg.seen[string(key)]; ok || !g.table.hold(int64(len(key))+heldOverhead) {
 		return false
 	}
 	agg.seen[string(key)] = struct{}{}
@@ -153,7 +153,7 @@ func (g *groups) fresh(agg *aggregate, v value.Value) bool {
 // depend on who came first.
 func (g *groups) list(agg *aggregate, n int64, v value.Value) {
 	i, _ := slices.BinarySearchFunc(agg.list, v, orderExact)
-	if int64(i) >= n || int64(len(agg.list)) < n && !g.table.run.hold(valueSize+textSize(v)) {
+	if int64(i) >= n || int64(len(agg.list)) < n && !g.table.hold(valueSize+textSize(v)) {
 		return
 	}
 	agg.list = slices.Insert(agg.list, i, v.Clone())

@@ -42,7 +42,7 @@ func (t *tableRun) buildJoin(i int) error {
 		if err != nil || null {
 			return err
 		}
-		if !t.run.hold(held.size()) {
+		if !t.hold(held.size()) {
 			t.short.Store(true)
 			return modules.ErrEnough
 		}
@@ -66,7 +66,8 @@ func (t *tableRun) each(slot int, req *modules.Request, take func(*env, modules.
 	return guard(s.module, func() error {
 		return enough(s.module.Scan(t.run.ctx, req, func(row modules.Row) error {
 			return guard(s.module, func() error {
-				e := t.newEnv()
+				e := t.envs.Get().(*env)
+				defer t.giveBack(e)
 				e.rows[slot] = rowState{live: row}
 				ok, err := s.passes(e, count)
 				if err != nil || !ok {

@@ -106,6 +106,9 @@ func (g *gate) spare(table int) {
 	}
 	for _, i := range tables {
 		g.plan.tables[i].done.Store(true)
+		for _, row := range g.states[i].held {
+			g.plan.memory.Add(-row.size)
+		}
 		g.states[i].held = nil
 	}
 }
@@ -166,6 +169,8 @@ func (g *gate) give(table int, row heldOut) error {
 	}
 	if err := g.plan.run.send(Row{Plan: g.plan.index, Table: table, Values: row.values}, row.size); err != nil {
 		g.plan.rows.Add(-1)
+		// The run may be known to have ended here before it is known there.
+		g.plan.cancel(err)
 		return err
 	}
 	return nil

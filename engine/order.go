@@ -31,6 +31,8 @@ type ranked struct {
 	values, keys []value.Value
 }
 
+func (r ranked) size() int64 { return rowSize(r.values) + rowSize(r.keys) }
+
 func (r *result) init(t *tableRun, emit emitter) {
 	r.table, r.emit = t, emit
 	if t.plan.Distinct {
@@ -43,6 +45,10 @@ func (r *result) init(t *tableRun, emit emitter) {
 // dear to compute is computed by all of them.
 func (r *result) add(e *env) error {
 	t := r.table
+	if t.plan.Not && !t.hollow {
+		// That there is a row is all that is asked.
+		return t.sight()
+	}
 	row := ranked{values: make([]value.Value, len(t.plan.Outputs))}
 	for i, o := range t.plan.Outputs {
 		v, err := o.Expr.Eval(e)
@@ -93,7 +99,7 @@ func (r *result) admit(row ranked) (pass bool, err error) {
 		if _, ok := r.seen[string(key)]; ok {
 			return false, nil
 		}
-		if !t.run.hold(int64(len(key)) + heldOverhead) {
+		if !t.hold(int64(len(key)) + heldOverhead) {
 			return false, t.full()
 		}
 		r.seen[string(key)] = struct{}{}
@@ -117,11 +123,14 @@ func (r *result) keep(row ranked) error {
 		if limit == 0 || r.sort.compare(row, r.sort.rows[0]) >= 0 {
 			return nil
 		}
+		if !t.hold(row.size() - r.sort.rows[0].size()) {
+			return t.full()
+		}
 		r.sort.rows[0] = row
 		heap.Fix(&r.sort, 0)
 		return nil
 	}
-	if !t.run.hold(rowSize(row.values) + rowSize(row.keys)) {
+	if !t.hold(row.size()) {
 		return t.full()
 	}
 	if t.plan.Limit >= 0 {
@@ -135,7 +144,10 @@ func (r *result) keep(row ranked) error {
 // finish gives on the rows that were held for their order.
 func (r *result) finish() error {
 	slices.SortFunc(r.sort.rows, r.sort.compare)
-	for _, row := range r.sort.rows {
+	for i, row := range r.sort.rows {
+		// What is given on is no longer held here.
+		r.table.hold(-row.size())
+		r.sort.rows[i] = ranked{}
 		if err := r.emit(row.values); err != nil {
 			return enough(err)
 		}

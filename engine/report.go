@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan"
@@ -27,6 +28,7 @@ type planRun struct {
 	report *report
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	timer  *time.Timer // of the timeout, once it runs
 	memory atomic.Int64 // held for joins, groups, order and logic
 	rows   atomic.Int64
 
@@ -43,7 +45,6 @@ const defaultMemory = 256 << 20
 func newPlanRun(r *Run, i int, p *plan.Plan) *planRun {
 	pr := &planRun{run: r, index: i, plan: p, limits: map[string]bool{}}
 	pr.report = &report{plan: pr, looked: map[string]int64{}, skips: map[modules.SkipKind]*answer.Skipped{}}
-	pr.cancel = func(error) {}
 	return pr
 }
 
@@ -51,13 +52,23 @@ func newPlanRun(r *Run, i int, p *plan.Plan) *planRun {
 var errStopped = errors.New("engine: a bound of the plan is reached")
 
 func (p *planRun) begin(ctx context.Context) {
-	cancelTimeout := func() {}
-	if t := p.plan.Limits.Timeout; t > 0 {
-		ctx, cancelTimeout = context.WithTimeoutCause(ctx, t, errTimeout)
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
+}
+
+// wake starts the plan's time, with the first of its scans: those of other
+// plans, which it had to wait for, do not count.
+func (p *planRun) wake() {
+	if t := p.plan.Limits.Timeout; t > 0 && p.timer == nil {
+		p.timer = time.AfterFunc(t, func() { p.cancel(errTimeout) })
 	}
-	var cancel context.CancelCauseFunc
-	p.ctx, cancel = context.WithCancelCause(ctx)
-	p.cancel = func(err error) { cancel(err); cancelTimeout() }
+}
+
+// end ends what the plan still has going.
+func (p *planRun) end() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.cancel(nil)
 }
 
 var errTimeout = errors.New("engine: the plan's time is over")
@@ -88,7 +99,7 @@ func (p *planRun) hold(bytes int64) bool {
 	if limit == 0 {
 		limit = defaultMemory
 	}
-	if p.memory.Add(bytes) <= limit {
+	if p.memory.Add(bytes) <= limit || bytes <= 0 {
 		return true
 	}
 	p.memory.Add(-bytes)

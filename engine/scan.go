@@ -26,11 +26,12 @@ type tableRun struct {
 	envs   sync.Pool
 	groups *groups
 	result result
-	begun  atomic.Bool // a row came
-	seen   atomic.Bool // the host-level logic knows that something was found
-	done   atomic.Bool // no further row is wanted
-	short  atomic.Bool // rows were left out, for want of memory
-	hollow bool        // the row that comes is the group of no rows
+	begun  atomic.Bool  // a row came
+	memory atomic.Int64 // of the plan's, held for this table
+	seen   atomic.Bool  // the host-level logic knows that something was found
+	done   atomic.Bool  // no further row is wanted
+	short  atomic.Bool  // rows were left out, for want of memory
+	hollow bool         // the row that comes is the group of no rows
 
 	mu  sync.Mutex
 	err error // over a row; the first counts
@@ -62,6 +63,7 @@ func (r *Run) runUnit(ctx context.Context, unit []*tableRun) {
 		if !t.run.gate.needs(t) {
 			continue
 		}
+		t.run.wake()
 		if err := t.prepare(t.run.gate.accept(t)); err != nil {
 			t.conclude(err)
 			continue
@@ -183,21 +185,25 @@ func (t *tableRun) row(row modules.Row) (err error) {
 		if p := recover(); p != nil {
 			err = panicked(t.slots[0].module, p)
 		} else {
-			clear(e.rows)
-			t.envs.Put(e)
+			t.giveBack(e)
 		}
 		if err != nil && !errors.Is(err, modules.ErrEnough) {
 			t.broke(err)
 			err = modules.ErrEnough
 		}
 	}()
-	e.ctx = t.run.ctx
 	e.rows[0] = rowState{live: row}
 	ok, err := t.slots[0].passes(e, t.run.run.engine.opts.Analyze)
 	if err != nil || !ok {
 		return err
 	}
 	return t.join(e, 0)
+}
+
+// giveBack takes an env back that has done its row.
+func (t *tableRun) giveBack(e *env) {
+	clear(e.rows)
+	t.envs.Put(e)
 }
 
 // broke notes what went wrong over a row, unless the plan had ended anyway.
@@ -229,6 +235,26 @@ func (t *tableRun) enough() error {
 func (t *tableRun) full() error {
 	t.short.Store(true)
 	return t.enough()
+}
+
+// hold accounts for memory that the table keeps until it has ended; less than
+// nothing gives some back.
+func (t *tableRun) hold(bytes int64) bool {
+	if !t.run.hold(bytes) {
+		return false
+	}
+	t.memory.Add(bytes)
+	return true
+}
+
+// forget lets go of what the table kept, so that others have room.
+func (t *tableRun) forget() {
+	t.run.memory.Add(-t.memory.Swap(0))
+	t.groups = nil
+	t.result.seen, t.result.sort.rows = nil, nil
+	for _, s := range t.slots {
+		s.rows, s.byKey, s.lookups.found = nil, nil, nil
+	}
 }
 
 // passes applies the slot's own filter.
@@ -296,6 +322,7 @@ func (t *tableRun) conclude(err error) {
 			t.run.ended(t, err)
 		}
 	}
+	t.forget()
 	t.run.gate.ended(t, err == nil && !cut)
 }
 

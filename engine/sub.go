@@ -39,6 +39,7 @@ func (s *subRun) contains(ctx context.Context, tuple []value.Value) (value.Truth
 func (s *subRun) load(ctx context.Context) error {
 	s.found = newTupleSet()
 	t := s.table
+	defer t.forget()
 	var mu sync.Mutex
 	err := t.prepare(func(values []value.Value) error {
 		if slices.ContainsFunc(values, value.Value.IsNull) {

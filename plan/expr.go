@@ -276,20 +276,41 @@ func ordered(op CmpOp, c int) value.Truth {
 }
 
 func (e *Between) Eval(env Env) (value.Value, error) {
-	lo := Cmp{Op: Ge, X: e.X, Y: e.Low}
-	hi := Cmp{Op: Le, X: e.X, Y: e.High}
-	return (&And{Xs: []Expr{&lo, &hi}}).Eval(env)
+	x, err := e.X.Eval(env)
+	if err != nil || x.IsNull() {
+		return value.Value{}, err
+	}
+	lo, err := e.Low.Eval(env)
+	if err != nil {
+		return value.Value{}, err
+	}
+	hi, err := e.High.Eval(env)
+	return known(Ge, x, lo).And(known(Le, x, hi)).Value(), err
+}
+
+// known is compare for values that may be null.
+func known(op CmpOp, x, y value.Value) value.Truth {
+	if x.IsNull() || y.IsNull() {
+		return value.Unknown
+	}
+	return compare(op, x, y, false)
 }
 
 func (e *InSet) Eval(env Env) (value.Value, error) {
 	var buf [96]byte
-	key := buf[:0]
+	var few [4]value.Value
+	key, tuple, plain := buf[:0], few[:0], !e.set.loose
 	for _, x := range e.Xs {
 		v, err := x.Eval(env)
-		if err != nil || v.IsNull() {
+		if err != nil {
 			return value.Value{}, err
 		}
+		plain = plain && !v.IsNull()
+		tuple = append(tuple, v)
 		key = e.set.appendKey(key, v)
+	}
+	if !plain {
+		return e.set.among(tuple).Value(), nil
 	}
 	_, found := e.set.index[string(key)]
 	return value.NewBool(found), nil

@@ -185,6 +185,7 @@ type Set struct {
 	Values []value.Value
 	Fold   bool // text is compared without regard to case
 	index  map[string]struct{}
+	loose  bool // the index does not tell all that is equal: see among
 }
 
 // Limits bound a plan on each host. Zero means the engine's own default.

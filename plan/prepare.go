@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -179,6 +181,8 @@ func (s *Set) prepare() error {
 	for i := 0; i < len(s.Values); i += s.Width {
 		key = key[:0]
 		for _, v := range s.Values[i : i+s.Width] {
+			// A version of no known scheme equals one of any.
+			s.loose = s.loose || v.Type() == value.Version
 			key = s.appendKey(key, v)
 		}
 		s.index[string(key)] = struct{}{}
@@ -186,12 +190,58 @@ func (s *Set) prepare() error {
 	return nil
 }
 
+// among says whether a tuple is in the set by comparing it with each of its
+// tuples: for what no key can tell. Of (null, 2) it is known that it is not
+// in ((1, 3)), and not known whether it is in ((1, 2)).
+func (s *Set) among(tuple []value.Value) value.Truth {
+	some := value.False
+	for i := 0; i < len(s.Values) && some != value.True; i += s.Width {
+		all := value.True
+		for k, v := range tuple {
+			if v.IsNull() || s.Values[i+k].IsNull() {
+				all = all.And(value.Unknown)
+			} else {
+				all = all.And(compare(Eq, v, s.Values[i+k], s.Fold))
+			}
+			if all == value.False {
+				break
+			}
+		}
+		some = some.Or(all)
+	}
+	return some
+}
+
 // appendKey appends the key under which a value is looked up.
 func (s *Set) appendKey(dst []byte, v value.Value) []byte {
 	if s.Fold && v.Type() == value.Text {
-		v = value.NewText(strings.ToLower(v.Text()))
+		v = value.NewText(folded(v.Text()))
 	}
 	return v.AppendKey(dst)
+}
+
+// folded gives one text for all that value.FoldEqual takes for the same: each
+// character stands as the first of those that it is folded with. Bytes that
+// are not UTF-8 stay.
+func folded(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return strings.ToUpper(text)
+	}
+	out := make([]byte, 0, len(text))
+	for text != "" {
+		r, n := utf8.DecodeRuneInString(text)
+		if r == utf8.RuneError && n == 1 {
+			out = append(out, text[0])
+		} else {
+			first := r
+			for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+				first = min(first, f)
+			}
+			out = utf8.AppendRune(out, first)
+		}
+		text = text[n:]
+	}
+	return string(out)
 }
 
 // Len is the number of tuples in the set.

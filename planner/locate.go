@@ -25,7 +25,7 @@ func (s *scope) place(f *lang.Find, conjuncts []*conjunct) {
 		s.measure(c)
 	}
 	for _, scan := range s.scans {
-		if len(s.table.Slots[scan.slot].Locators) == 0 {
+		if len(s.table.Slots[scan.slot].Locators) == 0 && !(s.c.in.Naive && s.told(scan)) {
 			s.implied(scan, conjuncts)
 		}
 	}
@@ -222,7 +222,7 @@ func (s *scope) sides(c *conjunct, slot int, placed map[int]bool) (here, there p
 // key, looked up for each row, or by equal values, else every pair.
 func (s *scope) joinScan(i int, placed map[int]bool, conjuncts []*conjunct) {
 	scan, slot := s.scans[i], s.table.Slots[i]
-	if len(slot.Locators) == 0 && slot.Keys == nil && scan.schema.Key != "" {
+	if len(slot.Locators) == 0 && slot.Keys == nil && scan.schema.Key != "" && !(s.c.in.Naive && s.told(scan)) {
 		if c, key := s.keyFrom(scan, placed, conjuncts); key != nil {
 			slot.Key, c.bound = key, true
 			return

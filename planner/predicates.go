@@ -58,16 +58,16 @@ var matchOps = map[lang.Op]plan.MatchOp{
 }
 
 func (s *scope) compare(e *lang.Compare) (plan.Expr, bool) {
-	if e.Not {
-		s.negated = !s.negated
-		defer func() { s.negated = !s.negated }()
-	}
 	if e.Op == lang.OpYara {
 		s.c.report(notYet(e.OpSpan, "YARA"))
 		return nil, false
 	}
 	if line, ok := e.X.(*lang.Line); ok {
-		return s.lineQuestion(e, line)
+		return s.lineQuestion(e, line) // its NOT is part of the test, and the line that passes can be shown
+	}
+	if e.Not {
+		s.negated = !s.negated
+		defer func() { s.negated = !s.negated }()
 	}
 	if e.X == nil {
 		scan, ok := s.contentScan(e)

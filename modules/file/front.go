@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/value"
@@ -141,16 +142,32 @@ func trimEnd(path string) string {
 func (s *scan) place(res *resolver, l *locator) {
 	real, link, err := res.resolve(l.shown)
 	if err != nil {
-		kind := skipKind(err)
-		if kind == modules.SkipVanished {
-			kind = modules.SkipNotFound
-		}
-		l.req.Report.Skip(modules.Skip{Kind: kind, Where: l.shown, Detail: words(err)})
+		l.req.Report.Skip(modules.Skip{Kind: frontKind(err), Where: l.shown, Detail: words(err)})
+		return
+	}
+	if link != "" && l.glob != nil && isLink(real) {
+		// The link can be shown; the places beyond it are not there.
+		l.req.Report.Skip(modules.Skip{Kind: modules.SkipNotFound, Where: l.shown, Detail: "a link that leads nowhere"})
 		return
 	}
 	l.link = link
 	f := s.fronts.below(real)
 	f.locs = append(f.locs, l)
+}
+
+// frontKind is skipKind for a place that the query names: what is not there
+// was looked for, and what lies below a file is not there either.
+func frontKind(err error) modules.SkipKind {
+	kind := skipKind(err)
+	if kind == modules.SkipVanished || errors.Is(err, syscall.ENOTDIR) {
+		return modules.SkipNotFound
+	}
+	return kind
+}
+
+func isLink(path string) bool {
+	fi, err := os.Lstat(path)
+	return err == nil && fi.Mode()&fs.ModeSymlink != 0
 }
 
 // words gives what the system said, without the path that stands beside it.

@@ -177,13 +177,13 @@ func (r *row) lost(c *content) {
 
 // answer answers one question now, from memory if the content is there, and
 // otherwise all of them in one pass.
-func (r *row) answer(q int) answer {
+func (r *row) answer(ctx context.Context, q int) answer {
 	c := r.content()
 	if c == nil {
 		return unknown
 	}
 	if !c.whole() {
-		r.pass(c, r.fuse(c)&^c.sums.known, true)
+		r.pass(ctx, c, r.fuse(c)&^c.sums.known, true)
 		return r.answers[q]
 	}
 	return r.inMemory(&r.req.ask.list[q], c.bytes())
@@ -251,7 +251,7 @@ func (r *row) holds(q *question, text []byte) bool {
 // pass takes the content once from its beginning, for hashes and, with ask,
 // for all questions that have no answer yet. It ends early when nothing more
 // is wanted, and when the scan is stopped.
-func (r *row) pass(c *content, want hashes, ask bool) {
+func (r *row) pass(ctx context.Context, c *content, want hashes, ask bool) {
 	c.rewind()
 	w := r.w
 	var seek, lines bool
@@ -273,12 +273,14 @@ func (r *row) pass(c *content, want hashes, ask bool) {
 		if want != 0 {
 			w.hashers.write(b)
 		}
-		if c.eof || want == 0 && !seek && !lines || w.s.stopped.Load() {
+		if c.eof || want == 0 && !seek && !lines || w.s.stopped.Load() || ctx.Err() != nil {
 			break
 		}
 		before := c.off
 		c.more()
 		w.count[r.req.index].bytes += c.off - before
+		// Whoever bounds what is read must hear of it while it is read.
+		w.flush()
 	}
 	if most := r.req.Settings.MaxFileBytes; most > 0 && c.off > most {
 		c.fail(modules.SkipLimit, "")

@@ -153,7 +153,7 @@ func (r *row) Column(ctx context.Context, i int) (value.Value, error) {
 	case i <= colCapabilities:
 		return r.extended(i), nil
 	case i <= colContent:
-		return r.fromContent(i), r.w.stopped(ctx)
+		return r.fromContent(ctx, i), r.w.stopped(ctx)
 	}
 	return r.located.column(i), nil
 }
@@ -290,7 +290,7 @@ func (r *row) target() value.Value {
 }
 
 // fromContent gives the columns that need the content.
-func (r *row) fromContent(i int) value.Value {
+func (r *row) fromContent(ctx context.Context, i int) value.Value {
 	c := r.content()
 	if c == nil {
 		return value.Value{}
@@ -315,7 +315,7 @@ func (r *row) fromContent(i int) value.Value {
 				want |= r.req.fused
 			}
 			want |= r.fuse(c)
-			r.pass(c, want&^c.sums.known, c.member != nil || r.req.fused&hashOf(i) != 0)
+			r.pass(ctx, c, want&^c.sums.known, c.member != nil || r.req.fused&hashOf(i) != 0)
 		}
 	}
 	switch {
@@ -354,7 +354,7 @@ func (r *row) wholeContent(c *content) value.Value {
 func (r *row) Ask(ctx context.Context, q int) (value.Value, error) {
 	if r.answers[q] == unasked {
 		r.asked = true
-		r.answers[q] = r.answer(q)
+		r.answers[q] = r.answer(ctx, q)
 		if err := r.w.stopped(ctx); err != nil {
 			return value.Value{}, err
 		}

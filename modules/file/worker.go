@@ -123,11 +123,7 @@ func (w *worker) front(ctx context.Context, f *front) {
 	w.states = w.states[:0]
 	if !e.stat() {
 		for _, l := range f.locs {
-			kind := skipKind(e.statErr)
-			if kind == modules.SkipVanished {
-				kind = modules.SkipNotFound
-			}
-			l.req.Report.Skip(modules.Skip{Kind: kind, Where: l.shown, Detail: words(e.statErr)})
+			l.req.Report.Skip(modules.Skip{Kind: frontKind(e.statErr), Where: l.shown, Detail: words(e.statErr)})
 		}
 		return
 	}
