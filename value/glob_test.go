@@ -1,6 +1,7 @@
 package value
 
 import (
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -120,7 +121,7 @@ func naiveNode(n globNode) string {
 		class += "^/"
 	}
 	for _, g := range n.class.ranges {
-		class += regexp.QuoteMeta(string(g.lo)) + "-" + regexp.QuoteMeta(string(g.hi))
+		class += fmt.Sprintf(`\x{%x}-\x{%x}`, g.lo, g.hi)
 	}
 	return class + "]"
 }
