@@ -144,12 +144,33 @@ func (r *row) Lines(ctx context.Context, yield func(modules.Row) error) error {
 	if c.whole() {
 		return v.block(c.bytes())
 	}
+	// While the lines are shown the content stands where they are: whatever
+	// else a row of a line may be asked has to be known before.
+	r.foresee(ctx)
+	defer func() { r.foreseen = nil }()
 	err := v.stream(c)
 	r.lost(c)
 	if r.w.carry.lost {
 		r.tell(modules.SkipLimit, "a line is longer than "+strconv.Itoa(maxLine)+" bytes")
 	}
 	return errors.Join(err, r.w.stopped(ctx))
+}
+
+// foresee answers everything about the content that the request may ask.
+func (r *row) foresee(ctx context.Context) {
+	seen := map[int]value.Value{}
+	for _, i := range r.req.Columns {
+		if i >= colMIME && i <= colContent {
+			seen[i] = r.fromContent(ctx, i)
+		}
+	}
+	for q := range r.answers {
+		if r.answers[q] == unasked {
+			r.asked = true
+			r.answers[q] = r.answer(ctx, q)
+		}
+	}
+	r.foreseen = seen
 }
 
 // stream cuts a content into blocks of whole lines.

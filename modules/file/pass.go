@@ -58,7 +58,7 @@ func (r *row) content() *content {
 		r.tell(c.fault, c.detail)
 		return nil
 	}
-	if r.req.Settings.Decompress && e.within == "" {
+	if r.req.Settings.Decompress {
 		if p := r.decompressed(c); p != nil {
 			c = p
 		}
@@ -102,6 +102,11 @@ func (r *row) decompressed(c *content) *content {
 		if !format.Compressed() {
 			p.fail("", "") // there is none, which is no fault
 			return nil
+		}
+		if r.e.within != "" && !c.whole() {
+			// A member comes as a stream, which may be read only once.
+			p.fail(modules.SkipLimit, "a compressed member of more than "+strconv.Itoa(bufBytes)+" bytes is not decompressed")
+			return p
 		}
 		p.openStream(func() (io.Reader, error) {
 			return unpack.NewReader(&fileReader{c: c}, format, unpack.NewBudget())

@@ -49,6 +49,8 @@ type row struct {
 	inLoc   *locator
 	prefix  int // length of that front part
 	located line
+
+	foreseen map[int]value.Value // columns of the content while its lines are shown
 }
 
 // begin turns to another entry.
@@ -291,6 +293,9 @@ func (r *row) target() value.Value {
 
 // fromContent gives the columns that need the content.
 func (r *row) fromContent(ctx context.Context, i int) value.Value {
+	if v, ok := r.foreseen[i]; ok {
+		return v
+	}
 	c := r.content()
 	if c == nil {
 		return value.Value{}
