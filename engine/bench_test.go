@@ -15,12 +15,16 @@ type bare struct{ rows int }
 
 type bareRow struct{ i int }
 
-func (r *bareRow) Column(context.Context, int) (value.Value, error) {
+func (r *bareRow) Column(_ context.Context, i int) (value.Value, error) {
+	if i == 1 {
+		return value.NewText("some text"), nil
+	}
 	return value.NewInt(int64(r.i)), nil
 }
 
 func (b *bare) Schema() *modules.Schema {
-	return &modules.Schema{Name: "bare", Doc: "numbers", Columns: []modules.Column{{Name: "n", Type: value.Int, Doc: "a number"}}}
+	return &modules.Schema{Name: "bare", Doc: "numbers", Columns: []modules.Column{
+		{Name: "n", Type: value.Int, Doc: "a number"}, {Name: "s", Type: value.Text, Doc: "a text"}}}
 }
 
 func (b *bare) Scan(ctx context.Context, req *modules.Request, yield func(modules.Row) error) error {
@@ -50,6 +54,7 @@ func BenchmarkRow(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			tab := find(&bare{})
+			tab.Outputs = returns(col(0, 0))
 			c.shape(tab)
 			cat, err := modules.NewCatalogue(&bare{rows: b.N})
 			if err != nil {

@@ -264,24 +264,3 @@ func TestRowsAreReadOnce(t *testing.T) {
 		t.Error("read twice")
 	}
 }
-
-// TestRefusedRowsCostNothing holds the promise that a row which the filter
-// refuses allocates nothing in the engine.
-func TestRefusedRowsCostNothing(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector makes sync.Pool forget at random, which allocates")
-	}
-	tab := find(&bare{})
-	tab.Slots[0].Filter = cmp(plan.Lt, col(0, 0), lit(0))
-	p := query(tab)
-	if err := p.Prepare(); err != nil {
-		t.Fatal(err)
-	}
-	allocs := func(rows int) float64 {
-		e := newEngine(t, &bare{rows: rows})
-		return testing.AllocsPerRun(5, func() { _, _ = read(e.Start(t.Context(), p)) })
-	}
-	if few, many := allocs(10), allocs(100_010); many-few > 100 {
-		t.Errorf("100,000 refused rows allocate %.0f times", many-few)
-	}
-}

@@ -137,12 +137,23 @@ func (f *fake) scan(ctx context.Context, reqs []*modules.Request, yield func(int
 }
 
 func (f *fake) wanted(req *modules.Request, i int) bool {
-	if req.Keys == nil || f.rows[i] == nil {
+	if f.rows[i] == nil {
 		return true
+	}
+	if req.Keys == nil {
+		return len(req.Locators) == 0 || f.located(req.Locators, f.rows[i][0])
 	}
 	return slices.ContainsFunc(req.Keys, func(k value.Value) bool {
 		eq, ok := value.Equal(k, f.rows[i][0])
 		return eq && ok
+	})
+}
+
+// located says whether the first column is of one of the places.
+func (f *fake) located(globs []string, v value.Value) bool {
+	return v.Type() == value.Text && slices.ContainsFunc(globs, func(text string) bool {
+		g, err := value.CompileGlob(text, value.GlobOptions{})
+		return err == nil && g.Match(v.Text())
 	})
 }
 

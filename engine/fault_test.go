@@ -196,6 +196,52 @@ func TestBreakStopsTheScan(t *testing.T) {
 	}
 }
 
+// TestBreakIsNoFailure: rows that nobody takes any more are not the scan's
+// fault, whichever goroutine hears of it first.
+func TestBreakIsNoFailure(t *testing.T) {
+	f, late := newFake("a", "x").with(ints(600)...), newFake("b", "x").with(ints(1)...)
+	f.endless = true
+	e := newEngine(t, sharer{f}, late)
+	for i := range 300 {
+		plain, waits := query(find(f)), query(find(late), find(f))
+		r := start(t, e, plain, waits)
+		for range r.Rows() {
+			break
+		}
+		for k := range 2 {
+			if s := r.Summary(k); s.Outcome != answer.Partial || !strings.HasPrefix(s.Reason, "cancelled before its end") {
+				t.Fatalf("%d, plan %d: %s: %s", i, k, s.Outcome, s.Reason)
+			}
+		}
+	}
+}
+
+// TestTimeoutDoesNotCountTheOthers: a plan's time begins with its scans, and
+// not while those of another one run.
+func TestTimeoutDoesNotCountTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mods []modules.Module
+		var plans []*plan.Plan
+		for _, name := range []string{"a", "b", "c"} {
+			f := newFake(name, "x").with(ints(3)...)
+			f.visit = func(int) { time.Sleep(time.Second) }
+			p := query(find(f))
+			p.Limits.Timeout, p.Limits.Workers = 5*time.Second, 1
+			mods, plans = append(mods, f), append(plans, p)
+		}
+		r := start(t, newEngine(t, mods...), plans...)
+		rows, err := read(r)
+		for i := range plans {
+			if s := r.Summary(i); s.Outcome != answer.Complete {
+				t.Errorf("plan %d: %s: %s", i, s.Outcome, s.Reason)
+			}
+		}
+		if len(rows) != 9 || err != nil {
+			t.Errorf("%d rows, %v", len(rows), err)
+		}
+	})
+}
+
 func TestPanicOfTheReader(t *testing.T) {
 	f := newFake("a", "x").with(ints(4)...)
 	f.endless = true

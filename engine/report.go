@@ -28,7 +28,7 @@ type planRun struct {
 	report *report
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	timer  *time.Timer // of the timeout, once it runs
+	timer  *time.Timer  // of the timeout, once it runs
 	memory atomic.Int64 // held for joins, groups, order and logic
 	rows   atomic.Int64
 
