@@ -170,6 +170,8 @@ func naiveOne(seq []globNode, path string, fold bool) bool {
 	if path == "" {
 		return false
 	}
+	// Separators in a row are one, in a path as in a pattern.
+	path = regexp.MustCompile("//+").ReplaceAllString(path, "/")
 	return regexp.MustCompile(re.String()).MatchString(strings.TrimRight(path, "/") + "/")
 }
 
