@@ -23,8 +23,8 @@ type subRun struct {
 }
 
 // contains says whether a tuple is among the subquery's rows. Nulls among them
-// equal nothing. What the subquery could not look at is in the summary, so
-// that "not among them" is then part of a partial answer.
+// equal nothing. Where the subquery left something out, what is not among its
+// rows might have been: that is unknown, and NOT IN claims no row.
 func (s *subRun) contains(ctx context.Context, tuple []value.Value) (value.Truth, error) {
 	s.once.Do(func() {
 		s.err = errUnfinished
@@ -33,7 +33,8 @@ func (s *subRun) contains(ctx context.Context, tuple []value.Value) (value.Truth
 	if s.err != nil {
 		return value.Unknown, fmt.Errorf("subquery: %w", s.err)
 	}
-	return value.TruthOf(s.found.contains(tuple), true), nil
+	found := s.found.contains(tuple)
+	return value.TruthOf(found, found || !s.table.report.left.Load()), nil
 }
 
 func (s *subRun) load(ctx context.Context) error {
