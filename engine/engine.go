@@ -149,11 +149,16 @@ func (r *Run) execute(ctx context.Context) error {
 	var tables []*tableRun
 	for _, p := range r.plans {
 		p.begin(ctx)
-		if err := p.accept(); err != nil {
+		switch err := p.accept(); {
+		case err == nil:
+			tables = append(tables, p.tables...)
+		case errors.Is(err, ErrRefused):
 			p.fail(answer.Refused, err)
-			continue
+		case ctx.Err() != nil:
+			p.over("", cancelled)
+		default:
+			p.fail(answer.Failed, err)
 		}
-		tables = append(tables, p.tables...)
 	}
 	for _, unit := range units(tables) {
 		r.runUnit(ctx, unit)

@@ -29,6 +29,7 @@ type fake struct {
 	skips   []modules.Skip // reported by every scan, and by lookups of their Where alone
 	err     error          // what a scan ends with
 	fail    error          // what a column ends with
+	hangs   string         // a column that waits until nobody wants it any more
 	endless bool           // the rows come again and again
 	visit   func(row int)  // called for each row, before yield
 
@@ -198,6 +199,10 @@ func (r *fakeRow) Column(ctx context.Context, i int) (value.Value, error) {
 	r.fake.mu.Unlock()
 	if r.fake.schema.Columns[i].Line {
 		return value.NewInt(int64(r.line)), nil
+	}
+	if r.fake.hangs == r.fake.schema.Columns[i].Name {
+		<-ctx.Done()
+		return value.Value{}, ctx.Err()
 	}
 	if r.fake.fail != nil {
 		return value.Value{}, r.fake.fail

@@ -11,9 +11,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/engine"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 func TestBounds(t *testing.T) {
@@ -212,6 +214,64 @@ func TestBreakIsNoFailure(t *testing.T) {
 			if s := r.Summary(k); s.Outcome != answer.Partial || !strings.HasPrefix(s.Reason, "cancelled before its end") {
 				t.Fatalf("%d, plan %d: %s: %s", i, k, s.Outcome, s.Reason)
 			}
+		}
+	}
+}
+
+// TestTimeoutInASharedPass: a plan that hangs in a column ends with its time,
+// and the one beside it is answered.
+func TestTimeoutInASharedPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake("a", "x", "y").with(ints2(50)...)
+		f.hangs = "y"
+		stuck, fine := find(f), find(f)
+		stuck.Slots[0].Filter = cmp(plan.Ne, col(0, 1), lit("row 1"))
+		fine.Outputs = returns(col(0, 0))
+		p, q := query(stuck), query(fine)
+		p.Limits.Timeout = 3 * time.Second
+		begin := time.Now()
+		r := start(t, newEngine(t, sharer{f}), p, q)
+		rows, err := read(r)
+		if a, b := r.Summary(0), r.Summary(1); a.Outcome != answer.Partial || a.Reason != "stopped by timeout" || b.Outcome != answer.Complete {
+			t.Errorf("%+v and %+v", a, b)
+		}
+		if took := time.Since(begin); len(rows) != 50 || err != nil || took > 4*time.Second || f.shared.Load() != 1 {
+			t.Errorf("%d rows after %s, %v, %d shared", len(rows), took, err, f.shared.Load())
+		}
+	})
+}
+
+// TestFactsThatCannotBeHad: a host that was not asked to its end has not
+// refused, and neither has one that failed.
+func TestFactsThatCannotBeHad(t *testing.T) {
+	broken := errors.New("the disk is on fire")
+	for _, c := range []struct {
+		edit    func(host *fake, cancel func())
+		outcome answer.Outcome
+		reason  string
+		err     error
+	}{
+		{func(host *fake, cancel func()) { host.visit = func(int) { cancel() } }, answer.Partial, "cancelled before its end", context.Canceled},
+		{func(host *fake, cancel func()) { host.err = broken }, answer.Failed, "facts of this host: the disk is on fire", broken},
+		{func(host *fake, cancel func()) { host.rows = [][]value.Value{nil} }, answer.Failed, "module host: panic", nil},
+		{func(host *fake, cancel func()) { host.rows = nil }, answer.Refused, "cannot be told", engine.ErrRefused},
+	} {
+		f, host := newFake("a", "x").with(ints(2)...), newFake("host", "cpus").with([]any{4})
+		ctx, cancel := context.WithCancel(t.Context())
+		c.edit(host, cancel)
+		p := query(find(f))
+		p.Facts, p.Target = []string{"cpus"}, cmp(plan.Eq, out(0), lit(4))
+		if err := p.Prepare(); err != nil {
+			t.Fatal(err)
+		}
+		r := newEngine(t, f, host).Start(ctx, p)
+		rows, err := read(r)
+		cancel()
+		if s := r.Summary(0); len(rows) != 0 || s.Outcome != c.outcome || !strings.Contains(s.Reason, c.reason) {
+			t.Errorf("%d rows, %s: %s, want %s: %s", len(rows), s.Outcome, s.Reason, c.outcome, c.reason)
+		}
+		if err == nil || c.err != nil && !errors.Is(err, c.err) {
+			t.Errorf("error %v", err)
 		}
 	}
 }

@@ -123,16 +123,23 @@ func (g *groups) count(agg *aggregate, spec plan.Agg, v value.Value) {
 	switch spec.Func {
 	case plan.AggMin, plan.AggAny:
 		if agg.best.IsNull() || orderExact(v, agg.best) < 0 {
-			agg.best = v.Clone()
+			g.better(agg, v)
 		}
 	case plan.AggMax:
 		if agg.best.IsNull() || orderExact(v, agg.best) > 0 {
-			agg.best = v.Clone()
+			g.better(agg, v)
 		}
 	case plan.AggSum, plan.AggAvg:
 		agg.sum.add(v)
 	case plan.AggList:
 		g.list(agg, spec.N, v)
+	}
+}
+
+// better keeps a value instead of the one before, which may be shorter.
+func (g *groups) better(agg *aggregate, v value.Value) {
+	if g.table.hold(textSize(v) - textSize(agg.best)) {
+		agg.best = v.Clone()
 	}
 }
 
@@ -153,13 +160,21 @@ func (g *groups) fresh(agg *aggregate, v value.Value) bool {
 // depend on who came first.
 func (g *groups) list(agg *aggregate, n int64, v value.Value) {
 	i, _ := slices.BinarySearchFunc(agg.list, v, orderExact)
-	if int64(i) >= n || int64(len(agg.list)) < n && !g.table.hold(valueSize+textSize(v)) {
+	if int64(i) >= n {
 		return
 	}
-	agg.list = slices.Insert(agg.list, i, v.Clone())
-	if int64(len(agg.list)) > n {
-		agg.list = agg.list[:n]
+	size := valueSize + textSize(v)
+	full := int64(len(agg.list)) == n
+	if full {
+		size -= valueSize + textSize(agg.list[n-1])
 	}
+	if !g.table.hold(size) {
+		return
+	}
+	if full {
+		agg.list = agg.list[:n-1]
+	}
+	agg.list = slices.Insert(agg.list, i, v.Clone())
 }
 
 // value gives the aggregate's result.

@@ -1,13 +1,18 @@
 package engine_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/quaestor-engine/quaestor/engine"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // TestHostLogic asks combinations of three things: "yes" is there, "no" is
@@ -160,4 +165,63 @@ func TestNothingFoundThroughASubqueryThatMissedSome(t *testing.T) {
 	if len(rows) != 0 || !strings.Contains(sum.Reason, "could not be decided") {
 		t.Errorf("%q: %s", rows, sum.Reason)
 	}
+}
+
+// TestHostLogicIsKleenes: any combination, each module shared and not, gives
+// the rows of the conjunctions that hold, and says so where none is known to.
+func TestHostLogicIsKleenes(t *testing.T) {
+	skip := []modules.Skip{{Kind: modules.SkipPermission, Where: "/"}}
+	mods := []*fake{newFake("yes", "x").with([]any{1}), newFake("no", "x"), newFake("dim", "x"), newFake("found", "x").with([]any{5})}
+	mods[2].skips, mods[3].skips = skip, skip
+	truths := []value.Truth{value.True, value.False, value.Unknown, value.True}
+	var all, shared []modules.Module
+	for _, m := range mods {
+		all, shared = append(all, m), append(shared, sharer{m})
+	}
+	cat, err := modules.NewCatalogue(all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engines := []*engine.Engine{newEngine(t, all...), newEngine(t, shared...)}
+	rapid.Check(t, func(rt *rapid.T) {
+		query, whole, rows := "", value.False, []string{}
+		conjunction, held, alone, hostAlone := value.True, []string{}, true, false
+		closes := func() {
+			if whole = whole.Or(conjunction); conjunction == value.True {
+				rows, hostAlone = append(rows, held...), hostAlone || alone
+			}
+			conjunction, held, alone = value.True, nil, true
+		}
+		for i := range rapid.IntRange(2, 5).Draw(rt, "finds") {
+			m, not := rapid.IntRange(0, 3).Draw(rt, "module"), rapid.Bool().Draw(rt, "not")
+			or := i > 0 && rapid.Bool().Draw(rt, "or")
+			if or {
+				closes()
+			}
+			find, truth := "FIND ", truths[m]
+			if not {
+				find, truth = "FIND NOT ", truth.Not()
+			} else {
+				alone = false
+				for _, r := range mods[m].rows {
+					held = append(held, fmt.Sprintf("%d:%s", i, r[0].Literal()))
+				}
+			}
+			query += map[bool]string{true: " OR ", false: " AND "}[or] + find + mods[m].schema.Name + " RETURN x"
+			conjunction = conjunction.And(truth)
+		}
+		closes()
+		if hostAlone && len(rows) == 0 {
+			rows = []string{"-1:"}
+		}
+		slices.Sort(rows)
+		p := compiled(t, cat, query[5:], false)
+		for i, e := range engines {
+			got, sum := byTable(t, e, p)
+			undecided := strings.Contains(sum.Reason, "could not be decided")
+			if !slices.Equal(got, rows) || undecided != (whole == value.Unknown) || undecided && sum.Outcome != answer.Partial {
+				rt.Fatalf("%s\nengine %d: %q, %s: %s\nwant %q, %s", query, i, got, sum.Outcome, sum.Reason, rows, whole)
+			}
+		}
+	})
 }

@@ -265,9 +265,13 @@ func TestBoundsInWords(t *testing.T) {
 		{`FIND a ORDER BY x WITH rows = 3`, "rows", 3},
 		{`FIND a RETURN count() GROUP BY x % 7 WITH rows = 3`, "rows", 3},
 		{`FIND a RETURN x, list(y, 900) GROUP BY x WITH memory = 1MiB`, "", 2000},
+		{`FIND a RETURN max(wide(y)) GROUP BY x WITH memory = 1MiB`, "memory", 2000},
+		{`FIND a RETURN list(wide(y), 2) GROUP BY x WITH memory = 1MiB`, "memory", 2000},
+		{`FIND a RETURN wide(y) ORDER BY x DESC LIMIT 1999 WITH memory = 1MiB`, "memory", 1999},
 		{`FIND a b, a c WHERE b.x = c.x ORDER BY c.y WITH memory = 1MiB`, "memory", 1999},
 	} {
-		rows, sum, err := answered(t, c.query, false, many())
+		text := strings.ReplaceAll(c.query, "wide(y)", fmt.Sprintf(`concat(y, "%01000d")`, 0))
+		rows, sum, err := answered(t, text, false, many())
 		n := len(strings.Split(rows, "|"))
 		if got := strings.Join(sum.Limits, " "); err != nil || got != c.limits || n > c.most || int64(n) != sum.Matched {
 			t.Errorf("%s: %d rows, %v, %+v", c.query, n, err, sum)

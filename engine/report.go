@@ -71,7 +71,17 @@ func (p *planRun) end() {
 	p.cancel(nil)
 }
 
+// cancelled is the reason of an answer that nobody waited for.
+const cancelled = "cancelled before its end"
+
 var errTimeout = errors.New("engine: the plan's time is over")
+
+// awaited says whether somebody still wants what the plan found: it goes on,
+// or one of its own bounds has ended it.
+func (p *planRun) awaited() bool {
+	cause := context.Cause(p.ctx)
+	return cause == nil || errors.Is(cause, errTimeout) || errors.Is(cause, errStopped)
+}
 
 // stop ends the plan's scans because a bound is reached.
 func (p *planRun) stop(limit string) {
@@ -127,7 +137,7 @@ func (p *planRun) ended(t *tableRun, err error) {
 		case errors.Is(cause, errTimeout):
 			p.over("timeout", "")
 		case !errors.Is(cause, errStopped):
-			p.over("", "cancelled before its end")
+			p.over("", cancelled)
 		}
 		return
 	}

@@ -83,9 +83,11 @@ func (r *Run) runUnit(ctx context.Context, unit []*tableRun) {
 	}
 }
 
-// whileAny gives a context that ends with the last of the plans in a unit.
+// whileAny gives a context that ends with the last of the plans in a unit, and
+// never before them: a scan that was ended is told from one that failed by its
+// plan's being over.
 func whileAny(ctx context.Context, unit []*tableRun) (_ context.Context, release func()) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var plans []*planRun
 	for _, t := range unit {
 		if !slices.Contains(plans, t.run) {
@@ -316,7 +318,7 @@ func (t *tableRun) conclude(err error) {
 	}
 	cut := t.run.ctx.Err() != nil
 	t.run.ended(t, err)
-	if failed := t.failure() != nil || err != nil && !cut; !failed && t.run.run.parent.Err() == nil {
+	if failed := t.failure() != nil || err != nil && !cut; !failed && t.run.awaited() {
 		if err := guard(t.slots[0].module, t.finish); err != nil {
 			t.broke(err)
 			t.run.ended(t, err)

@@ -34,18 +34,22 @@ func (e *Engine) Matches(ctx context.Context, p *plan.Plan) (value.Truth, error)
 		req.Columns = append(req.Columns, k)
 	}
 	truth := value.Unknown
+	look := func(row modules.Row) error {
+		facts := make([]value.Value, len(req.Columns))
+		for i, k := range req.Columns {
+			var err error
+			if facts[i], err = row.Column(ctx, k); err != nil {
+				return err
+			}
+		}
+		v, err := p.Target.Eval(&outEnv{out: facts, now: now})
+		truth = value.FromValue(v)
+		return err
+	}
 	err := guard(m, func() error {
 		return enough(m.Scan(ctx, req, func(row modules.Row) error {
-			facts := make([]value.Value, len(req.Columns))
-			for i, k := range req.Columns {
-				var err error
-				if facts[i], err = row.Column(ctx, k); err != nil {
-					return err
-				}
-			}
-			v, err := p.Target.Eval(&outEnv{out: facts, now: now})
-			truth = value.FromValue(v)
-			return err
+			// On a goroutine of the module's, perhaps.
+			return guard(m, func() error { return look(row) })
 		}))
 	})
 	if err != nil {
@@ -55,7 +59,7 @@ func (e *Engine) Matches(ctx context.Context, p *plan.Plan) (value.Truth, error)
 }
 
 // accept takes a plan: what it names is found, and it is meant for this host.
-// The error wraps ErrRefused.
+// The error wraps ErrRefused, but where this host could not be looked at.
 func (p *planRun) accept() error {
 	if err := p.resolve(); err != nil {
 		return err
