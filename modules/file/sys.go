@@ -40,7 +40,7 @@ const (
 	kindSocket  = 12
 )
 
-// kindNames are the texts of the column type.
+// kindName gives the text of the column type.
 func kindName(kind uint8) string {
 	switch kind {
 	case kindFIFO:
@@ -98,7 +98,7 @@ const (
 	modePerm     = 0o7777
 )
 
-// record is the head of a directory entry in a listing, which has the form of
+// recordHead is what stands before the name in an entry of a listing, which has the form of
 // getdents64: inode, offset, length of the record, kind, name, NUL.
 const recordHead = 19
 
