@@ -3,8 +3,11 @@ package quaestor
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/plan"
@@ -23,6 +26,23 @@ type Query struct {
 	Name             string // from its header, or from its source
 	Explain, Analyze bool   // it begins with EXPLAIN or EXPLAIN ANALYZE
 	Plan             *plan.Plan
+
+	// What the plan was made from, beside Plan.Query: who has all of it can
+	// make the same plan again, with LocalSession.Recompile.
+	Inputs Inputs
+}
+
+// Inputs are what a plan was made from, beside the query's text.
+type Inputs struct {
+	Params map[string]string // as text
+	Lists  []List            // the @lists that it names, in the order of their names
+	At     time.Time         // when: what dates and "now" in lists and parameters were read at
+}
+
+// A List is the file of an @list.
+type List struct {
+	Name string // as the query names it, without the @
+	Data []byte
 }
 
 // A Warning is a doubt about a query that can run.
@@ -98,9 +118,16 @@ func (s *LocalSession) paramsOf(q *lang.Query, more map[string]string) map[strin
 
 func (s *LocalSession) compile(c *Compiled, f *lang.File, i int, params map[string]string) error {
 	q := f.Queries[i]
+	dir := s.dirOf(f.Source)
+	lists := map[string][]byte{}
+	in := Inputs{Params: params, At: s.opts.Now()}
 	p, warnings, err := planner.Compile(q, s.cat, planner.Inputs{
-		Source: f.Source, Dir: s.dirOf(f.Source), Params: params, ReadList: readList,
-		OS: s.opts.OS, Now: s.opts.Now(), Naive: s.opts.Naive,
+		Source: f.Source, Dir: dir, Params: params, OS: s.opts.OS, Now: in.At, Naive: s.opts.Naive,
+		ReadList: func(name string) ([]byte, error) {
+			data, err := readList(dir, name)
+			lists[name] = data
+			return data, err
+		},
 	})
 	for _, w := range warnings {
 		c.Warnings = append(c.Warnings, Warning{Source: f.Source, Diagnostic: w})
@@ -108,8 +135,37 @@ func (s *LocalSession) compile(c *Compiled, f *lang.File, i int, params map[stri
 	if err != nil {
 		return err
 	}
-	c.Queries = append(c.Queries, Query{Name: nameOf(f, i), Explain: q.Explain, Analyze: q.Analyze, Plan: p})
+	for _, name := range slices.Sorted(maps.Keys(lists)) {
+		in.Lists = append(in.Lists, List{Name: name, Data: lists[name]})
+	}
+	c.Queries = append(c.Queries, Query{Name: nameOf(f, i), Explain: q.Explain, Analyze: q.Analyze, Plan: p, Inputs: in})
 	return nil
+}
+
+// Recompile makes a plan again from its canonical text and what it was made
+// from, and reads no file. Who compares the result with a plan that somebody
+// else made knows whether that plan is what its text says. The error holds a
+// *lang.Error, or says that the text is not one query.
+func (s *LocalSession) Recompile(text string, in Inputs) (*plan.Plan, error) {
+	src := lang.Source{Name: "query", Text: text}
+	f, err := lang.Parse(src)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.Queries) != 1 {
+		return nil, fmt.Errorf("a plan is made from one query, not from %d", len(f.Queries))
+	}
+	p, _, err := planner.Compile(f.Queries[0], s.cat, planner.Inputs{
+		Source: src, Dir: s.opts.Dir, Params: in.Params, OS: s.opts.OS, Now: in.At, Naive: s.opts.Naive,
+		ReadList: func(name string) ([]byte, error) {
+			i := slices.IndexFunc(in.Lists, func(l List) bool { return l.Name == name })
+			if i < 0 {
+				return nil, fmt.Errorf("the list @%s did not come with the plan", name)
+			}
+			return in.Lists[i].Data, nil
+		},
+	})
+	return p, err
 }
 
 func (s *LocalSession) dirOf(src lang.Source) string {

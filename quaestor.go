@@ -122,8 +122,12 @@ func (s *LocalSession) Query(ctx context.Context, text string) (*Rows, error) {
 // planner's own bound, so that the planner says what is wrong with it.
 const maxListFile = 128<<20 + 1
 
-func readList(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// readList reads the file of an @list, whose name may be relative to dir.
+func readList(dir, name string) ([]byte, error) {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,9 @@ type Table struct {
 	Query   int    // which of the queries
 	Columns []Column
 	Ordered bool // the query says in which order its rows come
+	// Origin: the first two columns are the host and the agent that a row
+	// comes from, where a fleet was asked and the row is one host's.
+	Origin bool
 }
 
 // Rows is an answer. It must be closed.
@@ -33,6 +36,8 @@ type Rows struct {
 	tables   []Table
 	index    [][]int // of the tables, by query and by the number that the plan gives them
 	run      *engine.Run
+	answers  Answers    // instead of run, where others answer
+	fleet    *fleetRows // with answers
 	plans    int
 	host     func() value.Value // this host's name
 	plain    []Row              // an answer that needed no run
@@ -67,7 +72,7 @@ func (s *LocalSession) Run(ctx context.Context, c *Compiled) (*Rows, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(s.ctx, cancel)
 	r := &Rows{warnings: c.Warnings, cancel: func() { stop(); cancel() }}
-	r.name(c.Queries)
+	r.name(c.Queries, false)
 	r.run = s.engine.Start(ctx, plans...)
 	r.plans, r.host = len(plans), func() value.Value { return s.hostname(ctx) }
 	return r, nil
@@ -76,18 +81,21 @@ func (s *LocalSession) Run(ctx context.Context, c *Compiled) (*Rows, error) {
 // name makes the tables. Their names are those of the query's tables where
 // there is one query, that of the query where each has one table, else both.
 // A FIND NOT has no rows and no table; a query that a host can satisfy without
-// rows has a table "host" for that.
-func (r *Rows) name(queries []Query) {
+// rows has a table "host" for that. Rows of a fleet begin with their origin.
+func (r *Rows) name(queries []Query, fleet bool) {
 	for i, q := range queries {
 		index := make([]int, len(q.Plan.Tables)+1)
 		var tables []Table
-		alone := Table{Name: "host", Query: i, Columns: []Column{{Name: "host", Type: value.Text}}}
+		alone := Table{Name: "host", Query: i, Columns: origin[:1]}
+		if fleet {
+			alone.Columns, alone.Origin = origin, true
+		}
 		for k, t := range q.Plan.Tables {
 			if index[k] = -1; t.Not {
 				continue
 			}
 			index[k] = len(r.tables) + len(tables)
-			tables = append(tables, newTable(t, i))
+			tables = append(tables, newTable(t, i, fleet))
 		}
 		if index[len(q.Plan.Tables)] = -1; withoutRows(q.Plan.Tables) {
 			index[len(q.Plan.Tables)] = len(r.tables) + len(tables)
@@ -121,8 +129,14 @@ func withoutRows(tables []*plan.Table) bool {
 	return alone
 }
 
-func newTable(t *plan.Table, query int) Table {
+// origin are the columns that say whose row one is.
+var origin = []Column{{Name: "host", Type: value.Text}, {Name: "agent", Type: value.Text}}
+
+func newTable(t *plan.Table, query int, fleet bool) Table {
 	tab := Table{Name: t.Name, Query: query, Ordered: len(t.Order) > 0}
+	if fleet && engine.WithOrigin(t) {
+		tab.Columns, tab.Origin = slices.Clone(origin), true
+	}
 	for _, o := range t.Outputs {
 		tab.Columns = append(tab.Columns, Column{Name: o.Name, Type: o.Type})
 	}
@@ -161,10 +175,14 @@ func (r *Rows) All() iter.Seq2[Row, error] {
 				return
 			}
 		}
-		if r.run == nil {
-			return
+		rows := func(func(engine.Row, error) bool) {}
+		switch {
+		case r.fleet != nil:
+			rows = r.fleet.all
+		case r.run != nil:
+			rows = r.run.Rows()
 		}
-		for got, err := range r.run.Rows() {
+		for got, err := range rows {
 			if err != nil {
 				yield(Row{}, err)
 				return
@@ -180,7 +198,9 @@ func (r *Rows) All() iter.Seq2[Row, error] {
 func (r *Rows) row(got engine.Row) (Row, bool) {
 	index := r.index[got.Plan]
 	if got.Table < 0 {
-		got.Table, got.Values = len(index)-1, []value.Value{r.host()}
+		if got.Table = len(index) - 1; r.fleet == nil {
+			got.Values = []value.Value{r.host()}
+		}
 	}
 	i := index[got.Table]
 	if i < 0 {
@@ -195,6 +215,9 @@ func (r *Rows) Summary() answer.Summary { return merge(r.Summaries()) }
 
 // Summaries gives the account of each query.
 func (r *Rows) Summaries() []answer.Summary {
+	if r.answers != nil {
+		return r.fleet.summaries()
+	}
 	if r.run == nil {
 		return []answer.Summary{{Outcome: answer.Complete, Matched: int64(len(r.plain))}}
 	}
@@ -208,6 +231,9 @@ func (r *Rows) Summaries() []answer.Summary {
 // Progress says how far the answer has come: what was looked at by kind, and
 // how many rows there are. It may be called from any goroutine.
 func (r *Rows) Progress() (looked map[string]int64, rows int64) {
+	if r.answers != nil {
+		return r.answers.Progress()
+	}
 	if r.run == nil {
 		return nil, int64(len(r.plain))
 	}

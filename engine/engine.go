@@ -43,6 +43,17 @@ type Options struct {
 	Host    modules.Host // the zero Host is the live machine
 	Workers int          // goroutines a scan may use; 0: one a processor
 	Analyze bool         // count rows at each slot, for Run.Stats
+	// Partial leaves to a Merge what a host cannot decide alone: groups come
+	// as far as they are known here, without HAVING, ORDER BY and LIMIT; of
+	// ordered and cut rows come all that can be among the first.
+	Partial bool
+	// Facts are those that the module host does not know, such as tags. They
+	// are not nil in an agent, even where there are none.
+	Facts plan.Facts
+	// Permit, where not nil, is asked about every place that a module finds
+	// (the column of its locator) before anything else is. What it gives,
+	// unless it is "", is the kind of skip that the place is left out as.
+	Permit func(module, place string) modules.SkipKind
 }
 
 // An Engine runs plans against a catalogue of modules. It may be shared.

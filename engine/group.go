@@ -25,10 +25,12 @@ type group struct {
 // An aggregate is what is known so far of one aggregate of one group.
 type aggregate struct {
 	n    int64
+	in   int64 // hosts, of those that a Merge has added
 	sum  sum
 	best value.Value
 	list []value.Value
 	seen map[string]struct{}
+	diff []value.Value // what seen holds, where others go on counting
 }
 
 func newGroups(t *tableRun) *groups {
@@ -66,7 +68,7 @@ func (g *groups) add(e *env) error {
 		}
 		e.args = append(e.args, v)
 	}
-	if g.table.plan.Having == nil {
+	if g.table.having() == nil {
 		if err := g.table.sight(); err != nil {
 			return err
 		}
@@ -153,6 +155,12 @@ func (g *groups) fresh(agg *aggregate, v value.Value) bool {
 		return false
 	}
 	agg.seen[string(key)] = struct{}{}
+	if g.table.partial {
+		if !g.table.hold(valueSize + textSize(v)) {
+			return false
+		}
+		agg.diff = append(agg.diff, v.Clone())
+	}
 	return true
 }
 
@@ -183,7 +191,7 @@ func (a *aggregate) value(f plan.AggFunc) value.Value {
 	case plan.AggCount:
 		return value.NewInt(a.n)
 	case plan.AggHosts:
-		return value.NewInt(min(a.n, 1))
+		return value.NewInt(max(a.in, min(a.n, 1)))
 	case plan.AggList:
 		return value.NewList(a.list)
 	case plan.AggSum:
@@ -194,13 +202,19 @@ func (a *aggregate) value(f plan.AggFunc) value.Value {
 	return a.best
 }
 
-// finish gives each group on as a row, in the order of the keys.
-func (g *groups) finish() error {
+// sorted gives the groups in the order of their keys.
+func (g *groups) sorted() []*group {
 	all := make([]*group, 0, len(g.byKey))
 	for _, gr := range g.byKey {
 		all = append(all, gr)
 	}
 	slices.SortFunc(all, func(a, b *group) int { return compareRows(a.keys, b.keys) })
+	return all
+}
+
+// finish gives each group on as a row, in the order of the keys.
+func (g *groups) finish() error {
+	all := g.sorted()
 	// Without keys there is a group of no rows; that is not to have found one.
 	g.table.hollow = g.rows == 0 && g.table.plan.Having == nil
 	e := g.table.newEnv()

@@ -69,7 +69,10 @@ func (t *tableRun) each(slot int, req *modules.Request, take func(*env, modules.
 				e := t.envs.Get().(*env)
 				defer t.giveBack(e)
 				e.rows[slot] = rowState{live: row}
-				ok, err := s.passes(e, count)
+				ok, err := t.permits(e, slot, row)
+				if ok && err == nil {
+					ok, err = s.passes(e, count)
+				}
 				if err != nil || !ok {
 					return err
 				}

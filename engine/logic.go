@@ -74,7 +74,7 @@ func (g *gate) saw(t *tableRun) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	st := &g.states[t.index]
-	if t.plan.Having != nil && !g.plan.sawAll(t) {
+	if t.having() != nil && !g.plan.sawAll(t) {
 		st.doubt = true
 		return nil
 	}

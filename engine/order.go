@@ -64,6 +64,9 @@ func (r *result) add(e *env) error {
 		}
 		row.keys = append(row.keys, v.Clone())
 	}
+	for _, i := range t.extra {
+		row.values = append(row.values, row.keys[i])
+	}
 	return r.take(row)
 }
 
@@ -104,7 +107,7 @@ func (r *result) admit(row ranked) (pass bool, err error) {
 		}
 		r.seen[string(key)] = struct{}{}
 	}
-	if len(t.plan.Order) > 0 {
+	if len(t.plan.Order) > 0 && !(t.partial && t.plan.Limit < 0) {
 		return false, r.keep(row)
 	}
 	if t.plan.Limit >= 0 && r.kept >= t.plan.Limit {

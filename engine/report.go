@@ -208,7 +208,7 @@ type lookupReport struct {
 
 // Skip passes on all but what was looked for and is not there.
 func (r *lookupReport) Skip(s modules.Skip) {
-	if s.Kind.Informative() {
+	if s.Kind == modules.SkipNotFound {
 		return
 	}
 	r.gaps.Store(true)

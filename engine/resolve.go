@@ -22,6 +22,7 @@ type slotRun struct {
 	filter []int // the schema's columns that the filter asks
 	keep   []int // slot columns that are asked for when the row is gone
 	asks   []int // questions likewise
+	place  int   // the schema's column that Options.Permit is asked about; -1 for none
 
 	in, out, looked, joined, elapsed atomic.Int64
 
@@ -147,6 +148,9 @@ func eachOutside(t *plan.Table, visit func(plan.Expr)) {
 
 func (p *planRun) newTable(t *plan.Table, index int) (*tableRun, error) {
 	tr := &tableRun{run: p, plan: t, index: index}
+	if p.run.engine.opts.Partial && index >= 0 && !t.Not {
+		tr.partial, tr.extra = true, extraKeys(t)
+	}
 	tr.report = &tableReport{report: p.report}
 	if t.Having != nil && t.Group == nil {
 		return nil, fmt.Errorf("%w: table %q has conditions on groups and no groups", ErrRefused, t.Name)
@@ -204,7 +208,10 @@ func (p *planRun) newSlot(s *plan.Slot) (*slotRun, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: this host has no module %q", ErrRefused, s.Module)
 	}
-	sr := &slotRun{plan: s, module: m, schema: m.Schema()}
+	sr := &slotRun{plan: s, module: m, schema: m.Schema(), place: -1}
+	if k, ok := sr.schema.Column(sr.schema.Locator.Column); ok && p.run.engine.opts.Permit != nil {
+		sr.place = k
+	}
 	for _, name := range s.Columns {
 		k, ok := sr.schema.Column(name)
 		if !ok {

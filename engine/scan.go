@@ -31,7 +31,10 @@ type tableRun struct {
 	seen   atomic.Bool  // the host-level logic knows that something was found
 	done   atomic.Bool  // no further row is wanted
 	short  atomic.Bool  // rows were left out, for want of memory
-	hollow bool         // the row that comes is the group of no rows
+	// partial: a Merge decides what is left to decide; see partial.go.
+	partial bool
+	extra   []int // of a partial table's order keys, those that are no outputs
+	hollow  bool  // the row that comes is the group of no rows
 
 	mu  sync.Mutex
 	err error // over a row; the first counts
@@ -195,7 +198,11 @@ func (t *tableRun) row(row modules.Row) (err error) {
 		}
 	}()
 	e.rows[0] = rowState{live: row}
-	ok, err := t.slots[0].passes(e, t.run.run.engine.opts.Analyze)
+	ok, err := t.permits(e, 0, row)
+	if err != nil || !ok {
+		return err
+	}
+	ok, err = t.slots[0].passes(e, t.run.run.engine.opts.Analyze)
 	if err != nil || !ok {
 		return err
 	}
@@ -257,6 +264,25 @@ func (t *tableRun) forget() {
 	for _, s := range t.slots {
 		s.rows, s.byKey, s.lookups.found = nil, nil, nil
 	}
+}
+
+// permits says whether a row may be looked at: nothing but its place has been
+// asked for yet. What may not be is counted.
+func (t *tableRun) permits(e *env, slot int, row modules.Row) (bool, error) {
+	s := t.slots[slot]
+	if s.place < 0 {
+		return true, nil
+	}
+	v, err := row.Column(e.ctx, s.place)
+	if err != nil {
+		return false, err
+	}
+	place := v.RawText()
+	kind := t.run.run.engine.opts.Permit(s.schema.Name, place)
+	if kind != "" {
+		t.report.Skip(modules.Skip{Kind: kind, Where: place})
+	}
+	return kind == "", nil
 }
 
 // passes applies the slot's own filter.
@@ -331,7 +357,11 @@ func (t *tableRun) conclude(err error) {
 // finish gives on what was gathered.
 func (t *tableRun) finish() error {
 	if t.groups != nil {
-		if err := t.groups.finish(); err != nil {
+		finish := t.groups.finish
+		if t.partial {
+			finish = t.groups.export
+		}
+		if err := finish(); err != nil {
 			return err
 		}
 	}

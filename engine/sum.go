@@ -35,9 +35,13 @@ func (s *sum) add(v value.Value) {
 	case value.Duration:
 		n = int64(v.Duration())
 	}
+	s.addWhole(uint64(n>>63), uint64(n))
+}
+
+func (s *sum) addWhole(hi, lo uint64) {
 	var carry uint64
-	s.lo, carry = bits.Add64(s.lo, uint64(n), 0)
-	s.hi, _ = bits.Add64(s.hi, uint64(n>>63), carry)
+	s.lo, carry = bits.Add64(s.lo, lo, 0)
+	s.hi, _ = bits.Add64(s.hi, hi, carry)
 }
 
 func (s *sum) addFloat(x float64) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan"
@@ -10,9 +11,9 @@ import (
 )
 
 // Matches says whether a plan's target is true of this host. The facts are the
-// columns of the module host; one that could not be looked at is null. The
-// error wraps ErrRefused where the target names a fact that this host does not
-// know.
+// columns of the module host and Options.Facts; a column that could not be
+// looked at is null. The error wraps ErrRefused where the target names a fact
+// that this host does not know.
 func (e *Engine) Matches(ctx context.Context, p *plan.Plan) (value.Truth, error) {
 	if p.Target == nil {
 		return value.True, nil
@@ -20,31 +21,72 @@ func (e *Engine) Matches(ctx context.Context, p *plan.Plan) (value.Truth, error)
 	if err := onlyOut(p.Target, "the target"); err != nil {
 		return value.Unknown, err
 	}
-	m, ok := e.cat.Module("host")
-	if !ok {
-		return value.Unknown, fmt.Errorf("%w: this host has no module host to check the target with", ErrRefused)
-	}
-	now := e.opts.Host.Now()
-	req := &modules.Request{Host: e.opts.Host, Workers: 1, Report: discard{}}
+	facts := plan.Facts{}
+	var ask []string
 	for _, name := range p.Facts {
-		k, ok := m.Schema().Column(name)
-		if !ok {
+		v, stated := e.opts.Facts[name]
+		switch schema, ok := e.cat.Schema("host"); {
+		case stated:
+			facts[name] = v
+		case ok && has(schema, name):
+			ask = append(ask, name)
+		case e.opts.Facts == nil || !plan.KnownAlways(name):
 			return value.Unknown, fmt.Errorf("%w: this host knows no fact %q", ErrRefused, name)
 		}
+	}
+	looked, err := factsOf(ctx, e.cat, e.opts.Host, ask)
+	if err != nil {
+		return value.Unknown, err
+	}
+	maps.Copy(facts, looked)
+	return p.Meets(facts, e.opts.Host.Now())
+}
+
+func has(s *modules.Schema, column string) bool {
+	_, ok := s.Column(column)
+	return ok
+}
+
+// FactsOf gives what targets can say of a host: the columns of the module
+// host. One that could not be looked at is null.
+func FactsOf(ctx context.Context, cat *modules.Catalogue, host modules.Host) (plan.Facts, error) {
+	schema, ok := cat.Schema("host")
+	if !ok {
+		return nil, errNoHost
+	}
+	var names []string
+	for _, c := range schema.Columns {
+		names = append(names, c.Name)
+	}
+	return factsOf(ctx, cat, host, names)
+}
+
+var errNoHost = fmt.Errorf("%w: this host has no module host to check the target with", ErrRefused)
+
+// factsOf looks at some columns of the module host.
+func factsOf(ctx context.Context, cat *modules.Catalogue, host modules.Host, names []string) (plan.Facts, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	m, ok := cat.Module("host")
+	if !ok {
+		return nil, errNoHost
+	}
+	req := &modules.Request{Host: host, Workers: 1, Report: discard{}}
+	for _, name := range names {
+		k, _ := m.Schema().Column(name)
 		req.Columns = append(req.Columns, k)
 	}
-	truth := value.Unknown
+	facts := plan.Facts{}
 	look := func(row modules.Row) error {
-		facts := make([]value.Value, len(req.Columns))
 		for i, k := range req.Columns {
-			var err error
-			if facts[i], err = row.Column(ctx, k); err != nil {
+			v, err := row.Column(ctx, k)
+			if err != nil {
 				return err
 			}
+			facts[names[i]] = v.Clone()
 		}
-		v, err := p.Target.Eval(&outEnv{out: facts, now: now})
-		truth = value.FromValue(v)
-		return err
+		return nil
 	}
 	err := guard(m, func() error {
 		return enough(m.Scan(ctx, req, func(row modules.Row) error {
@@ -53,9 +95,9 @@ func (e *Engine) Matches(ctx context.Context, p *plan.Plan) (value.Truth, error)
 		}))
 	})
 	if err != nil {
-		return value.Unknown, fmt.Errorf("engine: facts of this host: %w", err)
+		return nil, fmt.Errorf("engine: facts of this host: %w", err)
 	}
-	return truth, nil
+	return facts, nil
 }
 
 // accept takes a plan: what it names is found, and it is meant for this host.

@@ -42,9 +42,11 @@ const (
 	SkipLoop        SkipKind = "loop"               // a link that leads back to where it came from
 	SkipSelf        SkipKind = "self"               // the agent's own process and files
 	SkipUnsupported SkipKind = "unsupported"        // this system cannot say
+	SkipPolicy      SkipKind = "policy"             // the fleet's policy keeps it from being looked at
 )
 
 // Informative says whether a skip of this kind leaves the answer complete: a
 // place that the query names and that is not there was looked for, and is
-// named so that a misspelt path is seen.
-func (k SkipKind) Informative() bool { return k == SkipNotFound }
+// named so that a misspelt path is seen; and an agent's own files, which hold
+// what was asked for, are no part of what is asked about.
+func (k SkipKind) Informative() bool { return k == SkipNotFound || k == SkipSelf }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -35,11 +34,7 @@ func (c *compiler) listLines(ref *lang.ListRef) ([]listLine, bool) {
 		c.report(noLists(ref))
 		return nil, false
 	}
-	path := ref.Path
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(c.in.Dir, path)
-	}
-	data, err := c.in.ReadList(path)
+	data, err := c.in.ReadList(ref.Path)
 	switch {
 	case err != nil:
 		c.report(unreadableList(ref, err))

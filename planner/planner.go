@@ -35,12 +35,13 @@ type Catalogue interface {
 type Inputs struct {
 	// Source is the text that the query was parsed from, for messages.
 	Source lang.Source
-	// Dir is the folder that relative @files and locators start from.
+	// Dir is the folder that relative locators start from.
 	Dir string
 	// Params gives the parameters by name, as text.
 	Params map[string]string
-	// ReadList reads the file of an @list; nil: there are none.
-	ReadList func(path string) ([]byte, error)
+	// ReadList reads the file of an @list by its name in the query; nil:
+	// there are none.
+	ReadList func(name string) ([]byte, error)
 	// OS is the system that is asked, as in runtime.GOOS; "" for this one.
 	OS string
 	// Now is the time that dates in lists and parameters are read at.

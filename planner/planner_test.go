@@ -66,7 +66,11 @@ func inputs(src lang.Source, params map[string]string) planner.Inputs {
 	return planner.Inputs{
 		Source: src, Dir: "/q", Params: params, OS: "linux",
 		Now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
-		ReadList: func(path string) ([]byte, error) {
+		ReadList: func(name string) ([]byte, error) {
+			path := name
+			if path[0] != '/' {
+				path = "/q/" + name
+			}
 			if text, ok := lists[path]; ok {
 				return []byte(text), nil
 			}

@@ -111,7 +111,7 @@ func said(cat *modules.Catalogue, e example) (string, error) {
 		_, warnings, err = planner.Compile(f.Queries[0], cat, planner.Inputs{
 			Source: src, Dir: "/hunts", OS: "linux", Now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
 			ReadList: func(name string) ([]byte, error) {
-				return nil, &fs.PathError{Op: "open", Path: path.Clean(filepath.ToSlash(name)), Err: fs.ErrNotExist}
+				return nil, &fs.PathError{Op: "open", Path: path.Join("/hunts", filepath.ToSlash(name)), Err: fs.ErrNotExist}
 			},
 		})
 	}

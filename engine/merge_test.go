@@ -1,0 +1,254 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/quaestor-engine/quaestor/engine"
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// asked runs a query on every host alone and merges what they found. Rows are
+// shown without the host that they come from, but where origin is set.
+func asked(t testing.TB, query string, origin bool, hosts ...modules.Module) (string, error) {
+	t.Helper()
+	var rows []string
+	var merge *engine.Merge
+	for i, host := range hosts {
+		cat, err := modules.NewCatalogue(host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := compiled(t, cat, query, false)
+		if merge == nil {
+			merge = engine.NewMerge(p, engine.MergeOptions{Now: time.Now()}, func(row engine.Row) error {
+				values := row.Values
+				if engine.WithOrigin(p.Tables[row.Table]) && !origin {
+					values = values[2:]
+				}
+				var text []string
+				for _, v := range values {
+					text = append(text, v.Literal())
+				}
+				rows = append(rows, strings.Join(text, " "))
+				return nil
+			})
+		}
+		run := engine.New(cat, engine.Options{Workers: 2, Partial: true}).Start(t.Context(), p)
+		for row, err := range run.Rows() {
+			if err != nil {
+				return "", err
+			}
+			if row.Table < 0 {
+				rows = append(rows, fmt.Sprint("host", i))
+				continue
+			}
+			if err := merge.Add(fmt.Sprint("h", i), fmt.Sprint("a", i), row.Table, row.Values); err != nil {
+				return "", err
+			}
+		}
+		if o := run.Summary(0).Outcome; o != answer.Complete {
+			t.Errorf("%s: host %d: %s", query, i, o)
+		}
+	}
+	err := merge.Finish()
+	return strings.Join(rows, "|"), err
+}
+
+// Rows that lie on three hosts are answered about as if they were on one.
+func TestMergeAgreesWithOneHost(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		data := rapid.SliceOfN(rapid.Custom(sampleRow), 0, 9).Draw(rt, "rows")
+		where := writer{rt, []string{""}}.where()
+		shape := rapid.SampledFrom([]string{
+			"RETURN s, i, f, b, z, h",
+			"RETURN DISTINCT s, i",
+			"RETURN DISTINCT s, i ORDER BY i DESC, s LIMIT 2",
+			"RETURN s, count() AS n, sum(i), min(h), count(DISTINCT f), list(z, 3) GROUP BY s",
+			"RETURN s, count() AS n, sum(f), max(i) GROUP BY s HAVING n > 1 ORDER BY n DESC, s LIMIT 2",
+			"RETURN count(), max(f), avg(i), avg(f), sum(f), any(b), sum(z), count(i), count(DISTINCT s)",
+			"RETURN s, i, h ORDER BY i DESC, s LIMIT 3",
+			"RETURN s ORDER BY f, h, s, i LIMIT 4",
+			"RETURN i + 1 AS n, upper(s) AS u ORDER BY u, n DESC",
+		}).Draw(rt, "shape")
+		query := fmt.Sprintf("FIND r WHERE %s %s", where.text, shape)
+		hosts := make([][][]any, 3)
+		for _, row := range data {
+			k := rapid.IntRange(0, 2).Draw(rt, "host")
+			hosts[k] = append(hosts[k], row)
+		}
+		one := relationOf("r", sample, data...)
+		whole, _, err := answered(t, query, false, one)
+		merged, errMerged := asked(t, query, false,
+			relationOf("r", sample, hosts[0]...), relationOf("r", sample, hosts[1]...), relationOf("r", sample, hosts[2]...))
+		if err != nil || errMerged != nil {
+			rt.Fatalf("%s: %v, %v", query, err, errMerged)
+		}
+		if !ordered(query) {
+			whole, merged = unordered(whole), unordered(merged)
+		}
+		if whole != merged {
+			rt.Fatalf("%s\none host %s\nmerged   %s", query, whole, merged)
+		}
+	})
+}
+
+func TestMerge(t *testing.T) {
+	host := func(rows ...[]any) modules.Module { return relationOf("r", "name text, n int", rows...) }
+	hosts := []modules.Module{
+		host([]any{"a", 1}, []any{"a", 2}, []any{"b", 3}),
+		host([]any{"a", 1}),
+		host(),
+	}
+	for _, c := range []struct{ query, want string }{
+		{`FIND r RETURN name`, `"h0" "a0" "a"|"h0" "a0" "a"|"h0" "a0" "b"|"h1" "a1" "a"`},
+		{`FIND r RETURN name ORDER BY n DESC`, `"h0" "a0" "b"|"h0" "a0" "a"|"h0" "a0" "a"|"h1" "a1" "a"`},
+		{`FIND r RETURN name ORDER BY n DESC LIMIT 1`, `"h0" "a0" "b"`},
+		{`FIND r RETURN name ORDER BY n DESC LIMIT 1 PER HOST`, `"h0" "a0" "b"|"h1" "a1" "a"`},
+		{`FIND r RETURN DISTINCT name`, `"a"|"b"`},
+		{`FIND r STACK name`, `"b" 1 1|"a" 2 3`},
+		{`FIND r RETURN count(), hosts(), sum(n)`, `4 2 7`},
+		{`FIND r WHERE n > 9 RETURN count(), hosts(), sum(n)`, `0 0 null`},
+		{`FIND r RETURN name, count() AS c GROUP BY name HAVING c > 2`, `"a" 3`},
+		{`FIND NOT r WHERE n > 1`, `host1|host2`},
+		{`FIND r WHERE n = 1 RETURN name, count() GROUP BY name AND FIND r WHERE n = 3`, `"a" 1|"h0" "a0" "b" 3`},
+	} {
+		got, err := asked(t, c.query, true, hosts...)
+		if !ordered(c.query) {
+			got = unordered(got)
+		}
+		if got != c.want || err != nil {
+			t.Errorf("%s\ngot  %s, %v\nwant %s", c.query, got, err, c.want)
+		}
+	}
+}
+
+// TestMergeRefuses: what an agent made up is found out.
+func TestMergeRefuses(t *testing.T) {
+	list := value.NewList
+	sum := func(parts ...any) value.Value { return list(vals(parts...)) }
+	for _, c := range []struct {
+		query  string
+		table  int
+		values []value.Value
+	}{
+		{`FIND r`, 1, vals("a", 1)},
+		{`FIND r`, 0, vals("a")},
+		{`FIND r`, 0, vals("a", "1")},
+		{`FIND r RETURN name ORDER BY n`, 0, vals("a")},
+		{`FIND r RETURN count()`, 0, vals(-1)},
+		{`FIND r RETURN count()`, 0, vals("many")},
+		{`FIND r RETURN count()`, 0, vals(1, 1)},
+		{`FIND r RETURN hosts()`, 0, vals(2)},
+		{`FIND r RETURN count(DISTINCT n)`, 0, vals(7)},
+		{`FIND r RETURN list(n, 3)`, 0, vals(7)},
+		{`FIND r RETURN sum(n)`, 0, vals(7)},
+		{`FIND r RETURN sum(n)`, 0, []value.Value{list(nil)}},
+		{`FIND r RETURN sum(n)`, 0, []value.Value{sum(1, 9, 0, 0, 0.0, nil)}},
+		{`FIND r RETURN sum(n)`, 0, []value.Value{sum(-1, 1, 0, 0, 0.0, nil)}},
+		{`FIND r RETURN sum(n)`, 0, []value.Value{sum(1, 2, 0, 0, 0.0, "1e999999999")}},
+		{`FIND r RETURN sum(n)`, 0, []value.Value{sum(1, 2, 0, 0, 0.0, "0x1p999999999")}},
+		{`FIND r RETURN sum(n)`, 0, []value.Value{sum(1, 2, 0, 0, 0.0, strings.Repeat("0x1p1", 9999))}},
+	} {
+		cat, err := modules.NewCatalogue(relationOf("r", "name text, n int"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := engine.NewMerge(compiled(t, cat, c.query, false), engine.MergeOptions{}, func(engine.Row) error { return nil })
+		if err := m.Add("h", "a", c.table, c.values); !errors.Is(err, engine.ErrMalformed) {
+			t.Errorf("%s with %v: %v", c.query, c.values, err)
+		}
+	}
+}
+
+// A merge that runs out of memory says so.
+func TestMergeBounded(t *testing.T) {
+	cat, err := modules.NewCatalogue(relationOf("r", "name text, n int"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, query := range []string{`FIND r RETURN name ORDER BY n`, `FIND r RETURN DISTINCT name`, `FIND r RETURN name, count() GROUP BY name`} {
+		m := engine.NewMerge(compiled(t, cat, query, false), engine.MergeOptions{Memory: 10_000}, func(engine.Row) error { return nil })
+		for i := range 1000 {
+			row := vals(fmt.Sprint("name", i), i)
+			if strings.Contains(query, "DISTINCT") {
+				row = row[:1]
+			}
+			if err := m.Add("h", "a", 0, row); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := m.Finish(); err != nil || !m.Full() {
+			t.Errorf("%s: %v, full %v", query, err, m.Full())
+		}
+	}
+}
+
+// Facts beside those of the module host decide, and places that the policy
+// keeps are left out and counted.
+func TestFactsAndPermit(t *testing.T) {
+	files := relationOf("file", "path text key, size int", []any{"/etc/a", 1}, []any{"/home/b", 2}, []any{"/home/c", 3})
+	files.schema.Locator = modules.Locator{Use: modules.LocatorOptional, Column: "path"}
+	cat, err := modules.NewCatalogue(files, relationOf("host", "os text", []any{"linux"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var places []string
+	e := engine.New(cat, engine.Options{
+		Workers: 1, Facts: plan.Facts{"agent_version": value.NewVersion("1.2", value.Semver), "tags.team": value.NewText("web")},
+		Permit: func(module, place string) modules.SkipKind {
+			places = append(places, module+place)
+			if strings.HasPrefix(place, "/home") {
+				return modules.SkipPolicy
+			}
+			return ""
+		},
+	})
+	run := e.Start(t.Context(), compiled(t, cat, `FROM fleet WHERE os = "linux" AND tags.team = "web" AND tags.x IS NULL FIND file RETURN path`, false))
+	rows, err := read(run)
+	sum := run.Summary(0)
+	if err != nil || !slices.Equal(rows, []string{`"/etc/a"`}) || sum.Outcome != answer.Partial {
+		t.Errorf("%v, %v, %s %s", rows, err, sum.Outcome, sum.Reason)
+	}
+	if len(sum.Skipped) != 1 || sum.Skipped[0].Kind != modules.SkipPolicy || sum.Skipped[0].Count != 2 || len(places) != 3 {
+		t.Errorf("%+v, asked about %v", sum.Skipped, places)
+	}
+	for _, target := range []string{`os = "windows"`, `tags.team = "db"`, `cloud.provider = "aws"`} {
+		run := e.Start(t.Context(), compiled(t, cat, `FROM fleet WHERE `+target+` FIND file`, false))
+		if _, err := read(run); !errors.Is(err, engine.ErrRefused) {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+}
+
+func TestNeeds(t *testing.T) {
+	file := relationOf("file", "path text key, size int, content bytes, line text")
+	for _, i := range []int{2, 3} {
+		file.schema.Columns[i].Content, file.schema.Columns[i].Default = true, false
+	}
+	cat, err := modules.NewCatalogue(file, relationOf("process", "pid int key, exe text -> file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ query, modules, content string }{
+		{`FIND process RETURN pid`, "process", ""},
+		{`FIND process RETURN exe.size`, "file process", ""},
+		{`FIND file RETURN path, line, content`, "file", "file.content file.line"},
+		{`FIND process WHERE exe IN (FIND file WHERE content != x"00" RETURN path) RETURN pid`, "file process", "file.content"},
+		{`FIND NOT process WHERE exe.line = "x"`, "file process", "file.line"},
+	} {
+		n, err := engine.NeedsOf(cat, compiled(t, cat, c.query, false))
+		if got := strings.Join(n.Modules, " "); got != c.modules || err != nil || strings.Join(n.Content, " ") != c.content {
+			t.Errorf("%s: %+v, %v", c.query, n, err)
+		}
+	}
+}
