@@ -34,9 +34,19 @@ func randomBytes() []byte {
 }
 
 func benchWhole(b *testing.B, p Pattern) {
+	benchScanner(b, mustCompile(b, p).NewScanner())
+}
+
+// benchAutomaton seeks an expression by the automaton alone.
+func benchAutomaton(b *testing.B, expr string) {
+	c := mustCompile(b, Pattern{Regexp: expr}).NewScanner()
+	c.runs[0].hunts = false
+	benchScanner(b, c)
+}
+
+func benchScanner(b *testing.B, c *Scanner) {
 	for name, data := range map[string][]byte{"text": logText(), "random": randomBytes()} {
 		b.Run(name, func(b *testing.B) {
-			c := mustCompile(b, p).NewScanner()
 			b.SetBytes(int64(len(data)))
 			for b.Loop() {
 				if c.Whole(0, data) {
@@ -99,15 +109,23 @@ func BenchmarkRegexpRequired(b *testing.B) {
 	benchWhole(b, Pattern{Regexp: `session=[0-9a-f]{8}-[0-9]{4};uid=0`})
 }
 
-func BenchmarkRegexpLines(b *testing.B) { benchWhole(b, Pattern{Regexp: `[A-Z]{3}[0-9]{5}x[a-f]{4}`}) }
+func BenchmarkRegexpClasses(b *testing.B) {
+	benchWhole(b, Pattern{Regexp: `[A-Z]{3}[0-9]{5}x[a-f]{4}`})
+}
+
+func BenchmarkRegexpClassesFold(b *testing.B) {
+	benchWhole(b, fold(Pattern{Regexp: `[A-Z]{3}[0-9]{5}x[a-f]{4}`}))
+}
+
+func BenchmarkRegexpHash(b *testing.B) { benchWhole(b, Pattern{Regexp: `\b[0-9a-f]{64}\b`}) }
+
+func BenchmarkRegexpLines(b *testing.B) { benchAutomaton(b, `[A-Z]{3}[0-9]{5}x[a-f]{4}`) }
 
 func BenchmarkRegexpBounded(b *testing.B) {
-	benchWhole(b, Pattern{Regexp: `[^a-z]{3}[A-Z][0-9]{6}[\n\r][q-z]{2}[0-9]{3}`})
+	benchAutomaton(b, `[^a-z]{3}[A-Z][0-9]{6}[\n\r][q-z]{2}[0-9]{3}`)
 }
 
-func BenchmarkRegexpOneLane(b *testing.B) {
-	benchWhole(b, Pattern{Regexp: `[A-Z]{3}[0-9]{5}\s+x[a-f]{4}`})
-}
+func BenchmarkRegexpOneLane(b *testing.B) { benchAutomaton(b, `[A-Z]{3}[0-9]{5}\s+x[a-f]{4}`) }
 
 func BenchmarkRegexpRequiredUnbounded(b *testing.B) {
 	benchWhole(b, Pattern{Regexp: `[a-z]+@evil-c2\.example`})

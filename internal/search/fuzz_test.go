@@ -48,6 +48,8 @@ func FuzzRegexp(f *testing.F) {
 	f.Add(`(?s)a.*?b$`, []byte("a\n\xe2\x82b"), []byte{2}, true)
 	f.Add(`\bé+\B|^$`, []byte("é\xc3\n\n"), []byte{1, 1, 1}, false)
 	f.Add(`[^a-z]{2,5}\pL\z`, []byte("\xf0\x9f\x98\x80\xf0Z"), []byte{1, 2}, false)
+	f.Add(`[A-C]{3}[0-9]{2,4}x(?:[a-f]{2}|[k~]Q)`, []byte("AB12xab ABC0123xKq CCC99xff"), []byte{3, 9, 2}, true)
+	f.Add(`\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b`, []byte("1.2.3 10.20.30.400"), []byte{6, 5}, false)
 	f.Fuzz(func(t *testing.T, expr string, b, cuts []byte, fold bool) {
 		if expr == "" || len(expr) > 200 || len(b) > 4000 {
 			return

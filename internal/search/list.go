@@ -22,6 +22,9 @@ const (
 	maxWindow = 32
 	// maxGram is the longest q-gram: what one load holds.
 	maxGram = 8
+	// nearBitmap is how large a bitmap may be for the sake of fewer false
+	// hits, as a power of two, in bits: 128 KiB.
+	nearBitmap = 20
 	// maxBitmap is the size of a bitmap as a power of two, in bits: 4 MiB.
 	maxBitmap = 25
 	// maxMask is the size of the offset masks as a power of two: 4 MiB.
@@ -130,7 +133,11 @@ func groupCost(m, n int) (cost float64, q int) {
 }
 
 // bitmapBits is the size of the bitmap for so many q-grams, as a power of two.
-func bitmapBits(grams int) uint { return clampBits(32*grams, 12, maxBitmap) }
+// A false hit costs what twenty lookups do: it is worth leaving the first
+// cache for the second, but not the second.
+func bitmapBits(grams int) uint {
+	return clampBits(max(16*grams, min(128*grams, 1<<nearBitmap)), 12, maxBitmap)
+}
 
 // clampBits is the power of two that is at least n, within bounds.
 func clampBits(n int, lo, hi uint) uint {
@@ -144,13 +151,13 @@ func clampBits(n int, lo, hi uint) uint {
 // group is the entries of a list that share a stride.
 type group struct {
 	m, q, s int
-	gramCut uint   // bits to shift out of a load so that q bytes stay
+	gramMul uint64 // multiplies a load so that its first q bytes are spread
 	lower   uint64 // lowerBit in each byte when case is ignored
 	fold    bool
 	longest int
 
 	bitShift  uint
-	bitmap    []uint8
+	bitmap    []uint64
 	maskShift uint
 	masks     []uint8 // bit o%8 is set when a q-gram stands at offset o
 	headShift uint
@@ -162,7 +169,7 @@ type group struct {
 }
 
 func newGroup(entries [][]byte, m, q int, fold bool) *group {
-	g := &group{m: m, q: q, s: m - q + 1, gramCut: uint(64 - 8*q), fold: fold}
+	g := &group{m: m, q: q, s: m - q + 1, gramMul: gramMul << (64 - 8*q), fold: fold}
 	size := 0
 	for _, e := range entries {
 		size += len(e)
@@ -174,7 +181,7 @@ func newGroup(entries [][]byte, m, q int, fold bool) *group {
 	grams := len(entries) * g.s
 	bm, mm := bitmapBits(grams), clampBits(2*grams, 8, maxMask)
 	hm := clampBits(2*len(entries), 6, 31)
-	g.bitShift, g.bitmap = 64-bm, make([]uint8, 1<<(bm-3))
+	g.bitShift, g.bitmap = 64-bm, make([]uint64, 1<<(bm-6))
 	g.maskShift, g.masks = 64-mm, make([]uint8, 1<<mm)
 	g.headShift, g.heads = 64-hm, make([]uint32, 1<<hm)
 	g.chain = make([]uint32, len(entries))
@@ -213,7 +220,7 @@ func (g *group) insert(i uint32) {
 	for o := range g.s {
 		x := g.gramHash(load(g.blob, at+o))
 		b := x >> g.bitShift
-		g.bitmap[b>>3] |= 1 << (b & 7)
+		g.bitmap[b>>6] |= 1 << (b & 63)
 		g.masks[x*gramMix>>g.maskShift] |= 1 << (o & 7)
 	}
 }

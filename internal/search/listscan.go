@@ -1,6 +1,9 @@
 package search
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unsafe"
+)
 
 // Odd multipliers that spread q-grams and windows over their tables.
 const (
@@ -82,34 +85,22 @@ func (g *group) contains(b []byte) bool {
 // next returns the first sampled position at or after p, itself one, whose
 // q-gram is in the bitmap, or -1.
 func (g *group) next(b []byte, p int) int {
-	bm, sh, cut, low, s := g.bitmap, g.bitShift&63, g.gramCut&63, g.lower, g.s
-	// Four at a time: one branch for all, which is hardly ever taken. The
-	// loop's condition bounds the loads; the shift leaves as many bits as the
+	sh, low, mul, s := g.bitShift&63, g.lower, g.gramMul, g.s
+	bits, text := &g.bitmap[0], unsafe.SliceData(b)
+	// Four at a time; which one it was is found out below. The loop's
+	// condition bounds the loads, and the shift leaves as many bits as the
 	// bitmap has.
-	for ; p+3*s+8 <= len(b); p += 4 * s {
-		at, bits := &b[p], &bm[0]
-		x0 := (peek64(at, 0) | low) << cut * gramMul >> sh
-		x1 := (peek64(at, s) | low) << cut * gramMul >> sh
-		x2 := (peek64(at, 2*s) | low) << cut * gramMul >> sh
-		x3 := (peek64(at, 3*s) | low) << cut * gramMul >> sh
-		t0, t1 := peek8(bits, x0>>3)>>(x0&7), peek8(bits, x1>>3)>>(x1&7)
-		t2, t3 := peek8(bits, x2>>3)>>(x2&7), peek8(bits, x3>>3)>>(x3&7)
-		if (t0|t1|t2|t3)&1 == 0 {
-			continue
+	for end := len(b) - 3*s - 8; p <= end; p += 4 * s {
+		x0 := (peek64(text, p) | low) * mul >> sh
+		x1 := (peek64(text, p+s) | low) * mul >> sh
+		x2 := (peek64(text, p+2*s) | low) * mul >> sh
+		x3 := (peek64(text, p+3*s) | low) * mul >> sh
+		if peekBit(bits, x0) || peekBit(bits, x1) || peekBit(bits, x2) || peekBit(bits, x3) {
+			break
 		}
-		switch {
-		case t0&1 != 0:
-			return p
-		case t1&1 != 0:
-			return p + s
-		case t2&1 != 0:
-			return p + 2*s
-		}
-		return p + 3*s
 	}
 	for ; p+g.q <= len(b); p += s {
-		x := g.gramHash(load(b, p)) >> sh
-		if bm[x>>3]>>(x&7)&1 != 0 {
+		if peekBit(bits, g.gramHash(load(b, p))>>sh) {
 			return p
 		}
 	}
@@ -182,10 +173,9 @@ func (g *group) stands(b []byte, start int, i uint32) bool {
 	return true
 }
 
-// gramHash spreads the q-gram at the beginning of a word.
-func (g *group) gramHash(word uint64) uint64 {
-	return (word | g.lower) << (g.gramCut & 63) * gramMul
-}
+// gramHash spreads the q-gram at the beginning of a word: the multiplier is
+// shifted so that the bytes behind it fall out of the product.
+func (g *group) gramHash(word uint64) uint64 { return (word | g.lower) * g.gramMul }
 
 // windowHash spreads the window at the beginning of b.
 func (g *group) windowHash(b []byte) uint64 {

@@ -47,6 +47,8 @@ func newLiteral(text []byte, fold bool) *literal {
 	return l
 }
 
+func (l *literal) size() int { return len(l.text) }
+
 // index returns where the literal first occurs in b, or -1.
 func (l *literal) index(b []byte) int {
 	n := len(b) - len(l.text) + 1

@@ -10,8 +10,10 @@ import (
 // readers leave its bounds checks out; what holds the index in bounds is said
 // where they are called.
 
-// peek8 reads the byte at i of a table that begins at p.
-func peek8(p *uint8, i uint64) uint8 { return *(*uint8)(unsafe.Add(unsafe.Pointer(p), i)) }
+// peekBit reads bit i of a table that begins at p.
+func peekBit(p *uint64, i uint64) bool {
+	return *(*uint64)(unsafe.Add(unsafe.Pointer(p), i>>6<<3))>>(i&63)&1 != 0
+}
 
 // peek32 reads the word at i of a table that begins at p.
 func peek32(p *uint32, i uint32) uint32 {

@@ -14,14 +14,22 @@ const (
 	no
 )
 
+// seeker finds strings of one length; it is a literal or classes.
+type seeker interface {
+	// index returns where one first stands in b, or -1.
+	index(b []byte) int
+	// size is the length in bytes, at least one.
+	size() int
+}
+
 // regex is a compiled expression and how it is sought. It is read-only.
 type regex struct {
 	std    *regexp.Regexp
 	p      *prog
-	lits   []*literal // each match contains one; empty when none is known
-	widest int        // length of the longest of lits
-	before int        // bytes a match may hold before its literal, or endless
-	reach  int        // bytes of the longest match, or endless
+	seek   []seeker // each match contains what one of them finds; empty when none is known
+	widest int      // size of the longest of them
+	before int      // bytes a match may hold before that, or endless
+	reach  int      // bytes of the longest match, or endless
 }
 
 // newRegex compiles an expression whose syntax Pattern.Regexp describes.
@@ -37,26 +45,44 @@ func newRegex(expr string, fold bool) (*regex, error) {
 	x := &regex{std: std, p: p}
 	req, reach, folded := analyse(tree)
 	x.reach = reach
+	if req != nil && !p.locates(req.before) {
+		req = nil
+	}
+	if req == nil || len(req.texts) > maxCheap {
+		if c := findCore(tree); c != nil && p.locates(c.before) {
+			if s := newClasses(c.sets); s != nil {
+				x.add(s, c.before)
+				return x, nil
+			}
+		}
+	}
 	if req == nil {
 		return x, nil
 	}
-	x.before = req.before
-	if x.before > maxBefore {
-		x.before = endless
-	}
-	if x.before == endless && !p.lineOnly {
-		return x, nil // nothing says where a match could begin
-	}
 	for _, t := range req.texts {
-		x.lits = append(x.lits, newLiteral(t, folded))
-		x.widest = max(x.widest, len(t))
+		x.add(newLiteral(t, folded), req.before)
 	}
 	return x, nil
 }
 
+// locates tells whether it helps to find what a match may hold so many bytes
+// before: whether that, or else a line, says where the match could begin.
+func (p *prog) locates(before int) bool {
+	return p.lineOnly || before != endless && before <= maxBefore
+}
+
+// add makes s one of what is sought ahead of the automaton.
+func (x *regex) add(s seeker, before int) {
+	x.seek = append(x.seek, s)
+	x.widest = max(x.widest, s.size())
+	if x.before = before; before > maxBefore {
+		x.before = endless
+	}
+}
+
 // history is how many bytes before a chunk a stream must keep for x.
 func (x *regex) history() int {
-	if len(x.lits) == 0 {
+	if len(x.seek) == 0 {
 		return 0
 	}
 	// Three bytes to find where a rune begins, one to see what is before it.
@@ -64,19 +90,19 @@ func (x *regex) history() int {
 }
 
 // regexRun seeks one expression. It belongs to one goroutine. Where the
-// expression has literals, the automaton runs only from where a match around
-// a literal could begin until nothing is hoped for.
+// expression has something to seek, the automaton runs only from where a match
+// around a hit could begin until nothing is hoped for.
 type regexRun struct {
 	x      *regex
 	d      *dfa
-	hunts  bool // literals are sought first
+	hunts  bool // something is sought first
 	active bool // the carried state hopes for something
 	next   [maxRequired]int
 }
 
 func newRegexRun(x *regex, limit int) *regexRun {
 	r := &regexRun{x: x, d: newDFA(x.p, limit)}
-	r.hunts = len(x.lits) > 0 && r.d.starts[afterOther]&special == 0
+	r.hunts = len(x.seek) > 0 && r.d.starts[afterOther]&special == 0
 	return r
 }
 
@@ -125,16 +151,16 @@ func (r *regexRun) feed(v *seam, b []byte, last bool) verdict {
 	}
 }
 
-// hunt looks for the literals in b, and for matches around them. It leaves
-// the carried state as after b, or, when not active and where the beginning
-// of a match can be found again from its literal, some idle state.
+// hunt looks for hits of what is sought in b, and for matches around them. It
+// leaves the carried state as after b, or, when not active and where the
+// beginning of a match can be found again from a hit, some idle state.
 func (r *regexRun) hunt(v *seam, b []byte) {
 	pos, settled := r.resume(v, b)
 	if settled {
 		return
 	}
 	d, work := r.d, 0
-	for k := range r.x.lits {
+	for k := range r.x.seek {
 		r.next[k] = -1
 	}
 	for {
@@ -143,18 +169,22 @@ func (r *regexRun) hunt(v *seam, b []byte) {
 			break
 		}
 		if work > 2048+pos/2 {
-			// Literals are no help here: the lanes are faster.
+			// Hits are no help here: the lanes are faster.
 			d.scan(liveCarry, b[pos:], r.x.reach)
 			r.active = true
 			return
 		}
 		from := r.from(v, b, pos, hit)
-		n := d.runToIdle(liveCarry, b[from:], hit+1-from)
+		// Where one run has cost what the lanes would take for all the rest,
+		// they take over.
+		stop := min(len(b), hit+1+max(2048, (len(b)-from)/liveLanes))
+		n := d.runToIdle(liveCarry, b[from:stop], hit+1-from)
 		work += n
 		pos = from + n
 		if s := d.live[liveCarry]; s&special != 0 {
 			return
 		} else if !d.idle(s) {
+			d.scan(liveCarry, b[pos:], r.x.reach)
 			r.active = true
 			return
 		}
@@ -163,7 +193,7 @@ func (r *regexRun) hunt(v *seam, b []byte) {
 }
 
 // resume continues what the chunk before left unfinished, and takes up a
-// literal that straddles the edge. It returns from where b is still to be
+// hit that straddles the edge. It returns from where b is still to be
 // looked at; settled is true when nothing is left to do.
 func (r *regexRun) resume(v *seam, b []byte) (pos int, settled bool) {
 	d := r.d
@@ -186,11 +216,11 @@ func (r *regexRun) resume(v *seam, b []byte) (pos int, settled bool) {
 	return pos, false
 }
 
-// straddling returns where the first literal that lies across the edge
+// straddling returns where the first hit that lies across the edge
 // begins in the seam, or -1.
 func (r *regexRun) straddling(v *seam) int {
 	first := -1
-	for _, l := range r.x.lits {
+	for _, l := range r.x.seek {
 		if i := v.straddling(l); i >= 0 && (first < 0 || i < first) {
 			first = i
 		}
@@ -198,7 +228,7 @@ func (r *regexRun) straddling(v *seam) int {
 	return first
 }
 
-// from returns where in b the automaton must begin for a literal at hit, and
+// from returns where in b the automaton must begin for a hit, and
 // puts it in the state that belongs there. pos is where it stands idle, if
 // not 0.
 func (r *regexRun) from(v *seam, b []byte, pos, hit int) int {
@@ -226,7 +256,7 @@ func (r *regexRun) from(v *seam, b []byte, pos, hit int) int {
 	return from
 }
 
-// startIn is from for a literal at hit in the seam: it runs the automaton up
+// startIn is from for a hit in the seam: it runs the automaton up
 // to the edge and returns where in b it stands.
 func (r *regexRun) startIn(v *seam, hit int) int {
 	d := r.d
@@ -246,10 +276,10 @@ func (r *regexRun) startIn(v *seam, hit int) int {
 	return 0
 }
 
-// nextHit returns where the first literal at or after pos begins, or -1.
+// nextHit returns where the first hit at or after pos begins, or -1.
 func (r *regexRun) nextHit(b []byte, pos int) int {
 	first := len(b)
-	for k, l := range r.x.lits {
+	for k, l := range r.x.seek {
 		if r.next[k] < pos {
 			r.next[k] = len(b)
 			if i := l.index(b[pos:]); i >= 0 {
@@ -288,10 +318,10 @@ type seam struct {
 }
 
 // straddling returns where l lies across the edge, or -1.
-func (v *seam) straddling(l *literal) int {
-	lo := max(0, v.edge-len(l.text)+1)
-	hi := min(len(v.text), v.edge+len(l.text)-1)
-	if lo == v.edge || hi-lo < len(l.text) {
+func (v *seam) straddling(l seeker) int {
+	lo := max(0, v.edge-l.size()+1)
+	hi := min(len(v.text), v.edge+l.size()-1)
+	if lo == v.edge || hi-lo < l.size() {
 		return -1
 	}
 	if i := l.index(v.text[lo:hi]); i >= 0 {

@@ -11,6 +11,8 @@ const (
 	// maxRequired is how many literals may stand for one expression: each is
 	// a pass of the literal kernel, and more cost what the automaton costs.
 	maxRequired = 8
+	// maxCheap is how many of them cost less than one pass for classes.
+	maxCheap = 2
 	// maxBefore is how far, in bytes, a match may begin before its literal
 	// and still be looked up again: it is kept of each chunk.
 	maxBefore = 4096

@@ -265,7 +265,9 @@ func TestLanesAndFlushes(t *testing.T) {
 		s := mustCompile(t, Pattern{Regexp: e})
 		small := s.NewScanner()
 		small.runs[0].d.limit = 2000
+		hunts := small.runs[0].hunts
 		rapid.Check(t, func(t *rapid.T) {
+			small.runs[0].hunts = hunts && rapid.Bool().Draw(t, "hunt")
 			pieces := []string{"abc", "Q1", "Z1234", "\n", "é", "qq", "0123456789 ", "\xff\xfe", "foo", "bar7", "xyzx", "ABC12345x"}
 			if rapid.Bool().Draw(t, "tame") {
 				pieces = []string{"abc", "\n", "  ", "é ", "aa0a", "\xffa"}
@@ -304,13 +306,17 @@ func TestMatchAcrossLanes(t *testing.T) {
 		`^[xy]{2}\n?[0-9]`:       "xy7",
 	} {
 		s := mustCompile(t, Pattern{Regexp: expr})
-		c := s.NewScanner()
+		c, alone := s.NewScanner(), s.NewScanner()
+		alone.runs[0].hunts = false
 		for at := 480; at < 1020; at++ {
 			b := bytes.Repeat([]byte("a"), 2000)
 			copy(b[at:], planted)
 			want := reference(Pattern{Regexp: expr}, b)
 			if got := c.Whole(0, b); got != want {
 				t.Fatalf("%s at %d: %v, want %v", expr, at, got, want)
+			}
+			if got := alone.Whole(0, b); got != want {
+				t.Fatalf("%s at %d by the automaton alone: %v, want %v", expr, at, got, want)
 			}
 		}
 	}
