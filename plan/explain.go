@@ -120,10 +120,39 @@ func (d *drawing) table(at *branch, t *Table, index int) {
 	if t.Group != nil {
 		d.group(b, t.Group)
 	}
+	if d.plan.Source == "local" || t.Not || index < 0 {
+		d.rest(b, t)
+		return
+	}
+	d.fleet(b, t)
+}
+
+// fleet draws what each host sends of a table, and what is made of it where
+// the question came from. Where nothing is said, rows are shown as each host
+// finds them.
+func (d *drawing) fleet(b *branch, t *Table) {
+	switch {
+	case t.Group != nil:
+		d.rest(b.add("each host sends its groups; of all together"), t)
+	case t.Distinct || len(t.Order) > 0 || t.Limit >= 0:
+		d.columns(b, t)
+		what := "each host sends its rows"
+		if t.Limit >= 0 {
+			what = fmt.Sprintf("each host sends its first %d rows", t.Limit)
+		}
+		d.order(b.add(what+"; of all together"), t)
+	default:
+		d.rest(b, t)
+	}
+}
+
+// rest draws what is made of rows or groups.
+func (d *drawing) rest(b *branch, t *Table) {
 	if t.Having != nil {
 		b.add("keep groups where " + Text(t.Having))
 	}
-	d.output(b, t)
+	d.columns(b, t)
+	d.order(b, t)
 }
 
 func (d *drawing) group(b *branch, g *Group) {
@@ -148,7 +177,7 @@ func (d *drawing) group(b *branch, g *Group) {
 	b.add(text + ": " + strings.Join(aggs, ", "))
 }
 
-func (d *drawing) output(b *branch, t *Table) {
+func (d *drawing) columns(b *branch, t *Table) {
 	var cols []string
 	for _, o := range t.Outputs {
 		text := Text(o.Expr)
@@ -162,6 +191,9 @@ func (d *drawing) output(b *branch, t *Table) {
 		word = "return distinct "
 	}
 	b.add(word + strings.Join(cols, ", "))
+}
+
+func (d *drawing) order(b *branch, t *Table) {
 	var keys []string
 	for _, o := range t.Order {
 		key := Text(o.Expr)
@@ -179,6 +211,9 @@ func (d *drawing) output(b *branch, t *Table) {
 			per = " a host"
 		}
 		b.add(fmt.Sprintf("first %d rows%s", t.Limit, per))
+	}
+	if t.Distinct && d.plan.Source != "local" && len(keys) == 0 && t.Limit < 0 {
+		b.add("each row once")
 	}
 }
 
