@@ -117,10 +117,11 @@ func (m *Merge) row(t *tableRun, values []value.Value) (ranked, error) {
 }
 
 // Enough says whether no further row can change the answer: every table has
-// the rows that its LIMIT asks for.
+// the rows that its LIMIT asks for. With a FIND NOT there is no end: hosts
+// without rows may follow.
 func (m *Merge) Enough() bool {
 	return !slices.ContainsFunc(m.tables, func(t *tableRun) bool {
-		return t != nil && (t.groups != nil || !t.done.Load())
+		return t == nil || t.groups != nil || !t.done.Load()
 	})
 }
 

@@ -1,0 +1,260 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/sealing"
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+// The files of a home.
+const (
+	fileConfig = "config.toml"
+	filePolicy = "policy.env"
+	fileRoster = "roster.json"
+	dirReplies = "replies"
+)
+
+// A Config is what an investigator's home says of the fleet and of him.
+type Config struct {
+	Relays []string `toml:"relays"` // host:port, tried in turn
+	Pin    string   `toml:"pin"`    // of the relays' CA: quaestor-relay pin
+	Signer string   `toml:"signer,omitempty"`
+	Proxy  string   `toml:"proxy,omitempty"` // as transport.Dialer has it
+	// Administrators are the fingerprints by which the first policy is known.
+	Administrators []string `toml:"administrators,omitempty"`
+}
+
+// A Home is an investigator's folder: where the fleet is, the latest policy,
+// the private halves of reply keys, and which agents he has seen.
+type Home struct {
+	Dir    string
+	Config Config
+
+	mu     sync.Mutex
+	roster map[message.ID]known
+}
+
+// known is what is remembered of an agent.
+type known struct {
+	Membership []byte    `json:"membership"`
+	Facts      []byte    `json:"facts"`
+	Seen       time.Time `json:"seen"`
+}
+
+// maxRoster bounds the agents that are remembered.
+const maxRoster = 200_000
+
+// ErrNoRelay says that a home does not say where the fleet is.
+var ErrNoRelay = errors.New("client: no relay is set up")
+
+// OpenHome reads a home; one that is not there yet is empty. "" is
+// $QUAESTOR_HOME, or the folder quaestor of the user's configuration.
+func OpenHome(dir string) (*Home, error) {
+	if dir == "" {
+		dir = os.Getenv("QUAESTOR_HOME")
+	}
+	if dir == "" {
+		user, err := os.UserConfigDir()
+		if err != nil {
+			return nil, fmt.Errorf("client: %w", err)
+		}
+		dir = filepath.Join(user, "quaestor")
+	}
+	h := &Home{Dir: dir, roster: map[message.ID]known{}}
+	meta, err := toml.DecodeFile(h.path(fileConfig), &h.Config)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("client: %s: %w", h.path(fileConfig), err)
+	}
+	if odd := meta.Undecoded(); len(odd) > 0 {
+		return nil, fmt.Errorf("client: %s: there is no setting %q", h.path(fileConfig), odd[0])
+	}
+	text, err := os.ReadFile(h.path(fileRoster))
+	if err == nil {
+		err = json.Unmarshal(text, &h.roster)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("client: %s: %w", h.path(fileRoster), err)
+	}
+	return h, nil
+}
+
+func (h *Home) path(parts ...string) string {
+	return filepath.Join(append([]string{h.Dir}, parts...)...)
+}
+
+// keep writes a file for its owner alone, in one step.
+func (h *Home) keep(data []byte, parts ...string) error {
+	name := h.path(parts...)
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return fmt.Errorf("client: %w", errors.Join(err, os.Remove(f.Name())))
+	}
+	return nil
+}
+
+// SaveConfig writes config.toml.
+func (h *Home) SaveConfig() error {
+	var b bytes.Buffer
+	b.WriteString("# Where the fleet is, and who asks. See quaestor setup.\n")
+	if err := toml.NewEncoder(&b).Encode(h.Config); err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	return h.keep(b.Bytes(), fileConfig)
+}
+
+// Policy gives the policy that the home follows; nil where it has none yet.
+func (h *Home) Policy() (*signing.Policy, error) {
+	text, err := os.ReadFile(h.path(filePolicy))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	e, err := signing.ParseEnvelope(text)
+	if err != nil {
+		return nil, fmt.Errorf("client: %s: %w", h.path(filePolicy), err)
+	}
+	// It was verified when it was kept.
+	return signing.ParsePolicy(e.Payload)
+}
+
+// TakePolicy follows a policy that somebody hands over, if it is the first and
+// one of the pinned administrators signed it, or if it follows the one that is
+// there. It gives the policy that is in force then. An older one changes
+// nothing: the error wraps signing.ErrRollback, and the policy comes with it.
+func (h *Home) TakePolicy(envelope []byte, at time.Time) (*signing.Policy, error) {
+	e, err := signing.ParseEnvelope(envelope)
+	if err != nil {
+		return nil, fmt.Errorf("client: the policy: %w", err)
+	}
+	current, err := h.Policy()
+	if err != nil {
+		return nil, err
+	}
+	var next *signing.Policy
+	if current != nil {
+		if next, err = current.Accept(e, at); err != nil {
+			return current, fmt.Errorf("client: the policy: %w", err)
+		}
+		if next == current {
+			return current, nil
+		}
+	} else {
+		pinned, err := h.pinned()
+		if err != nil {
+			return nil, err
+		}
+		if next, err = signing.FirstPolicy(e, pinned, at); err != nil {
+			return nil, fmt.Errorf("client: the policy: %w", err)
+		}
+	}
+	return next, h.keep(envelope, filePolicy)
+}
+
+// pinned gives the administrators by whom the first policy is known: those
+// that the configuration names.
+func (h *Home) pinned() ([]signing.Fingerprint, error) {
+	var out []signing.Fingerprint
+	for _, text := range h.Config.Administrators {
+		f, err := signing.ParseFingerprint(text)
+		if err != nil {
+			return nil, fmt.Errorf("client: administrators in %s: %w", h.path(fileConfig), err)
+		}
+		out = append(out, f)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("client: no policy is known here, and no administrator whose word for one would count\nhint: quaestor setup --administrator FINGERPRINT")
+	}
+	return out, nil
+}
+
+// keepReply keeps the private half of a plan's reply key.
+func (h *Home) keepReply(plan signing.ID, key *sealing.ReplyKey) error {
+	return h.keep([]byte(fmt.Sprintf("%x\n", key.Seed())), dirReplies, plan.String()+".key")
+}
+
+// reply gives the reply key of a plan that was asked from here; nil where it
+// was not.
+func (h *Home) reply(plan signing.ID) (*sealing.ReplyKey, error) {
+	text, err := os.ReadFile(h.path(dirReplies, plan.String()+".key"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	var seed []byte
+	if _, err := fmt.Sscanf(string(text), "%x", &seed); err != nil {
+		return nil, fmt.Errorf("client: the reply key of plan %s: %w", plan, err)
+	}
+	return sealing.ParseReplyKey(seed)
+}
+
+// forgetReply forgets a reply key: what answers there are stay closed.
+func (h *Home) forgetReply(plan signing.ID) error {
+	err := os.Remove(h.path(dirReplies, plan.String()+".key"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// saw remembers an agent whose chain was verified.
+func (h *Home) saw(a message.Agent, at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.roster) < maxRoster || h.roster[a.Agent].Membership != nil {
+		h.roster[a.Agent] = known{Membership: a.Membership, Facts: a.Facts, Seen: at}
+	}
+}
+
+// remembered gives the agents that were seen before.
+func (h *Home) remembered() map[message.ID]known {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.roster)
+}
+
+// Forget takes agents off the roster: they are gone for good, and that a relay
+// does not name them is no doubt any more.
+func (h *Home) Forget(agents ...message.ID) error {
+	h.mu.Lock()
+	maps.DeleteFunc(h.roster, func(id message.ID, _ known) bool { return slices.Contains(agents, id) })
+	h.mu.Unlock()
+	return h.saveRoster()
+}
+
+func (h *Home) saveRoster() error {
+	h.mu.Lock()
+	text, err := json.Marshal(h.roster)
+	h.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	return h.keep(text, fileRoster)
+}

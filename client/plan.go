@@ -1,0 +1,240 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/engine"
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/sealing"
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+// DefaultWindow is how long a plan may run where nobody says: agents that come
+// back within it are asked, too.
+const DefaultWindow = time.Hour
+
+// SignOptions say what a plan is to be beside its query.
+type SignOptions struct {
+	Window  time.Duration // how long agents may begin it; 0: DefaultWindow, or the policy's ceiling
+	Purpose string        // for who owns the endpoints to read
+	// NoWrap leaves the copy of the reply key out that is encrypted to the
+	// signers: answers can then be opened here and nowhere else.
+	NoWrap bool
+	// Share names further investigators who can open the answers.
+	Share []signing.Fingerprint
+}
+
+// Sign makes a plan of a query and signs it. The private half of its reply key
+// is on the disk before anything is signed.
+func (s *Session) Sign(ctx context.Context, q quaestor.Query, o SignOptions) (*signing.Envelope, error) {
+	policy := s.Policy()
+	payload, err := s.payload(q, policy, o)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := sealing.NewReplyKey()
+	if err != nil {
+		return nil, err
+	}
+	digest := reply.CancelDigest()
+	payload.ReplyKey, payload.Cancel = reply.Public(), digest[:]
+	if !o.NoWrap {
+		if payload.Wrapped, err = wrap(policy, reply, append([]signing.Fingerprint{s.opts.Signer.Fingerprint()}, o.Share...)); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.opts.Home.keepReply(payload.ID, reply); err != nil {
+		return nil, err
+	}
+	e := &signing.Envelope{PayloadType: signing.TypePlan, Payload: payload.Encode()}
+	if _, err := signing.DecodePlanPayload(e.Payload); err != nil {
+		return nil, fmt.Errorf("client: the query makes no plan that can be sent: %w", err)
+	}
+	return e, e.Sign(ctx, s.opts.Signer)
+}
+
+func (s *Session) payload(q quaestor.Query, policy *signing.Policy, o SignOptions) (*signing.PlanPayload, error) {
+	if q.Plan.Source == "local" || q.Plan.Source == "case" {
+		return nil, fmt.Errorf("client: the query %q asks %s and no fleet", q.Name, q.Plan.Source)
+	}
+	needs, err := engine.NeedsOf(s.opts.Local.Catalogue(), q.Plan)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	open := o.Window
+	if open == 0 {
+		open = min(DefaultWindow, policy.Ceilings().Window)
+	}
+	now := s.opts.Now()
+	p := &signing.PlanPayload{
+		Version: signing.Version, ID: signing.NewID(), Fleet: policy.Fleet(),
+		Query: q.Plan.Query, Params: q.Inputs.Params, Compiled: q.Plan.Encode(),
+		Planned: q.Inputs.At, NotBefore: now, Expires: now.Add(open), Purpose: o.Purpose,
+		Modules: needs.Modules, Content: needs.Content,
+	}
+	if p.Planned.After(now) || p.Planned.IsZero() {
+		p.Planned = now
+	}
+	for _, l := range q.Inputs.Lists {
+		p.Lists = append(p.Lists, signing.List{Name: l.Name, Data: l.Data})
+	}
+	return p, nil
+}
+
+// wrap encrypts a reply key to investigators.
+func wrap(policy *signing.Policy, reply *sealing.ReplyKey, to []signing.Fingerprint) ([]byte, error) {
+	var keys []*signing.PublicKey
+	for _, f := range to {
+		p, ok := policy.Investigator(f)
+		if !ok {
+			return nil, fmt.Errorf("client: key %s is no investigator's in policy version %d, and the answers cannot be shared with it", f, policy.Version())
+		}
+		keys = append(keys, p.Key)
+	}
+	wrapped, err := signing.Encrypt(reply.Seed(), keys)
+	if err != nil {
+		return nil, fmt.Errorf("client: wrapping the reply key: %w\nhint: --no-wrap leaves the copy out", err)
+	}
+	return wrapped, nil
+}
+
+// Submit hands a signed plan to the relay. Where the policy asks for more
+// signatures than it has, it waits for them there: Submitted.Pending.
+func (s *Session) Submit(ctx context.Context, e *signing.Envelope) (message.Submitted, error) {
+	var out message.Submitted
+	err := s.call(ctx, message.Request{Op: message.OpSubmit}, message.TypeResult, func(body []byte) error {
+		return message.Unmarshal(body, &out)
+	}, frame{message.TypeEnvelope, e.Encode()})
+	return out, err
+}
+
+// A Signed is a plan and what is known of it.
+type Signed struct {
+	Payload *signing.PlanPayload
+	Plan    *plan.Plan
+	Signers []signing.Fingerprint // whose signatures count
+	Weight  int
+	// Problem says why agents would refuse it now; nil where they would not.
+	Problem error
+}
+
+// Examine reads a signed plan and verifies who signed it by the policy. The
+// error says that it cannot be read.
+func Examine(e *signing.Envelope, policy *signing.Policy, at time.Time) (*Signed, error) {
+	payload, err := signing.DecodePlanPayload(e.Payload)
+	if err != nil || e.PayloadType != signing.TypePlan {
+		return nil, errors.Join(fmt.Errorf("client: this is no plan but %q", e.PayloadType), err)
+	}
+	compiled, err := plan.Decode(payload.Compiled)
+	if err != nil {
+		return nil, fmt.Errorf("client: the compiled plan: %w", err)
+	}
+	out := &Signed{Payload: payload, Plan: compiled}
+	v, err := policy.Verify(e, signing.VerifyOptions{At: at})
+	if out.Problem = err; err == nil {
+		out.Signers, out.Weight = v.Signers(), v.Weight()
+		return out, nil
+	}
+	// Who signed is of interest even when the window is over.
+	if v, err := policy.Verify(e, signing.VerifyOptions{At: payload.NotBefore}); err == nil {
+		out.Signers, out.Weight = v.Signers(), v.Weight()
+	}
+	return out, nil
+}
+
+// ErrDiffers says that a plan is not what its query compiles to.
+var ErrDiffers = errors.New("client: the plan is not what its query says")
+
+// Replan compiles a plan's query again and compares: the query's text, its
+// parameters and its lists must make exactly the plan that is signed. The
+// error wraps ErrDiffers where they do not.
+func Replan(payload *signing.PlanPayload, local *quaestor.LocalSession) (*plan.Plan, error) {
+	in := quaestor.Inputs{Params: payload.Params, At: payload.Planned}
+	for _, l := range payload.Lists {
+		in.Lists = append(in.Lists, quaestor.List{Name: l.Name, Data: l.Data})
+	}
+	p, err := local.Recompile(payload.Query, in)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it does not compile here:\n%w", ErrDiffers, err)
+	}
+	needs, err := engine.NeedsOf(local.Catalogue(), p)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDiffers, err)
+	}
+	switch {
+	case !bytes.Equal(p.Encode(), payload.Compiled):
+		return nil, fmt.Errorf("%w:\n%s", ErrDiffers, difference(p, payload.Compiled))
+	case !slices.Equal(needs.Modules, payload.Modules) || !slices.Equal(needs.Content, payload.Content):
+		return nil, fmt.Errorf("%w: it needs %v %v and says %v %v", ErrDiffers, needs.Modules, needs.Content, payload.Modules, payload.Content)
+	}
+	return p, nil
+}
+
+// difference shows the lines in which two plans differ, as EXPLAIN draws them.
+func difference(ours *plan.Plan, theirs []byte) string {
+	other, err := plan.Decode(theirs)
+	if err != nil {
+		return "what was signed cannot be read: " + err.Error()
+	}
+	a, b := strings.Split(ours.String(), "\n"), strings.Split(other.String(), "\n")
+	var out []string
+	for _, line := range a {
+		if !slices.Contains(b, line) {
+			out = append(out, "- "+line)
+		}
+	}
+	for _, line := range b {
+		if !slices.Contains(a, line) {
+			out = append(out, "+ "+line)
+		}
+	}
+	if len(out) == 0 {
+		out = []string{"they look the same and differ in values or limits"}
+	}
+	return strings.Join(out, "\n") + "\n(-: what the query says, +: what was signed)"
+}
+
+// Cosign adds the session's signature to a plan that another signed, after
+// Replan found that it is what it says.
+func (s *Session) Cosign(ctx context.Context, e *signing.Envelope) error {
+	payload, err := signing.DecodePlanPayload(e.Payload)
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	if _, err := Replan(payload, s.opts.Local); err != nil {
+		return err
+	}
+	return e.Sign(ctx, s.opts.Signer)
+}
+
+// replyKey finds the key that opens a plan's answers: here, or wrapped to the
+// signer in the plan.
+func (s *Session) replyKey(ctx context.Context, payload *signing.PlanPayload) (*sealing.ReplyKey, error) {
+	key, err := s.opts.Home.reply(payload.ID)
+	if key != nil || err != nil {
+		return key, err
+	}
+	d, ok := s.opts.Signer.(signing.Decrypter)
+	if len(payload.Wrapped) == 0 || !ok {
+		return nil, fmt.Errorf("client: plan %s was asked from elsewhere, and no copy of its reply key is in it", payload.ID)
+	}
+	seed, err := d.Decrypt(ctx, payload.Wrapped)
+	if err != nil {
+		return nil, fmt.Errorf("client: the reply key of plan %s: %w", payload.ID, err)
+	}
+	if key, err = sealing.ParseReplyKey(seed); err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(key.Public(), payload.ReplyKey) {
+		return nil, fmt.Errorf("client: the reply key that is wrapped in plan %s is not its own", payload.ID)
+	}
+	return key, nil
+}

@@ -1,0 +1,258 @@
+// Package client asks a fleet: it signs plans, hands them to a relay, opens
+// the answers of agents, and says who did not answer.
+//
+// A newcomer needs [OpenHome] and [Dial], and then [Session.Query], which
+// makes a Session as good as quaestor.Local. [Session.Sign], [Session.Submit]
+// and [Session.Follow] are its parts, for those who sign elsewhere or come back
+// later.
+//
+// Nothing that a relay says is believed: agents are known by the chain from an
+// administrator to their identity, rows by the agent's signature, plans by the
+// signatures of investigators, and the policy by those of administrators. What
+// a relay can do is stay silent, and [quaestor.Coverage] says where it did.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/transport"
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+// Options say who asks, and from where.
+type Options struct {
+	Home *Home
+	// Signer proves who asks, and signs plans. If it is a signing.Decrypter
+	// too, answers to plans that were signed elsewhere can be opened.
+	Signer signing.Signer
+	// Local compiles queries; nil: one with the modules of Quaestor.
+	Local *quaestor.LocalSession
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// Run says how Query asks.
+	Run RunOptions
+}
+
+// A Session is connected to a relay, again if need be. It may be used by
+// several goroutines.
+type Session struct {
+	opts Options
+
+	mu     sync.Mutex
+	conn   *transport.Conn
+	policy *signing.Policy
+	doubts []string // about the relay
+}
+
+// window is how many bytes of answers may be in flight.
+const window = 4 << 20
+
+// Dial connects to the first of the home's relays that answers, and proves who
+// asks.
+func Dial(ctx context.Context, o Options) (*Session, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Local == nil {
+		local, err := quaestor.LocalWith(quaestor.Options{})
+		if err != nil {
+			return nil, err
+		}
+		o.Local = local
+	}
+	if len(o.Home.Config.Relays) == 0 {
+		return nil, fmt.Errorf("%w\nhint: quaestor setup --relay HOST:PORT --pin sha256:…", ErrNoRelay)
+	}
+	s := &Session{opts: o}
+	if _, err := s.connected(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Policy gives the policy in force, as it was when the session connected.
+func (s *Session) Policy() *signing.Policy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.policy
+}
+
+// Doubts says what was odd about the relay.
+func (s *Session) Doubts() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.doubts...)
+}
+
+// Close ends the connection. Investigations go on.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	conn := s.conn
+	s.conn = nil
+	s.mu.Unlock()
+	err := s.opts.Home.saveRoster()
+	if conn != nil {
+		err = errors.Join(err, conn.Close())
+	}
+	return err
+}
+
+// Compile checks and plans queries that ask others than this machine.
+func (s *Session) Compile(sources ...lang.Source) (*quaestor.Compiled, error) {
+	return s.opts.Local.Compile(sources...)
+}
+
+// Query implements quaestor.Session.
+func (s *Session) Query(ctx context.Context, text string) (*quaestor.Rows, error) {
+	c, err := s.Compile(lang.Source{Name: "query", Text: text})
+	if err != nil {
+		return nil, err
+	}
+	return s.Run(ctx, c, s.opts.Run)
+}
+
+// connected gives the connection, and makes a new one where it has ended.
+func (s *Session) connected(ctx context.Context) (*transport.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		select {
+		case <-s.conn.Done():
+		default:
+			return s.conn, nil
+		}
+	}
+	c := s.opts.Home.Config
+	d := &transport.Dialer{Addrs: c.Relays, Pin: c.Pin, Proxy: c.Proxy, Window: window}
+	conn, err := d.Dial(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	granted, err := s.prove(ctx, conn)
+	if err == nil {
+		s.policy, err = s.opts.Home.TakePolicy(granted.Policy, s.opts.Now())
+		if s.policy != nil && errors.Is(err, signing.ErrRollback) {
+			s.doubts = append(s.doubts, fmt.Sprintf("the relay %q has an older policy than version %d, which is known here", granted.Relay, s.policy.Version()))
+			err = nil
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	s.conn = conn
+	return conn, nil
+}
+
+// prove signs what only this connection can have asked for.
+func (s *Session) prove(ctx context.Context, conn *transport.Conn) (*message.Granted, error) {
+	stream, err := conn.Open(ctx, message.KindAuth)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	defer stream.Close()
+	challenge, err := read(stream, message.TypeChallenge)
+	if err != nil {
+		return nil, err
+	}
+	exported, err := conn.Export(message.AuthLabel, 32)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	sig, err := s.opts.Signer.Sign(ctx, message.AuthMessage(challenge, exported))
+	if err != nil {
+		return nil, fmt.Errorf("client: proving who asks: %w", err)
+	}
+	proof := message.Proof{Fingerprint: string(s.opts.Signer.Fingerprint()), Signature: sig}
+	if err := stream.WriteFrame(message.TypeProof, message.Marshal(proof)); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	body, err := read(stream, message.TypeGranted)
+	if err != nil {
+		return nil, fmt.Errorf("client: the relay does not let this key in: %w", err)
+	}
+	var granted message.Granted
+	return &granted, message.Unmarshal(body, &granted)
+}
+
+// read reads a frame of a type, or the failure that comes instead.
+func read(s *transport.Stream, want message.Type) ([]byte, error) {
+	t, body, err := s.ReadFrame(message.Limit)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("client: %w", err)
+	case t == want:
+		return body, nil
+	case t == message.TypeFailure:
+		return nil, failure(body)
+	}
+	return nil, fmt.Errorf("client: %w: a frame of type %d instead of %d", message.ErrMalformed, t, want)
+}
+
+// failure gives the relay's reason as an error: a *message.Failure.
+func failure(body []byte) error {
+	f := &message.Failure{}
+	if err := message.Unmarshal(body, f); err != nil {
+		return err
+	}
+	// It is a stranger's text.
+	f.Reason = clean(f.Reason)
+	return f
+}
+
+// ask opens a request; the caller reads what comes.
+func (s *Session) ask(ctx context.Context, q message.Request, frames ...frame) (*transport.Stream, error) {
+	conn, err := s.connected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := conn.Open(ctx, message.KindRequest)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	frames = append([]frame{{message.TypeRequest, message.Marshal(q)}}, frames...)
+	for _, f := range frames {
+		if err := stream.WriteFrame(f.t, f.body); err != nil {
+			return nil, errors.Join(fmt.Errorf("client: %w", err), stream.Close())
+		}
+	}
+	return stream, nil
+}
+
+type frame struct {
+	t    message.Type
+	body []byte
+}
+
+// call asks and hands every frame of one type to take, until the end.
+func (s *Session) call(ctx context.Context, q message.Request, t message.Type, take func([]byte) error, frames ...frame) error {
+	stream, err := s.ask(ctx, q, frames...)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	defer context.AfterFunc(ctx, func() { stream.SetReadDeadline(time.Unix(1, 0)) })()
+	for {
+		got, body, err := stream.ReadFrame(message.Limit)
+		switch {
+		case err != nil:
+			return errors.Join(ctx.Err(), fmt.Errorf("client: %s: %w", q.Op, err))
+		case got == message.TypeEnd:
+			return nil
+		case got == message.TypeFailure:
+			return failure(body)
+		case got == t && take != nil:
+			if err := take(body); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("client: %s: %w: a frame of type %d", q.Op, message.ErrMalformed, got)
+		}
+	}
+}

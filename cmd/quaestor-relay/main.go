@@ -1,0 +1,86 @@
+// Command quaestor-relay carries signed plans to agents and sealed answers
+// back. It is trusted with nothing.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/quaestor-engine/quaestor/relay"
+)
+
+type commands struct {
+	Init  initCommand  `cmd:"" help:"Set a relay up in a folder: its CA, its configuration, the fleet's policy."`
+	Serve serveCommand `cmd:"" help:"Run the relay of a folder, until Ctrl-C or SIGTERM."`
+	Pin   pinCommand   `cmd:"" help:"Print what agents and investigators know the relay by."`
+}
+
+type initCommand struct {
+	Dir    string   `arg:"" help:"The folder; it is made."`
+	Policy string   `required:"" type:"existingfile" help:"The signed policy of the fleet: quaestor policy sign."`
+	Listen string   `default:":7443" help:"Where to listen."`
+	Host   []string `help:"A name or address by which the relay is reached; may be given several times."`
+	Name   string   `default:"relay" help:"What people call it."`
+}
+
+func (c *initCommand) Run() error {
+	policy, err := os.ReadFile(c.Policy)
+	if err != nil {
+		return err
+	}
+	if err := relay.Init(c.Dir, relay.InitOptions{Name: c.Name, Listen: c.Listen, Hosts: c.Host, Policy: policy}); err != nil {
+		return err
+	}
+	pin, err := relay.Pin(c.Dir)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("The relay is set up in %s.\nIts pin is %s\nRun it: quaestor-relay serve %s\n", c.Dir, pin, c.Dir)
+	return nil
+}
+
+type serveCommand struct {
+	Dir     string `arg:"" type:"existingdir" help:"The folder that init made."`
+	Verbose bool   `short:"v" help:"Say more."`
+}
+
+func (c *serveCommand) Run(ctx context.Context) error {
+	level := slog.LevelInfo
+	if c.Verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	r, err := relay.Open(ctx, c.Dir, relay.Options{Logger: log})
+	if err != nil {
+		return err
+	}
+	log.Info("listening", "on", r.Addr().String(), "pin", r.Pin())
+	return r.Serve(ctx)
+}
+
+type pinCommand struct {
+	Dir string `arg:"" type:"existingdir" help:"The folder that init made."`
+}
+
+func (c *pinCommand) Run() error {
+	pin, err := relay.Pin(c.Dir)
+	if err == nil {
+		fmt.Println(pin)
+	}
+	return err
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	k := kong.Parse(&commands{}, kong.Name("quaestor-relay"), kong.UsageOnError(),
+		kong.Description("Carries signed plans to agents and sealed answers back, and is trusted with nothing."),
+		kong.BindTo(ctx, (*context.Context)(nil)))
+	k.FatalIfErrorf(k.Run())
+}

@@ -1,0 +1,217 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/quaestor-engine/quaestor/transport"
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+// maxAhead is how many chunks of one stream wait for the spine at once, before
+// the agent has to wait.
+const maxAhead = 64
+
+// standing gives how far an agent's answer is stored.
+func (r *Relay) standing(plan, agent message.ID) message.Ack {
+	p := r.plans[plan]
+	if p == nil || p.agents[agent] == nil {
+		return message.Ack{Plan: plan, Gone: true}
+	}
+	d := p.agents[agent]
+	d.ahead = d.next // what was on its way over another connection comes again
+	return message.Ack{Plan: plan, Next: d.next}
+}
+
+// A chunkLine takes the chunks of one stream of an agent, in order, and
+// acknowledges what the spine has stored.
+type chunkLine struct {
+	session *agentSession
+	stream  *transport.Stream // where acknowledgements go; nil: the agent's outbox
+	waiting chan stored
+	done    sync.WaitGroup
+	begun   bool
+}
+
+// A stored is a chunk that the spine was given.
+type stored struct {
+	chunk  message.Chunk // without its data
+	size   int64
+	future jetstream.PubAckFuture
+}
+
+func newChunkLine(s *agentSession, stream *transport.Stream) *chunkLine {
+	return &chunkLine{session: s, stream: stream, waiting: make(chan stored, maxAhead)}
+}
+
+// close waits until everything that was taken is stored or not.
+func (l *chunkLine) close() {
+	close(l.waiting)
+	l.done.Wait()
+}
+
+// serveAnswer takes a large answer on a stream of its own.
+func (s *agentSession) serveAnswer(ctx context.Context, stream *transport.Stream) {
+	defer stream.Close()
+	l := newChunkLine(s, stream)
+	defer l.close()
+	for {
+		body, err := readAs(stream, message.TypeChunk)
+		if err != nil {
+			return
+		}
+		if err := l.take(ctx, body); err != nil {
+			fail(stream, message.FailBad, err.Error())
+			return
+		}
+	}
+}
+
+// take hands a chunk to the spine, if it is the one that is next. One that
+// was there already, or that leaves a gap, is answered with where the answer
+// stands.
+func (l *chunkLine) take(ctx context.Context, body []byte) error {
+	c, err := message.DecodeChunk(body)
+	if err != nil {
+		return err
+	}
+	if c.Agent != l.session.agent.id {
+		return fmt.Errorf("a chunk of agent %s", c.Agent)
+	}
+	ack, ok := l.session.relay.expect(&c, int64(len(c.Data)))
+	if !ok {
+		if ack.Gone {
+			if l.session.stray++; l.session.stray > maxStray {
+				return fmt.Errorf("%w: chunks of plans that are not here", errFlood)
+			}
+		}
+		return l.acknowledge(ack)
+	}
+	msg := nats.NewMsg("answer." + c.Plan.String() + "." + c.Agent.String())
+	msg.Header.Set(jetstream.MsgIDHeader, c.Plan.String()+c.Agent.String()+strconv.FormatUint(uint64(c.Seq), 10))
+	msg.Data = body
+	future, err := l.session.relay.spine.js.PublishMsgAsync(msg)
+	if err != nil {
+		return l.acknowledge(l.session.relay.unstored(&c))
+	}
+	if !l.begun {
+		l.begun = true
+		l.done.Go(l.settle)
+	}
+	size := int64(len(c.Data))
+	c.Data = nil
+	select {
+	case l.waiting <- stored{c, size, future}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// settle acknowledges chunks as the spine stores them.
+func (l *chunkLine) settle() {
+	r := l.session.relay
+	for s := range l.waiting {
+		select {
+		case <-s.future.Ok():
+			_ = l.acknowledge(r.store(&s.chunk, s.size))
+		case err := <-s.future.Err():
+			r.log.Error("a chunk was not stored", "plan", s.chunk.Plan, "agent", s.chunk.Agent, "why", err)
+			_ = l.acknowledge(r.unstored(&s.chunk))
+		}
+	}
+}
+
+func (l *chunkLine) acknowledge(a message.Ack) error {
+	body := message.Marshal(a)
+	if l.stream == nil {
+		l.session.send(message.TypeAck, body)
+		return nil
+	}
+	return l.stream.WriteFrame(message.TypeAck, body)
+}
+
+// expect says whether a chunk is the one that is next, and counts it as on its
+// way.
+func (r *Relay) expect(c *message.Chunk, size int64) (message.Ack, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.plans[c.Plan]
+	if p == nil || p.agents[c.Agent] == nil {
+		return message.Ack{Plan: c.Plan, Gone: true}, false
+	}
+	d := p.agents[c.Agent]
+	d.reached = true
+	switch limit := r.policy.Ceilings().Bytes; {
+	case d.bytes+size > limit+limit/2+message.MaxChunk:
+		// More than any agent sends that obeys the policy.
+		return message.Ack{Plan: c.Plan, Gone: true}, false
+	case c.Seq != d.ahead || d.final:
+		return message.Ack{Plan: c.Plan, Next: d.next}, false
+	}
+	d.ahead++
+	return message.Ack{}, true
+}
+
+// store notes that the spine has a chunk.
+func (r *Relay) store(c *message.Chunk, size int64) message.Ack {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.plans[c.Plan]
+	if p == nil || p.agents[c.Agent] == nil {
+		return message.Ack{Plan: c.Plan, Gone: true}
+	}
+	d := p.agents[c.Agent]
+	if c.Seq == d.next {
+		d.next++
+		d.bytes += size
+		p.bytes += size
+		d.final = d.final || c.Final
+		d.ahead = max(d.ahead, d.next)
+		p.notify(c.Agent)
+	}
+	return message.Ack{Plan: c.Plan, Next: d.next}
+}
+
+// unstored takes back what was on its way: the agent sends it again.
+func (r *Relay) unstored(c *message.Chunk) message.Ack {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.standing(c.Plan, c.Agent)
+}
+
+// loadAnswers finds out what is stored of a plan's answers.
+func (r *Relay) loadAnswers(ctx context.Context, p *investigation) error {
+	prefix := "answer." + p.id.String() + "."
+	info, err := r.spine.answers.Info(ctx, jetstream.WithSubjectFilter(prefix+"*"))
+	if err != nil {
+		return fmt.Errorf("answers to plan %s: %w", p.id, err)
+	}
+	for subject := range info.State.Subjects {
+		msg, err := r.spine.answers.GetLastMsgForSubject(ctx, subject)
+		if err != nil {
+			return fmt.Errorf("answers to plan %s: %w", p.id, err)
+		}
+		last, err := message.DecodeChunk(msg.Data)
+		if err != nil || strings.TrimPrefix(subject, prefix) != last.Agent.String() {
+			return errors.Join(fmt.Errorf("answers to plan %s: a chunk that is none", p.id), err)
+		}
+		d := p.agents[last.Agent]
+		if d == nil {
+			d = &delivery{}
+			p.agents[last.Agent] = d
+			p.record.Targeted = append(p.record.Targeted, last.Agent)
+		}
+		d.reached, d.next, d.ahead, d.final = true, last.Seq+1, last.Seq+1, last.Final
+		d.bytes = int64(len(last.Data)) * int64(d.next) // about: it bounds, and bills nobody
+		p.bytes += d.bytes
+	}
+	return nil
+}

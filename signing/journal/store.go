@@ -1,0 +1,256 @@
+package journal
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/signing"
+)
+
+// load reads the log into the index, and writes it anew where part of it is
+// torn.
+func (j *Journal) load() error {
+	if err := os.Remove(j.path(newName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("journal: %w", err)
+	}
+	j.plans, j.refused = map[signing.ID]state{}, map[signing.ID]string{}
+	var err error
+	j.torn, err = j.read(func(r *record) error { j.note(r); return nil })
+	if err != nil {
+		return err
+	}
+	if err := j.open(); err != nil {
+		return err
+	}
+	if j.torn > 0 {
+		// Where there is no room for a new log, the old one can still be read:
+		// what is torn is passed over again.
+		if err := j.rewrite(); err != nil && j.err != nil {
+			return err
+		}
+	}
+	return syncDir(j.dir)
+}
+
+func (j *Journal) path(name string) string { return filepath.Join(j.dir, name) }
+
+// open opens the log for what comes next.
+func (j *Journal) open() error {
+	f, err := os.OpenFile(j.path(logName), os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(fmt.Errorf("journal: %w", err), f.Close())
+	}
+	j.log, j.size = f, info.Size()
+	j.compact = max(2*j.size, minCompact)
+	return nil
+}
+
+// read gives the records of the log to each.
+func (j *Journal) read(each func(*record) error) (torn int64, err error) {
+	return readLog(j.path(logName), each)
+}
+
+// readLog is read for a file of any name. One that is not there has no records.
+func readLog(name string, each func(*record) error) (torn int64, err error) {
+	f, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("journal: %w", err)
+	}
+	defer f.Close()
+	return scan(f, each)
+}
+
+// note takes a record into the index.
+func (j *Journal) note(r *record) {
+	at := r.clock.At
+	switch r.kind {
+	case kindBegin:
+		j.plans[r.entry.Plan] = state{finished: !r.entry.Finished.IsZero(), matched: r.entry.Matched}
+	case kindRefuse:
+		j.refused[r.entry.Plan] = r.entry.Code
+	case kindFinish:
+		if _, ok := j.plans[r.finish.Plan]; ok {
+			j.plans[r.finish.Plan] = state{finished: true, matched: r.finish.Matched}
+		}
+	case kindClock:
+		if at.After(j.written) {
+			j.written = at
+		}
+	}
+	if at.After(j.latest) {
+		j.latest = at
+	}
+}
+
+// append writes a record and takes it into the index, in this order. A write
+// that failed is undone: the record did not happen.
+func (j *Journal) append(kind byte, body any) error {
+	if j.err != nil {
+		return j.err
+	}
+	b, err := encode(kind, body)
+	if err != nil {
+		return err
+	}
+	if _, err := j.log.WriteAt(b, j.size); err != nil {
+		if undo := j.log.Truncate(j.size); undo != nil {
+			j.err = fmt.Errorf("journal: a torn record cannot be taken back: %w", undo)
+		}
+		return fmt.Errorf("journal: writing: %w", err)
+	}
+	j.size += int64(len(b))
+	rec, _ := decode(b)
+	j.note(rec)
+	select {
+	case j.dirty <- struct{}{}:
+	default: // the syncer has yet to see the one before
+	}
+	if j.size >= j.compact {
+		// The record is written, and what it says is so: that the log cannot be
+		// made smaller is no reason to refuse it, but one to try later.
+		if err := j.rewrite(); err != nil {
+			j.compact = 2 * j.size
+		}
+	}
+	return nil
+}
+
+// syncer tells the disk of what was written, until Close.
+func (j *Journal) syncer() {
+	defer close(j.done)
+	for range j.dirty {
+		j.mu.Lock()
+		log := j.log
+		j.mu.Unlock()
+		err := log.Sync()
+		j.mu.Lock()
+		// A log that was replaced meanwhile was synced before it was closed.
+		if err != nil && j.err == nil && log == j.log {
+			j.err = fmt.Errorf("journal: the disk did not take what was written: %w", err)
+		}
+		j.mu.Unlock()
+	}
+}
+
+// rewrite writes the log anew without what is not needed, and opens it. If the
+// new one cannot be written, the old one stays; if that cannot be opened again,
+// nothing can be written any more.
+func (j *Journal) rewrite() error {
+	failed := j.writeNew()
+	if failed == nil {
+		j.log.Close() // Windows replaces no open file; all of it is in the new one
+		failed = os.Rename(j.path(newName), j.path(logName))
+		if err := j.open(); err != nil {
+			j.err = err
+		}
+		failed = errors.Join(failed, syncDir(j.dir))
+	}
+	if failed != nil {
+		os.Remove(j.path(newName))
+		return fmt.Errorf("journal: writing the log anew: %w", failed)
+	}
+	return j.err
+}
+
+// writeNew writes the new log: the latest time, and of the plans those that are
+// kept, each with its end in one record.
+func (j *Journal) writeNew() (err error) {
+	keep, err := j.survey()
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(j.path(newName), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	out := bufio.NewWriter(f)
+	put := func(kind byte, body any) error {
+		b, err := encode(kind, body)
+		if err == nil {
+			_, err = out.Write(b)
+		}
+		return err
+	}
+	if !j.latest.IsZero() {
+		if err := put(kindClock, clock{At: j.latest}); err != nil {
+			return err
+		}
+	}
+	_, err = j.read(func(r *record) error {
+		if !keep.take(r) {
+			return nil
+		}
+		return put(r.kind, r.entry)
+	})
+	if err != nil {
+		return err
+	}
+	j.plans, j.refused = keep.plans, keep.refused
+	j.written = j.latest
+	return errors.Join(out.Flush(), f.Sync())
+}
+
+// A survey is what a reading of the log found out for the next one.
+type survey struct {
+	ends     map[signing.ID]Finish
+	latest   time.Time
+	accepted int // how many of the oldest accepted plans to leave out, if they are not needed
+	refusals int // how many of the oldest refusals to leave out
+	plans    map[signing.ID]state
+	refused  map[signing.ID]string
+}
+
+func (j *Journal) survey() (*survey, error) {
+	s := &survey{
+		ends: map[signing.ID]Finish{}, latest: j.latest, accepted: -maxAccepted, refusals: -maxRefused,
+		plans: map[signing.ID]state{}, refused: map[signing.ID]string{},
+	}
+	_, err := j.read(func(r *record) error {
+		switch r.kind {
+		case kindBegin:
+			s.accepted++
+		case kindRefuse:
+			s.refusals++
+		case kindFinish:
+			s.ends[r.finish.Plan] = r.finish.Finish
+		}
+		return nil
+	})
+	return s, err
+}
+
+// take says whether to keep a record, and if so adds to it how its plan ended.
+func (s *survey) take(r *record) bool {
+	switch r.kind {
+	case kindBegin:
+		if end, ok := s.ends[r.entry.Plan]; ok {
+			r.entry.add(end)
+		}
+		if s.accepted > 0 && !r.entry.needed(s.latest) {
+			s.accepted--
+			return false
+		}
+		s.plans[r.entry.Plan] = state{finished: !r.entry.Finished.IsZero(), matched: r.entry.Matched}
+		return true
+	case kindRefuse:
+		if s.refusals > 0 {
+			s.refusals--
+			return false
+		}
+		s.refused[r.entry.Plan] = r.entry.Code
+		return true
+	}
+	return false
+}

@@ -1,0 +1,131 @@
+package signing
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+)
+
+// Bounds of globs.
+const (
+	maxGlobs = 256  // in one list
+	maxGlob  = 1024 // bytes of one
+	maxPath  = 32 << 10
+)
+
+func (r *Rule) hasPaths() bool { return len(r.Allow) > 0 || len(r.Deny) > 0 }
+
+// HasPaths says whether the rule of a module speaks of paths.
+func (p *Policy) HasPaths(module string) bool {
+	r := p.Rule(module)
+	return r.hasPaths()
+}
+
+// PathAllowed says whether a module may look at a path. One that a deny glob
+// matches, or that lies below such a one, is denied; of the others, those that
+// an allow glob matches are allowed, or all where there is no such glob.
+// A folder on the way to an allowed path is not itself allowed.
+//
+// Paths are absolute and clean; those of Windows are taken with slashes and
+// without regard to case. A deny glob disregards case everywhere, since a file
+// system may. With rules, a path that is not absolute and clean is denied.
+func (p *Policy) PathAllowed(module, name string) bool {
+	r := p.Rule(module)
+	if !r.hasPaths() {
+		return true
+	}
+	if len(name) > maxPath {
+		return false
+	}
+	windows := isWindows(name)
+	if windows {
+		name = strings.ReplaceAll(name, `\`, "/")
+	}
+	if path.Clean(name) != strings.TrimSuffix(name, "/") && name != "/" || !windows && name[:min(1, len(name))] != "/" {
+		return false
+	}
+	segments := strings.Split(strings.Trim(name, "/"), "/")
+	folded := strings.Split(foldCase(strings.Trim(name, "/")), "/")
+	for _, g := range r.Deny {
+		glob := splitGlob(foldCase(g))
+		for n := 1; n <= len(folded); n++ {
+			if matchGlob(glob, folded[:n]) {
+				return false
+			}
+		}
+	}
+	for _, g := range r.Allow {
+		if windows {
+			if matchGlob(splitGlob(foldCase(g)), folded) {
+				return true
+			}
+		} else if matchGlob(splitGlob(g), segments) {
+			return true
+		}
+	}
+	return len(r.Allow) == 0
+}
+
+// isWindows knows C:\… and C:/… and \\server\share.
+func isWindows(name string) bool {
+	return len(name) >= 3 && name[1] == ':' && (name[2] == '\\' || name[2] == '/') || strings.HasPrefix(name, `\\`)
+}
+
+// foldCase makes letters alike that any file system takes for the same.
+func foldCase(s string) string {
+	return strings.Map(func(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }, s)
+}
+
+func splitGlob(g string) []string { return strings.Split(strings.Trim(g, "/"), "/") }
+
+// matchGlob matches segment by segment; ** stands for any number of them. The
+// row holds, for each length of the path's front, whether the globs so far
+// match it, so that no pattern takes longer than its length times the path's.
+func matchGlob(glob, segments []string) bool {
+	row := make([]bool, len(segments)+1)
+	row[0] = true
+	for _, g := range glob {
+		if g == "**" {
+			for i := 1; i < len(row); i++ {
+				row[i] = row[i] || row[i-1]
+			}
+			continue
+		}
+		for i := len(segments); i > 0; i-- {
+			ok := false
+			if row[i-1] {
+				ok, _ = path.Match(g, segments[i-1])
+			}
+			row[i] = ok
+		}
+		row[0] = false
+	}
+	return row[len(segments)]
+}
+
+// checkGlob says what is wrong with a glob in a policy.
+func checkGlob(g string) error {
+	switch {
+	case len(g) > maxGlob:
+		return fmt.Errorf("the glob %.40q… has more than %d bytes", g, maxGlob)
+	case strings.Contains(g, `\`):
+		return fmt.Errorf("the glob %q has a backslash: write paths of Windows with slashes, as in \"C:/Users/**\"", g)
+	case strings.ContainsAny(g, "{}"):
+		return fmt.Errorf("the glob %q has braces: write one glob for each", g)
+	case !strings.HasPrefix(g, "/") && !isWindows(g) && !strings.HasPrefix(g, "**/"):
+		return fmt.Errorf("the glob %q is not absolute: begin with / or C:/ or **/", g)
+	}
+	for _, s := range splitGlob(g) {
+		if _, err := path.Match(s, ""); err != nil {
+			return fmt.Errorf("the glob %q: %w", g, err)
+		}
+		if s != "**" && strings.Contains(s, "**") {
+			return fmt.Errorf("the glob %q: ** stands alone between slashes", g)
+		}
+		if s == ".." || s == "." || s == "" && strings.Trim(g, "/") != "" {
+			return fmt.Errorf("the glob %q has a part that no path has: %q", g, s)
+		}
+	}
+	return nil
+}

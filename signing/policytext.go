@@ -1,0 +1,115 @@
+package signing
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A PolicySpec is what a new policy begins with.
+type PolicySpec struct {
+	Fleet          ID
+	Name           string
+	Administrators []PrincipalSpec
+	Investigators  []PrincipalSpec
+}
+
+// A PrincipalSpec is a person in it. The weight of 0 is 1; administrators have
+// none.
+type PrincipalSpec struct {
+	Name   string
+	Key    *PublicKey
+	Weight int
+}
+
+// NewPolicyText gives a complete policy, version 1, with comments, for an
+// administrator to read, change and sign.
+func NewPolicyText(s PolicySpec) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, policyHead, quoted(s.Fleet.String()), quoted(s.Name))
+	for _, q := range s.Administrators {
+		fmt.Fprintf(&b, "\n[[administrator]]\nname = %s\n# retired = 2030-01-01T00:00:00Z\n%s", quoted(q.Name), keyText(q.Key))
+	}
+	b.WriteString(policyInvestigators)
+	for _, q := range s.Investigators {
+		fmt.Fprintf(&b, "\n[[investigator]]\nname = %s\nweight = %d\n%s", quoted(q.Name), max(1, q.Weight), keyText(q.Key))
+	}
+	b.WriteString(policyRules)
+	return b.String()
+}
+
+func keyText(k *PublicKey) string {
+	return fmt.Sprintf("# %s, %s\nkey = '''\n%s'''\n", k.Fingerprint(), k.Algorithm(), k.Armor())
+}
+
+// quoted writes a string as TOML has it. What cannot be shown is left out.
+func quoted(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range strings.ToValidUTF8(s, "?") {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case !isLine(string(r), 4):
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+const policyHead = `# The policy of a fleet: who may ask what. Every agent obeys it, and nothing
+# else. Raise version with each change; agents never go back to a lower one.
+format = 1
+fleet = %s
+name = %s
+version = 1
+
+# So many administrators must sign the next version. With two of them or more,
+# let it be 2: then one stolen key changes nothing.
+threshold = 1
+
+# Administrators sign policies and enrolment tokens. With retired, what one
+# signed before that time stays good, and nothing that he signs after it; leave
+# him out, and the agents enrolled with his tokens are members no more.
+`
+
+const policyInvestigators = `
+# Investigators sign plans. The weights of those who sign one plan are added up,
+# and the sum must reach what the rule of every module in the plan asks for.
+`
+
+const policyRules = `
+# The rule of modules that have none of their own.
+[default]
+weight = 1
+
+# Content is what a file or a log says, not what is known about it. A column
+# with content leaves an endpoint only where it is named here, and where the
+# signers weigh content_weight. Globs: * and ? within a part of a path, ** for
+# any number of parts. What deny matches, and all below it, is never looked at;
+# with allow, only what that matches is.
+[module.file]
+weight = 1
+content = []
+content_weight = 2
+allow = []
+deny = []
+follow_links = false
+
+# The most that a plan may ask for, and how many an agent runs at once.
+[ceilings]
+timeout = "10m"
+window = "7d"
+rows = 1000000
+bytes = "1 GiB"
+memory = "256 MiB"
+workers = 4
+concurrent = 4
+
+# Those who are members no more: agents by ID, and all agents of a token.
+[revoked]
+agents = []
+tokens = []
+`

@@ -1,0 +1,241 @@
+package signing
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Verified plan may be looked at further: only Policy.Verify makes one, and
+// the zero value holds nothing.
+type Verified struct {
+	payload *PlanPayload
+	signers []Fingerprint
+	weight  int
+}
+
+// Payload gives the plan, nil for the zero value. It must not be changed.
+func (v Verified) Payload() *PlanPayload { return v.payload }
+
+// Signers lists the primary keys whose signatures counted.
+func (v Verified) Signers() []Fingerprint { return slices.Clone(v.signers) }
+
+// Weight is what the signers weigh together.
+func (v Verified) Weight() int { return v.weight }
+
+// VerifyOptions say what Verify needs to know.
+type VerifyOptions struct {
+	At time.Time // now
+	// Seen says, with an error, that a plan ran already; nil asks nobody.
+	Seen func(ID) error
+}
+
+// Verify decides whether a plan may be looked at, in this order: it can be
+// read, is of a known type and version, of this fleet, within its window, was
+// not seen before, signatures count, and they weigh enough for every module.
+// The first that fails ends it. The error is a Refusal.
+//
+// A signature that does not count is as good as none: it takes nothing from
+// the others.
+func (p *Policy) Verify(e *Envelope, o VerifyOptions) (Verified, error) {
+	plan, err := readPlan(e)
+	if err != nil {
+		return Verified{}, err
+	}
+	if plan.Fleet != p.fleet {
+		return Verified{}, refuse(CodeFleet, "the plan is for fleet %s, and this is fleet %s", plan.Fleet, p.fleet)
+	}
+	if err := p.checkWindow(plan, o.At); err != nil {
+		return Verified{}, err
+	}
+	if o.Seen != nil {
+		if err := o.Seen(plan.ID); err != nil {
+			return Verified{}, refuse(CodeSeen, "plan %s ran here already: %w", plan.ID, err)
+		}
+	}
+	b := ballot{
+		principals: p.investigators, role: fmt.Sprintf("an investigator of policy version %d", p.version), at: o.At,
+		after: plan.Planned.Add(-Leeway), before: plan.Expires,
+	}
+	signers := b.count(e)
+	if len(signers) == 0 {
+		if len(b.faults) == 0 {
+			b.fault("there is no signature")
+		}
+		return Verified{}, refuse(CodeSignature, "nobody's signature of plan %s counts%s", plan.ID, b.why())
+	}
+	v := Verified{payload: plan}
+	for _, s := range signers {
+		v.signers = append(v.signers, s.Key.Fingerprint())
+		v.weight += s.Weight
+	}
+	if err := p.checkWeight(plan, signers, v.weight); err != nil {
+		err.Reason += b.why()
+		return Verified{}, err
+	}
+	return v, nil
+}
+
+func readPlan(e *Envelope) (*PlanPayload, error) {
+	if e.PayloadType != TypePlan {
+		return nil, refuse(CodeType, "no plan but %q", e.PayloadType)
+	}
+	plan, err := DecodePlanPayload(e.Payload)
+	if errors.Is(err, errVersion) {
+		return nil, refuse(CodeType, "%w", err)
+	}
+	if err != nil {
+		return nil, refuse(CodeMalformed, "%w", err)
+	}
+	return plan, nil
+}
+
+// checkWindow gives no leeway at the end: a journal forgets plans from then on.
+func (p *Policy) checkWindow(plan *PlanPayload, at time.Time) error {
+	switch open := plan.Expires.Sub(plan.NotBefore); {
+	case open > p.ceilings.Window:
+		return refuse(CodeWindow, "the plan may run for %s, from %s to %s, and the policy allows %s",
+			open, stamp(plan.NotBefore), stamp(plan.Expires), p.ceilings.Window)
+	case at.Add(Leeway).Before(plan.NotBefore):
+		return refuse(CodeWindow, "the plan may not run before %s, and it is %s", stamp(plan.NotBefore), stamp(at))
+	case !at.Before(plan.Expires):
+		return refuse(CodeWindow, "the plan expired at %s, and it is %s", stamp(plan.Expires), stamp(at))
+	case at.Add(Leeway).Before(plan.Planned):
+		return refuse(CodeWindow, "the plan says that it was made at %s, and it is %s", stamp(plan.Planned), stamp(at))
+	}
+	return nil
+}
+
+// checkWeight names the first module whose rule asks for more, what is missing,
+// and who could give it.
+func (p *Policy) checkWeight(plan *PlanPayload, signers []Principal, weight int) *Refusal {
+	for _, m := range plan.Modules {
+		need, what := p.weightOf(plan, m)
+		if weight >= need {
+			continue
+		}
+		var others []string
+		for _, q := range p.investigators {
+			if _, signed := find(signers, string(q.Key.Fingerprint())); !signed {
+				others = append(others, fmt.Sprintf("%q (%d)", q.Name, q.Weight))
+			}
+		}
+		if len(others) > 8 {
+			others = append(others[:8], fmt.Sprintf("%d more", len(others)-8))
+		}
+		could := "nobody else could sign"
+		if len(others) > 0 {
+			could = "these could sign: " + strings.Join(others, ", ")
+		}
+		return refuse(CodeWeight, "%s needs weight %d and the signatures of %s weigh %d: %d is missing; %s",
+			what, need, names(signers), weight, need-weight, could)
+	}
+	return nil
+}
+
+// weightOf gives the weight that a plan needs for a module, and what for.
+func (p *Policy) weightOf(plan *PlanPayload, module string) (need int, what string) {
+	r := p.Rule(module)
+	need, what = r.Weight, "module "+module
+	if r.Module == "" {
+		what += " (by the default rule)"
+	}
+	for _, c := range plan.Content {
+		if strings.HasPrefix(c, module+".") && r.ContentWeight > need {
+			need, what = r.ContentWeight, "column "+c
+		}
+	}
+	return need, what
+}
+
+// Needs is what a plan takes when it runs: found by whoever runs it, in the
+// compiled plan, and not taken from the payload's word.
+type Needs struct {
+	Modules []string
+	Content []string // "module.column"
+	Timeout time.Duration
+	Rows    int64 // limits of the plan; 0: the agent's own
+	Bytes   int64
+	Memory  int64
+	Workers int64
+	// FollowLinks: it follows symbolic links.
+	FollowLinks bool
+	// Paths: whoever runs it asks PathAllowed before every path. Without that,
+	// modules with rules about paths are refused.
+	Paths bool
+}
+
+// Permit decides whether a verified plan may run: it says truly what it needs,
+// rules allow its columns and paths, and its limits are below the ceilings. The
+// error is a Refusal.
+func (p *Policy) Permit(v Verified, n Needs) error {
+	if v.payload == nil {
+		return refuse(CodeMalformed, "the plan was not verified")
+	}
+	if want := sorted(n.Modules); !slices.Equal(want, v.payload.Modules) {
+		return refuse(CodeMalformed, "the plan looks with modules %v and says %v", want, v.payload.Modules)
+	}
+	if want := sorted(n.Content); !slices.Equal(want, v.payload.Content) {
+		return refuse(CodeMalformed, "the plan returns the content of %v and says %v", want, v.payload.Content)
+	}
+	for _, c := range v.payload.Content {
+		module, column, _ := strings.Cut(c, ".")
+		if !slices.Contains(p.Rule(module).Content, column) {
+			return refuse(CodeContent, "column %s holds content, and no rule of policy version %d lets it leave an endpoint: [module.%s] would need %q in its list content", c, p.version, module, column)
+		}
+	}
+	for _, m := range v.payload.Modules {
+		r := p.Rule(m)
+		switch {
+		case !r.hasPaths():
+		case !n.Paths:
+			return refuse(CodePath, "policy version %d has rules about the paths of module %s, which are not checked here", p.version, m)
+		case n.FollowLinks && !r.FollowLinks:
+			return refuse(CodePath, "the plan follows links, which could lead out of the paths that policy version %d allows to module %s: its rule would need follow_links = true", p.version, m)
+		}
+	}
+	return p.checkLimits(n)
+}
+
+func (p *Policy) checkLimits(n Needs) error {
+	if n.Timeout > p.ceilings.Timeout {
+		return refuse(CodeLimit, "the plan may take %s, and the ceiling of timeout is %s", n.Timeout, p.ceilings.Timeout)
+	}
+	for _, l := range []struct {
+		name      string
+		asked, ok int64
+	}{
+		{"rows", n.Rows, p.ceilings.Rows},
+		{"bytes", n.Bytes, p.ceilings.Bytes},
+		{"memory", n.Memory, p.ceilings.Memory},
+		{"workers", n.Workers, p.ceilings.Workers},
+	} {
+		if l.asked > l.ok {
+			return refuse(CodeLimit, "the plan asks for %d %s, and the ceiling is %d", l.asked, l.name, l.ok)
+		}
+		if l.asked < 0 {
+			return refuse(CodeLimit, "the plan asks for %d %s", l.asked, l.name)
+		}
+	}
+	return nil
+}
+
+// Authenticate says which investigator or administrator of the policy made a
+// signature of msg just now, within Leeway. The error is a Refusal. msg must
+// hold what nobody could have had signed before.
+func (p *Policy) Authenticate(f Fingerprint, msg, sig []byte, at time.Time) (Principal, error) {
+	q, ok := p.Investigator(f)
+	if !ok {
+		q, ok = p.Administrator(f)
+	}
+	if !ok {
+		return Principal{}, refuse(CodeSignature, "key %.80s is nobody's in policy version %d", f, p.version)
+	}
+	b := ballot{at: at, after: at.Add(-Leeway)}
+	if err := b.counts(q, msg, sig); err != nil {
+		return Principal{}, refuse(CodeSignature, "%q: %w", q.Name, err)
+	}
+	return q, nil
+}

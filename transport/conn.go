@@ -1,0 +1,371 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/yamux"
+)
+
+// A Conn is an authenticated connection that carries streams. All its methods
+// may be called by several goroutines.
+type Conn struct {
+	mux    *yamux.Session
+	wire   *wire
+	peer   string
+	server bool
+	slots  chan struct{} // one token for each stream that the peer may open
+	pulse  time.Duration // the silence before a ping; for tests and Dialer
+
+	mu      sync.Mutex
+	closed  bool
+	cause   error // why it ended, where this end knows
+	streams map[*Stream]struct{}
+	timer   *time.Timer    // of the next look at the peer; nil before start
+	work    sync.WaitGroup // goroutines of this package; added to under mu while not closed
+}
+
+// settings are what the ends of a connection decide for themselves.
+type settings struct {
+	server  bool
+	window  int
+	streams int
+	pulse   time.Duration
+	release func() // called once when the connection is closed
+}
+
+// newConn puts the multiplexer on a TLS connection whose handshake is done.
+func newConn(t *tls.Conn, s settings) (*Conn, error) {
+	c := &Conn{
+		wire:    &wire{tls: t, ended: make(chan struct{})},
+		server:  s.server,
+		slots:   make(chan struct{}, or(s.streams, maxStreams)),
+		pulse:   or(s.pulse, keepAlive),
+		streams: make(map[*Stream]struct{}),
+	}
+	state := t.ConnectionState()
+	if len(state.VerifiedChains) > 0 {
+		c.peer = state.PeerCertificates[0].Subject.CommonName
+	}
+	c.wire.note = c.note
+	c.wire.rest = c.rest
+	c.wire.closed = func() {
+		c.mu.Lock()
+		if c.timer != nil {
+			c.timer.Stop()
+		}
+		c.mu.Unlock()
+		if s.release != nil {
+			s.release()
+		}
+	}
+	conf := &yamux.Config{
+		AcceptBacklog:          backlog,
+		KeepAliveInterval:      keepAlive, // checked even where it is off; see look
+		ConnectionWriteTimeout: writeTimeout,
+		MaxStreamWindowSize:    clampWindow(s.window),
+		StreamCloseTimeout:     lingerTimeout,
+		Logger:                 quiet{},
+	}
+	open := yamux.Client
+	if s.server {
+		open = yamux.Server
+	}
+	var err error
+	if c.mux, err = open(c.wire, conf); err != nil {
+		return nil, fmt.Errorf("transport: start the multiplexer: %w", err)
+	}
+	c.mu.Lock()
+	c.timer = time.AfterFunc(c.wait(), c.look)
+	c.mu.Unlock()
+	if c.mux.IsClosed() {
+		c.timer.Stop()
+	}
+	return c, nil
+}
+
+// Open opens a stream of a kind, 1 to 32 bytes. It waits while the peer has
+// not yet accepted 32 earlier ones.
+func (c *Conn) Open(ctx context.Context, kind string) (*Stream, error) {
+	if kind == "" || len(kind) > maxKind {
+		return nil, fmt.Errorf("transport: a stream's kind has 1 to %d bytes, not %d", maxKind, len(kind))
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !c.begin() {
+		return nil, c.gone()
+	}
+	type opened struct {
+		s   *yamux.Stream
+		err error
+	}
+	// The multiplexer's open heeds no context: a goroutine waits for it, and
+	// closes what came too late. It ends with the connection at the latest.
+	ch := make(chan opened)
+	go func() {
+		defer c.work.Done()
+		s, err := c.mux.OpenStream()
+		select {
+		case ch <- opened{s, err}:
+		case <-ctx.Done():
+			if err == nil {
+				s.Close()
+			}
+		}
+	}()
+	select {
+	case o := <-ch:
+		if o.err != nil {
+			return nil, c.why("open a stream", o.err)
+		}
+		s := c.track(o.s, kind, false)
+		if err := s.announce(); err != nil {
+			s.Close()
+			return nil, err
+		}
+		return s, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Accept waits for the peer to open a stream. While the peer has as many open
+// as it may, it waits for one of them to be closed. A peer that opens a stream
+// and does not say its kind loses the connection. One goroutine at a time.
+func (c *Conn) Accept(ctx context.Context) (*Stream, error) {
+	select {
+	case c.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-c.mux.CloseChan():
+		return nil, c.gone()
+	}
+	s, err := c.accept(ctx)
+	if err != nil {
+		<-c.slots
+	}
+	return s, err
+}
+
+func (c *Conn) accept(ctx context.Context) (*Stream, error) {
+	ys, err := c.mux.AcceptStreamWithContext(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, c.why("accept a stream", err)
+	}
+	if c.server && c.mux.NumStreams() > c.live()+cap(c.slots)+backlog+1 {
+		// The peer leaves streams half closed, each with what it still sends.
+		c.fail(fmt.Errorf("%w: too many streams left half closed", ErrFlood))
+		return nil, c.gone()
+	}
+	// No deadline of the multiplexer's: its reads overrun theirs while the peer
+	// is inside a frame.
+	timer := time.AfterFunc(kindTimeout, func() {
+		c.fail(fmt.Errorf("%w: a stream without a kind for %v", ErrProtocol, kindTimeout))
+	})
+	defer timer.Stop()
+	stop := context.AfterFunc(ctx, func() { ys.SetReadDeadline(time.Unix(1, 0)) })
+	kind, err := readKind(ys)
+	if !stop() {
+		// The stream is half read: nobody could go on with it.
+		ys.Close()
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		c.fail(fmt.Errorf("%w: a stream without a kind: %w", ErrProtocol, err))
+		return nil, c.gone()
+	}
+	ys.SetReadDeadline(time.Time{})
+	return c.track(ys, kind, true), nil
+}
+
+// readKind reads what a stream begins with.
+func readKind(r io.Reader) (string, error) {
+	var b [1 + maxKind]byte
+	if _, err := io.ReadFull(r, b[:1]); err != nil {
+		return "", midFrame(err)
+	}
+	n := int(b[0])
+	if n < 1 || n > maxKind {
+		return "", fmt.Errorf("a kind of %d bytes", n)
+	}
+	if _, err := io.ReadFull(r, b[1:1+n]); err != nil {
+		return "", midFrame(err)
+	}
+	return string(b[1 : 1+n]), nil
+}
+
+// Peer gives the name in the peer's verified certificate: the agent's ID for an
+// agent, "" for a client without one and for a server.
+func (c *Conn) Peer() string {
+	return c.peer
+}
+
+// Export gives n bytes that only the two ends of this connection know, for a
+// label (RFC 8446, 7.5).
+func (c *Conn) Export(label string, n int) ([]byte, error) {
+	b, err := c.wire.export(label, n)
+	if err != nil {
+		return nil, fmt.Errorf("transport: export keying material: %w", err)
+	}
+	return b, nil
+}
+
+// RemoteAddr gives the address of the peer, or of the proxy in between.
+func (c *Conn) RemoteAddr() net.Addr { return c.wire.remote() }
+
+// Done is closed when the connection has ended, whoever ended it.
+func (c *Conn) Done() <-chan struct{} { return c.mux.CloseChan() }
+
+// Err says why the connection has ended; it wraps ErrClosed. It is nil before.
+func (c *Conn) Err() error {
+	if !c.mux.IsClosed() {
+		return nil
+	}
+	return c.gone()
+}
+
+// Close ends the connection and all its streams. What was written and not
+// flushed is lost: close the streams first. It takes seconds at most, whatever
+// the peer does, and leaves no goroutine behind.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.mux.Close()
+	c.work.Wait()
+	return nil
+}
+
+// fail ends the connection for a reason. It waits for no goroutine of ours.
+func (c *Conn) fail(why error) {
+	c.mu.Lock()
+	if c.cause == nil {
+		c.cause = why
+	}
+	c.mu.Unlock()
+	c.wire.abrupt.Store(true)
+	c.mux.Close()
+}
+
+// note keeps why the wire broke, unless this end broke it. The end of the wire
+// must not pass for the end of a stream, nor its deadlines for a stream's.
+func (c *Conn) note(err error) {
+	switch {
+	case errors.Is(err, io.EOF):
+		err = errors.New("the peer closed the connection")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = fmt.Errorf("%w: %v", ErrDead, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed && c.cause == nil {
+		c.cause = err
+	}
+}
+
+// gone gives the error of a connection that has ended.
+func (c *Conn) gone() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause != nil {
+		return fmt.Errorf("%w: %w", ErrClosed, c.cause)
+	}
+	return ErrClosed
+}
+
+// why gives the error of an operation, in this package's terms.
+func (c *Conn) why(what string, err error) error {
+	if c.mux.IsClosed() || errors.Is(err, yamux.ErrSessionShutdown) {
+		return c.gone()
+	}
+	return fmt.Errorf("transport: %s: %w", what, err)
+}
+
+// begin enters a goroutine that Close waits for, unless it is too late.
+func (c *Conn) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.work.Add(1)
+	return true
+}
+
+func (c *Conn) track(ys *yamux.Stream, kind string, accepted bool) *Stream {
+	s := &Stream{conn: c, mux: ys, kind: kind, accepted: accepted}
+	c.mu.Lock()
+	c.streams[s] = struct{}{}
+	c.mu.Unlock()
+	return s
+}
+
+func (c *Conn) forget(s *Stream) {
+	c.mu.Lock()
+	delete(c.streams, s)
+	c.mu.Unlock()
+	if s.accepted {
+		<-c.slots
+	}
+}
+
+// live counts the streams that this end has not closed.
+func (c *Conn) live() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.streams)
+}
+
+// wait gives the time to the next look: about the pulse, and never the same for
+// two connections, so that a fleet's pings do not come at once.
+func (c *Conn) wait() time.Duration {
+	return c.pulse - c.pulse/8 + rand.N(c.pulse/4+1)
+}
+
+// rest gives back what idle streams need no more. Only the multiplexer's
+// receiver may call it, between two frames: inside one it holds a stream's lock.
+func (c *Conn) rest() {
+	c.mu.Lock()
+	streams := slices.Collect(maps.Keys(c.streams))
+	c.mu.Unlock()
+	for _, s := range streams {
+		s.rest()
+	}
+}
+
+// look runs now and then on a timer, which costs an idle connection less than
+// a goroutine: it has the receiver give back what streams no longer need, and
+// when nothing came since the last look, asks the peer whether it lives. Either end's pings
+// are heard by the other, so one of them mostly suffices.
+func (c *Conn) look() {
+	if !c.begin() {
+		return
+	}
+	defer c.work.Done()
+	c.wire.tired.Store(true)
+	if !c.wire.heard.Swap(false) {
+		_, err := c.mux.Ping()
+		if err != nil && !c.mux.IsClosed() && !c.wire.heard.Load() {
+			c.fail(fmt.Errorf("%w: nothing came for %v", ErrDead, c.pulse+writeTimeout))
+		}
+	}
+	c.mu.Lock()
+	if !c.closed && !c.mux.IsClosed() {
+		c.timer.Reset(c.wait())
+	}
+	c.mu.Unlock()
+}

@@ -1,0 +1,98 @@
+package message_test
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+func TestChunk(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var c message.Chunk
+		copy(c.Agent[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "agent"))
+		copy(c.Plan[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "plan"))
+		c.Seq, c.Final = rapid.Uint32().Draw(rt, "seq"), rapid.Bool().Draw(rt, "final")
+		c.Data = rapid.SliceOf(rapid.Byte()).Draw(rt, "data")
+		wire := c.Append([]byte("before"))
+		got, err := message.DecodeChunk(wire[len("before"):])
+		if err != nil || got.Agent != c.Agent || got.Plan != c.Plan || got.Seq != c.Seq || got.Final != c.Final || !bytes.Equal(got.Data, c.Data) {
+			rt.Fatalf("%+v, %v, want %+v", got, err, c)
+		}
+	})
+	for name, b := range map[string][]byte{
+		"empty": nil, "short": make([]byte, 36), "long": make([]byte, message.MaxChunk+38),
+		"neither last nor not": append(make([]byte, 36), 2),
+	} {
+		if _, err := message.DecodeChunk(b); !errors.Is(err, message.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestControl(t *testing.T) {
+	plan, err := signingID("000102030405060708090a0b0c0d0e0f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range []any{
+		&message.Hello{Version: 1, Agent: plan, Membership: []byte{1, 2}, Open: []message.Open{{Plan: plan}}},
+		&message.Ack{Plan: plan, Next: 7, Gone: true},
+		&message.Request{Op: message.OpFollow, Plan: plan, Stored: true},
+		&message.Request{Op: message.OpFleet},
+		&message.State{Agent: plan, Reached: true, Chunks: 9},
+		&message.Investigation{Plan: plan, Envelope: []byte("x"), Submitted: time.Unix(1, 0).UTC()},
+	} {
+		got := reflect.New(reflect.TypeOf(body).Elem()).Interface()
+		if err := message.Unmarshal(message.Marshal(body), got); err != nil || !reflect.DeepEqual(got, body) {
+			t.Errorf("%+v, %v\nwant %+v", got, err, body)
+		}
+	}
+	for _, text := range []string{``, `{`, `{} {}`, `[]`, `{"plan":"xyz"}`, `{"plan":"00"}`} {
+		var a message.Ack
+		if err := message.Unmarshal([]byte(text), &a); !errors.Is(err, message.ErrMalformed) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	// What a newer peer adds is passed over.
+	var a message.Ack
+	if err := message.Unmarshal([]byte(`{"next":3,"newer":true}`), &a); err != nil || a.Next != 3 {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+func signingID(hex string) (id message.ID, err error) {
+	err = id.UnmarshalText([]byte(hex))
+	return id, err
+}
+
+// The largest plan fits a frame, and small things have small frames.
+func TestLimits(t *testing.T) {
+	if message.Limit(message.TypePlan) < 64<<20/3*4 {
+		t.Error("a plan of 64 MiB in base64 does not fit")
+	}
+	if message.Limit(message.TypeAck) > 1<<20 {
+		t.Error("an acknowledgement may be larger than it needs")
+	}
+}
+
+func FuzzDecodeChunk(f *testing.F) {
+	f.Add((&message.Chunk{Seq: 1, Final: true, Data: []byte("x")}).Append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := message.DecodeChunk(b)
+		if err != nil {
+			if !errors.Is(err, message.ErrMalformed) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if !bytes.Equal(c.Append(nil), b) {
+			t.Fatal("two encodings of one chunk")
+		}
+	})
+}

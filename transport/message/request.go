@@ -1,0 +1,124 @@
+package message
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+)
+
+// The operations of a Request, and what follows it on the stream. Every stream
+// ends with TypeEnd, or with a TypeFailure.
+const (
+	// OpSubmit: the investigator sends TypeEnvelope; TypeResult Submitted.
+	OpSubmit = "submit"
+	// OpFollow: TypeEnvelope, then TypeAgent for every agent that the plan is
+	// for, TypeState and TypeChunk as they come, TypeCaughtUp once; TypeEnd
+	// when the plan is over, or at once after TypeCaughtUp where Request.Stored.
+	OpFollow = "follow"
+	// OpCancel: the investigator sends TypeCancel; TypeEnd.
+	OpCancel = "cancel"
+	// OpDelete: answers and plan are forgotten; TypeEnd.
+	OpDelete = "delete"
+	// OpList: a TypeItem for each investigation, the latest first.
+	OpList = "list"
+	// OpPending: a TypeItem for each plan that waits for signatures.
+	OpPending = "pending"
+	// OpFleet: a TypeAgent for each agent.
+	OpFleet = "fleet"
+	// OpPolicy: TypePolicy, the one that the relay has.
+	OpPolicy = "policy"
+	// OpPublish: the investigator sends TypePolicy; TypeEnd.
+	OpPublish = "publish"
+)
+
+// A Request is the first frame of a request stream.
+type Request struct {
+	Op     string `json:"op"`
+	Plan   ID     `json:"plan,omitzero"`
+	Stored bool   `json:"stored,omitempty"` // follow: end after what is stored
+}
+
+// Submitted answers a submit.
+type Submitted struct {
+	Plan    ID   `json:"plan"`
+	Online  int  `json:"online"`  // agents of the target that are connected
+	Offline int  `json:"offline"` // agents of the target that are known and not connected
+	Pending bool `json:"pending"` // it waits for further signatures
+}
+
+// An Agent is what a relay says of one. Membership and Facts are signed: whoever
+// reads them verifies them.
+type Agent struct {
+	Agent      ID        `json:"agent"`
+	Membership []byte    `json:"membership"`
+	Facts      []byte    `json:"facts"` // a signing.Statement over plan.Facts
+	Online     bool      `json:"online"`
+	Seen       time.Time `json:"seen"` // when it was last connected
+	Software   string    `json:"software"`
+	Policy     int64     `json:"policy"` // the version of the policy that it obeys
+}
+
+// A State is how far one agent has come with a plan, as the relay sees it.
+type State struct {
+	Agent   ID     `json:"agent"`
+	Reached bool   `json:"reached"` // it said that it has the plan
+	Done    bool   `json:"done"`    // its last chunk is stored
+	Online  bool   `json:"online"`
+	Chunks  uint32 `json:"chunks"` // stored so far
+}
+
+// An Investigation is what a relay says of one. Envelope is signed: whoever
+// reads it verifies it.
+type Investigation struct {
+	Plan      ID        `json:"plan"`
+	Envelope  []byte    `json:"envelope"`
+	Submitted time.Time `json:"submitted"`
+	Expires   time.Time `json:"expires"`
+	Agents    int       `json:"agents"` // that the target names
+	Reached   int       `json:"reached"`
+	Done      int       `json:"done"`
+	Bytes     int64     `json:"bytes"` // of answers, stored
+	Cancelled bool      `json:"cancelled"`
+}
+
+// A Chunk is one sealed piece of an answer.
+type Chunk struct {
+	Agent ID
+	Plan  ID
+	Seq   uint32 // from 0, without gaps
+	Final bool   // the last of the answer
+	Data  []byte // see signing/sealing; it says all of the above again, signed
+}
+
+// chunkHead is the length of what stands before a chunk's data, in bytes.
+const chunkHead = 16 + 16 + 4 + 1
+
+// Append adds the wire form to dst: agent, plan, sequence in big-endian, one
+// byte that is 1 for the last, data.
+func (c *Chunk) Append(dst []byte) []byte {
+	dst = append(dst, c.Agent[:]...)
+	dst = append(dst, c.Plan[:]...)
+	dst = binary.BigEndian.AppendUint32(dst, c.Seq)
+	if c.Final {
+		dst = append(dst, 1)
+	} else {
+		dst = append(dst, 0)
+	}
+	return append(dst, c.Data...)
+}
+
+// DecodeChunk reads the wire form. Data is part of b.
+func DecodeChunk(b []byte) (Chunk, error) {
+	var c Chunk
+	if len(b) < chunkHead || len(b) > chunkHead+MaxChunk {
+		return c, fmt.Errorf("%w: a chunk of %d bytes", ErrMalformed, len(b))
+	}
+	copy(c.Agent[:], b)
+	copy(c.Plan[:], b[16:])
+	c.Seq = binary.BigEndian.Uint32(b[32:])
+	if b[36] > 1 {
+		return c, fmt.Errorf("%w: a chunk that is neither last nor not", ErrMalformed)
+	}
+	c.Final, c.Data = b[36] == 1, b[chunkHead:]
+	return c, nil
+}

@@ -1,0 +1,348 @@
+package transport
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/yamux"
+)
+
+const (
+	// direct is the size from which a body is not copied but written as it is.
+	direct = 32 << 10
+	// maxBuffered is how many bytes of small frames wait for the wire before
+	// who writes more has to wait too.
+	maxBuffered = 64 << 10
+	// smallPiece and largePiece are what goes to the multiplexer at once. It
+	// keeps a buffer of the largest for ever, so that a stream begins small and
+	// goes over to large ones, which fill TLS records with their head, when it
+	// has carried boost bytes.
+	smallPiece = 4 << 10
+	largePiece = 4*recordSize - muxHead
+	boost      = 128 << 10
+)
+
+// A Stream carries frames in both directions. One goroutine at a time may
+// read; any number may write, and everything else is for anyone.
+//
+// WriteFrame returns when the frame is taken, not when it is sent: small frames
+// that come faster than the wire takes them leave together. An error of the
+// wire is the result of the next call.
+type Stream struct {
+	conn     *Conn
+	mux      *yamux.Stream
+	kind     string
+	accepted bool
+
+	head    [frameHead]byte
+	readErr error // for ever: the stream stands inside a frame
+
+	turn sync.Mutex // held by who writes to the multiplexer; before mu
+	sent int        // bytes, under turn
+
+	mu       sync.Mutex
+	buf      []byte // frames that wait
+	spare    []byte // the buffer that was written before
+	flushing bool   // a goroutine writes until nothing waits
+	writing  bool   // someone is inside the multiplexer's Write
+	closed   bool
+	err      error // of writing, for ever
+	deadline time.Time
+	timer    *time.Timer // of deadline while writing
+}
+
+// Kind gives what the stream was opened as.
+func (s *Stream) Kind() string { return s.kind }
+
+// Conn gives the connection that the stream is part of.
+func (s *Stream) Conn() *Conn { return s.conn }
+
+// ReadFrame reads the next frame. limit gives the largest body of a type in
+// bytes; negative refuses the type. A frame over it gives ErrFrame before
+// anything is allocated. io.EOF says that the peer closed the stream between
+// two frames, io.ErrUnexpectedEOF that it did so inside one, ErrClosed that the
+// connection ended or the stream was closed on this side,
+// os.ErrDeadlineExceeded that nothing came until the deadline: after that one
+// it may be called again, unless the frame had begun. The body is the caller's.
+func (s *Stream) ReadFrame(limit func(t byte) int) (t byte, body []byte, err error) {
+	if s.readErr != nil {
+		return 0, nil, s.readErr
+	}
+	n, started, err := readHead(s.mux, &s.head, limit)
+	if err == nil {
+		started = true
+		body, err = readBody(s.mux, n)
+	}
+	if err != nil {
+		err = s.readError(err)
+		if started {
+			s.readErr = err
+		}
+		return 0, nil, err
+	}
+	return s.head[0], body, nil
+}
+
+// readError gives the multiplexer's error in this package's terms. A
+// connection that broke looks like the end of the stream to the multiplexer.
+func (s *Stream) readError(err error) error {
+	if errors.Is(err, ErrFrame) {
+		return err
+	}
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	switch {
+	case s.conn.mux.IsClosed():
+		return s.conn.gone()
+	case closed:
+		return ErrClosed
+	case errors.Is(err, yamux.ErrTimeout):
+		return fmt.Errorf("transport: read a frame: %w", os.ErrDeadlineExceeded)
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	}
+	return fmt.Errorf("transport: read a frame: %w", err)
+}
+
+// WriteFrame writes a frame. The body is not kept. It waits while more than
+// 64 KiB wait for the wire, and for a body of 32 KiB or more until that is
+// written.
+func (s *Stream) WriteFrame(t byte, body []byte) error {
+	if uint64(len(body)) > 1<<32-1 {
+		return fmt.Errorf("%w: %d bytes", ErrFrame, len(body))
+	}
+	if len(body) >= direct {
+		return s.write(t, body)
+	}
+	s.mu.Lock()
+	if err := s.err; err != nil || s.closed {
+		s.mu.Unlock()
+		return cmp.Or(err, ErrClosed)
+	}
+	s.buf = append(appendFrame(s.buf, t, len(body)), body...)
+	full := len(s.buf) >= maxBuffered
+	err := s.flushLater()
+	s.mu.Unlock()
+	if err != nil || !full {
+		return err
+	}
+	return s.Flush()
+}
+
+// Flush waits until everything written so far is with the network, or gives
+// the error that will keep it from there.
+func (s *Stream) Flush() error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	return s.drain(nil)
+}
+
+// SetReadDeadline bounds ReadFrame, the present call and later ones. The zero
+// time is none.
+func (s *Stream) SetReadDeadline(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.mux.SetReadDeadline(t)
+	}
+}
+
+// SetWriteDeadline bounds what waits for the wire. A peer that has not taken
+// it by then loses the whole connection, since a stream that was cut inside a
+// frame is worth nothing and its other end might wait for ever. The zero time
+// is none; the wire itself may still stall for 30 s at most.
+func (s *Stream) SetWriteDeadline(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setDeadline(t)
+}
+
+// Close sends what waits, closes the stream for both directions and gives the
+// first error of writing. A peer that takes nothing for five seconds loses the
+// connection.
+func (s *Stream) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	last := time.Now().Add(closeTimeout)
+	if s.deadline.IsZero() || s.deadline.After(last) {
+		s.setDeadline(last)
+	}
+	s.mu.Unlock()
+
+	s.turn.Lock()
+	err := s.drain(nil)
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = ErrClosed
+	}
+	s.mu.Unlock()
+	s.guarded(func() error { return s.mux.Close() })
+	s.turn.Unlock()
+	s.mux.SetReadDeadline(time.Unix(1, 0))
+	s.conn.forget(s)
+	return err
+}
+
+// announce says the kind, with the first frame if that comes soon.
+func (s *Stream) announce() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buf = append(append(s.buf, byte(len(s.kind))), s.kind...)
+	return s.flushLater()
+}
+
+// flushLater starts the goroutine that writes until nothing waits, where none
+// does so yet. It needs mu.
+func (s *Stream) flushLater() error {
+	if s.flushing {
+		return nil
+	}
+	if !s.conn.begin() {
+		s.err = s.conn.gone()
+		return s.err
+	}
+	s.flushing = true
+	go s.flush()
+	return nil
+}
+
+func (s *Stream) flush() {
+	defer s.conn.work.Done()
+	for {
+		err := s.Flush()
+		s.mu.Lock()
+		if err != nil || len(s.buf) == 0 {
+			s.flushing = false
+			s.buf, s.spare = nil, nil // an idle stream holds no buffers
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+	}
+}
+
+// rest gives back what an idle stream needs no more.
+func (s *Stream) rest() {
+	s.mu.Lock()
+	if !s.flushing && len(s.buf) == 0 {
+		s.buf, s.spare = nil, nil
+	}
+	s.mu.Unlock()
+	s.mux.Shrink()
+}
+
+// write writes what waits, and a frame with a large body behind it.
+func (s *Stream) write(t byte, body []byte) error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if err := s.drain(func(b []byte) []byte { return appendFrame(b, t, len(body)) }); err != nil {
+		return err
+	}
+	return s.put(body)
+}
+
+// drain writes what waits, and what last adds to it. It needs turn.
+func (s *Stream) drain(last func([]byte) []byte) error {
+	s.mu.Lock()
+	if s.err != nil {
+		defer s.mu.Unlock()
+		return s.err
+	}
+	b := s.buf
+	s.buf, s.spare = s.spare[:0], nil
+	s.mu.Unlock()
+	if last != nil {
+		b = last(b)
+	}
+	err := s.put(b)
+	s.mu.Lock()
+	s.spare = b[:0]
+	s.mu.Unlock()
+	return err
+}
+
+// put writes bytes in pieces. It needs turn.
+func (s *Stream) put(b []byte) error {
+	for len(b) > 0 {
+		piece := largePiece
+		if s.sent < boost {
+			piece = smallPiece
+		}
+		n := min(piece, len(b))
+		err := s.guarded(func() error {
+			_, err := s.mux.Write(b[:n])
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		s.sent += n
+		b = b[n:]
+	}
+	return nil
+}
+
+// guarded calls f, which may wait for the peer, under the write deadline, and
+// makes its error the stream's. It needs turn.
+func (s *Stream) guarded(f func() error) error {
+	s.mu.Lock()
+	s.writing = true
+	s.arm()
+	s.mu.Unlock()
+
+	err := f()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writing = false
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	if err == nil {
+		return nil
+	}
+	if s.err == nil {
+		s.err = s.conn.why("write", err)
+	}
+	return s.err
+}
+
+// setDeadline needs mu.
+func (s *Stream) setDeadline(t time.Time) {
+	s.deadline = t
+	s.arm()
+}
+
+// arm sets the timer to the deadline while someone writes. It needs mu.
+func (s *Stream) arm() {
+	switch {
+	case s.deadline.IsZero() || !s.writing:
+		if s.timer != nil {
+			s.timer.Stop()
+		}
+	case s.timer == nil:
+		s.timer = time.AfterFunc(time.Until(s.deadline), s.late)
+	default:
+		s.timer.Reset(time.Until(s.deadline))
+	}
+}
+
+// late ends the connection, unless the write ended or got more time meanwhile.
+func (s *Stream) late() {
+	s.mu.Lock()
+	late := s.writing && !s.deadline.IsZero() && !time.Now().Before(s.deadline)
+	s.mu.Unlock()
+	if late {
+		s.conn.fail(fmt.Errorf("%w: it did not take what stream %q wrote in time", ErrDead, s.kind))
+	}
+}

@@ -1,0 +1,197 @@
+package transport
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestBackoff(t *testing.T) {
+	b := Backoff{Min: time.Second, Max: 20 * time.Second}
+	for _, ceiling := range []time.Duration{1, 2, 4, 8, 16, 20, 20, 20} {
+		seen := map[bool]bool{}
+		for range 64 {
+			c := b
+			d := c.Next()
+			if d < 0 || d > ceiling*time.Second {
+				t.Fatalf("%v, over %v s", d, ceiling)
+			}
+			seen[d > ceiling*time.Second/2] = true
+		}
+		if len(seen) != 2 {
+			t.Fatalf("64 waits under %v s are all in one half", ceiling)
+		}
+		b.Next()
+	}
+	b.Reset()
+	if d := b.Next(); d > time.Second {
+		t.Fatalf("%v after a reset", d)
+	}
+	var zero Backoff
+	for range 100 {
+		if d := zero.Next(); d > 5*time.Minute {
+			t.Fatalf("%v by default", d)
+		}
+	}
+	odd := Backoff{Min: time.Minute, Max: time.Second}
+	if d := odd.Next(); d > time.Minute {
+		t.Fatalf("%v where Min is over Max", d)
+	}
+}
+
+// bubble runs f with a clock of its own. The multiplexer pools timers, and one
+// of a bubble must not meet another clock: two collections empty the pool.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	empty := func() { runtime.GC(); runtime.GC() }
+	empty()
+	synctest.Test(t, f)
+	empty()
+}
+
+// A cutConn swallows what is written once it is cut.
+type cutConn struct {
+	net.Conn
+	cut   *atomic.Bool
+	count *atomic.Int64
+}
+
+func (c cutConn) Write(b []byte) (int, error) {
+	if c.cut.Load() {
+		return len(b), nil
+	}
+	c.count.Add(int64(len(b)))
+	return c.Conn.Write(b)
+}
+
+// piped gives both ends of a connection without a network.
+func piped(t *testing.T, pulse time.Duration) (client, server *Conn, cut *atomic.Bool, sent *atomic.Int64) {
+	cut, sent = new(atomic.Bool), new(atomic.Int64)
+	ca := must(NewCA("test", time.Now()))(t)
+	pair := must(must(ca.ServerCert([]string{"relay"}, time.Now(), 1e4*time.Hour))(t).TLS())(t)
+	o := ListenOptions{Certificate: pair, CA: ca.Certificate()}
+	conf := must(o.serverConfig())(t)
+	conf.Certificates = []tls.Certificate{pair}
+	a, b := net.Pipe()
+	here, there := tls.Client(cutConn{a, cut, sent}, (&Dialer{}).config("relay", must(parsePin(ca.Pin()))(t))), tls.Server(cutConn{b, cut, sent}, conf)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := there.Handshake(); err != nil {
+			t.Error(err)
+		}
+		server, _ = newConn(there, settings{server: true, pulse: pulse})
+	})
+	if err := here.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	client = must(newConn(here, settings{pulse: pulse}))(t)
+	wg.Wait()
+	return client, server, cut, sent
+}
+
+func TestKeepAlive(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const pulse = time.Minute
+		client, server, cut, sent := piped(t, pulse)
+		a, b := streams(t, client, server)
+		before := sent.Load()
+		time.Sleep(24 * time.Hour)
+		if client.Err() != nil || server.Err() != nil {
+			t.Fatalf("a quiet day ends it: %v, %v", client.Err(), server.Err())
+		}
+		if n := sent.Load() - before; n > 24*60*300 || n < 24*60*30 {
+			t.Fatalf("a quiet day costs %d bytes", n)
+		}
+		start := time.Now()
+		cut.Store(true)
+		for _, s := range []*Stream{a, b} {
+			if _, _, err := s.ReadFrame(atMost(1)); !errors.Is(err, ErrClosed) {
+				t.Fatal(err)
+			}
+		}
+		if d := time.Since(start); d > 3*pulse+writeTimeout {
+			t.Fatalf("it took %v", d)
+		}
+		// Whoever finds out hangs up, and the pipe tells the other.
+		if !errors.Is(client.Err(), ErrDead) && !errors.Is(server.Err(), ErrDead) {
+			t.Fatalf("client: %v; server: %v", client.Err(), server.Err())
+		}
+		client.Close()
+		server.Close()
+	})
+}
+
+// A peer that sends a byte now and then is not dead, but a frame must end.
+func TestSlowInsideAFrame(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		client, server, _, _ := piped(t, time.Minute)
+		a, b := streams(t, client, server)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			b.SetReadDeadline(time.Now().Add(time.Second))
+			_, _, err := b.ReadFrame(atMost(1))
+			if err == nil {
+				t.Error("a frame out of nothing")
+			}
+		})
+		time.Sleep(time.Minute)
+		wg.Wait()
+		b.SetReadDeadline(time.Time{})
+		client.wire.tls.SetWriteDeadline(time.Time{})
+		client.wire.tls.Write(muxFrame(muxData, 0, a.mux.StreamID(), 1000))
+		start := time.Now()
+		for server.Err() == nil {
+			client.wire.tls.SetWriteDeadline(time.Time{})
+			client.wire.tls.Write([]byte{7})
+			time.Sleep(time.Second)
+		}
+		if d := time.Since(start); d > frameTimeout+2*time.Second {
+			t.Fatalf("it took %v", d)
+		}
+		wantIs(t, server.Err(), ErrDead)
+		client.Close()
+		server.Close()
+	})
+}
+
+func TestStreamSilentAboutItsKind(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		client, server, _, _ := piped(t, time.Minute)
+		must(client.mux.OpenStream())(t)
+		start := time.Now()
+		_, err := server.Accept(t.Context())
+		wantIs(t, err, ErrProtocol)
+		if d := time.Since(start); d > kindTimeout+hangUpTimeout {
+			t.Fatalf("it took %v", d)
+		}
+		client.Close()
+		server.Close()
+	})
+}
+
+// An idle stream gives its buffers back.
+func TestIdleStreamRests(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		client, server, _, _ := piped(t, time.Minute)
+		a, b := streams(t, client, server)
+		for range 100 {
+			a.WriteFrame(1, make([]byte, direct-1))
+			if _, _, err := b.ReadFrame(atMost(direct)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.WriteFrame(1, make([]byte, direct))
+		b.ReadFrame(atMost(direct))
+		time.Sleep(3 * time.Minute)
+		if a.buf != nil || a.spare != nil {
+			t.Errorf("%d and %d bytes are kept", cap(a.buf), cap(a.spare))
+		}
+		client.Close()
+		server.Close()
+	})
+}

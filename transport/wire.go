@@ -1,0 +1,193 @@
+package transport
+
+import (
+	"crypto/tls"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The multiplexer's frames, as far as a wire must know them: one byte of
+// version, one of type, two of flags, four of stream, four of length.
+const (
+	muxHead    = 12
+	muxData    = 0
+	muxPing    = 2
+	muxSYN     = 1
+	recordSize = 16 << 10 // the largest TLS record's plain text
+)
+
+// A wire is a TLS connection as the multiplexer sees it. It bounds how long a
+// write may stall and how long closing may take, joins the head and the body
+// of a frame into one record, notes that the peer lives, and counts pings.
+type wire struct {
+	tls    *tls.Conn
+	heard  atomic.Bool // something came since it was last asked
+	guard  guard
+	head   [muxHead]byte // of a frame whose body is the next write
+	held   bool
+	join   []byte // head and body; released when a frame is small again
+	once   sync.Once
+	timed  bool   // a read deadline is set: the peer is inside a frame
+	closed func() // told once, when the multiplexer closes the wire
+	note   func(error)
+	rest   func()      // called by the receiver between frames when tired
+	tired  atomic.Bool // it is time to
+
+	abrupt  atomic.Bool   // the peer deserves no goodbye, or cannot hear one
+	ended   chan struct{} // closed by the first Read that fails
+	endOnce sync.Once
+}
+
+// Read is called by the multiplexer's receiver alone. While it reads the body
+// of a frame it holds the stream's lock, which no deadline of a stream can
+// break: a frame that began must end in its time.
+func (w *wire) Read(b []byte) (int, error) {
+	inside := w.guard.inside()
+	if !inside && w.tired.Swap(false) {
+		w.rest()
+	}
+	if inside != w.timed {
+		var until time.Time
+		if inside {
+			until = time.Now().Add(frameTimeout)
+		}
+		if err := w.tls.SetReadDeadline(until); err != nil {
+			return 0, err
+		}
+		w.timed = inside
+	}
+	n, err := w.tls.Read(b)
+	if n > 0 {
+		w.heard.Store(true)
+		if !w.guard.pass(b[:n]) {
+			n, err = 0, fmt.Errorf("%w: pings", ErrFlood)
+		}
+	}
+	if err != nil {
+		w.note(err)
+		w.endOnce.Do(func() { close(w.ended) })
+	}
+	return n, err
+}
+
+// Write is called by the multiplexer's sender alone, with a head and then its
+// body where there is one.
+func (w *wire) Write(b []byte) (int, error) {
+	if !w.held && len(b) == muxHead && b[1] == muxData && binary.BigEndian.Uint32(b[8:]) > 0 {
+		copy(w.head[:], b)
+		w.held = true
+		return len(b), nil
+	}
+	if err := w.tls.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	all := b
+	if w.held {
+		w.held = false
+		w.join = append(append(w.join[:0], w.head[:]...), b...)
+		all = w.join
+	}
+	_, err := w.tls.Write(all)
+	if err != nil {
+		w.abrupt.Store(true)
+	}
+	if cap(w.join) > smallPiece+muxHead && len(b) <= smallPiece/2 {
+		w.join = nil
+	}
+	if err != nil {
+		w.note(err)
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// Close says that nothing more will come, and lets the peer hang up first: a
+// socket closed while bytes arrive resets, and would take from the peer what
+// it has not yet read. A wire that is broken or abrupt is closed at once.
+func (w *wire) Close() error {
+	w.once.Do(w.closed)
+	raw := w.tls.NetConn()
+	if w.abrupt.Load() {
+		return raw.Close()
+	}
+	timer := time.AfterFunc(hangUpTimeout, func() { raw.Close() })
+	defer timer.Stop()
+	raw.SetWriteDeadline(time.Now().Add(hangUpTimeout)) // a write under way ends
+	if half, ok := raw.(interface{ CloseWrite() error }); ok && w.tls.CloseWrite() == nil && half.CloseWrite() == nil {
+		select {
+		case <-w.ended:
+		case <-time.After(hangUpTimeout):
+		}
+	}
+	return raw.Close()
+}
+
+// A guard follows the frames of the multiplexer as they arrive and counts what
+// would cost more to answer than to send.
+type guard struct {
+	head  [muxHead]byte
+	have  int    // bytes of head
+	skip  uint32 // bytes of body still to come
+	pings int
+	since time.Time
+}
+
+// pass takes the next bytes and says whether the peer still behaves.
+func (g *guard) pass(b []byte) bool {
+	for len(b) > 0 {
+		if g.skip > 0 {
+			n := min(int(min(g.skip, maxWindow)), len(b))
+			g.skip -= uint32(n)
+			b = b[n:]
+			continue
+		}
+		n := copy(g.head[g.have:], b)
+		g.have += n
+		b = b[n:]
+		if g.have < muxHead {
+			return true
+		}
+		g.have = 0
+		switch g.head[1] {
+		case muxData:
+			g.skip = binary.BigEndian.Uint32(g.head[8:])
+		case muxPing:
+			if binary.BigEndian.Uint16(g.head[2:])&muxSYN != 0 && !g.ping() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// inside says whether a frame has begun and not ended.
+func (g *guard) inside() bool { return g.skip > 0 || g.have > 0 }
+
+// ping counts one, and says whether it is one too many.
+func (g *guard) ping() bool {
+	now := time.Now()
+	if now.Sub(g.since) > pingSpan {
+		g.since, g.pings = now, 0
+	}
+	g.pings++
+	return g.pings <= maxPings
+}
+
+// quiet is the multiplexer's log: what it would say comes back as errors too.
+type quiet struct{}
+
+func (quiet) Print(...any)          {}
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}
+
+// export gives keying material of a connection (RFC 8446, 7.5).
+func (w *wire) export(label string, n int) ([]byte, error) {
+	state := w.tls.ConnectionState()
+	return state.ExportKeyingMaterial(label, nil, n)
+}
+
+func (w *wire) remote() net.Addr { return w.tls.RemoteAddr() }
