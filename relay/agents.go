@@ -43,6 +43,7 @@ type agent struct {
 	record  agentRecord
 	member  signing.Member
 	facts   plan.Facts // with the administrator's tags
+	factsAt time.Time
 	session *agentSession
 }
 
@@ -70,6 +71,10 @@ func (a *agent) learn(statement []byte) error {
 	if err != nil {
 		return err
 	}
+	if s.At.Before(a.factsAt) {
+		return nil // what it said before comes late
+	}
+	a.factsAt = s.At
 	a.record.Facts, a.facts = statement, facts
 	for tag, text := range a.member.Tags {
 		facts["tags."+tag] = value.NewText(text)
@@ -229,7 +234,9 @@ func (r *Relay) greet(sess *agentSession, hello *message.Hello) {
 	defer r.mu.Unlock()
 	sess.send(message.TypeWelcome, message.Marshal(message.Welcome{Relay: r.cfg.Name, Time: r.now(), Policy: r.policy.Version()}))
 	if hello.Policy < r.policy.Version() {
-		sess.send(message.TypePolicy, r.envelope)
+		for _, text := range r.newer(hello.Policy) {
+			sess.send(message.TypePolicy, text)
+		}
 	}
 	for _, open := range hello.Open {
 		sess.send(message.TypeAck, message.Marshal(r.standing(open.Plan, sess.agent.id)))
@@ -313,6 +320,7 @@ func (s *agentSession) takeReceipt(body []byte) error {
 	if p := s.relay.plans[id]; p != nil {
 		if d := p.agents[s.agent.id]; d != nil && !d.reached {
 			d.reached = true
+			p.record.Reached, p.dirty = append(p.record.Reached, s.agent.id), true
 			p.notify(s.agent.id)
 		}
 	}
@@ -326,7 +334,7 @@ func (s *agentSession) release() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.plans {
-		if d := p.agents[s.agent.id]; d != nil && d.sent && !d.reached && !p.over(r.now()) {
+		if d := p.agents[s.agent.id]; d != nil && d.sent == s && !d.reached && !p.over(r.now()) {
 			return
 		}
 	}
@@ -359,6 +367,16 @@ func (s *agentSession) send(t message.Type, body []byte) {
 	if !s.outbox.push(t, body) {
 		conn := s.conn
 		s.relay.wg.Go(func() { _ = conn.Close() })
+	}
+}
+
+// goodbye tells an agent that the relay goes.
+func (s *agentSession) goodbye() {
+	stream := s.outbox.stream
+	stream.SetWriteDeadline(time.Now().Add(time.Second))
+	fail := message.Failure{Code: message.FailShutdown, Reason: "the relay is going"}
+	if stream.WriteFrame(message.TypeGoodbye, message.Marshal(fail)) == nil {
+		_ = stream.Close()
 	}
 }
 

@@ -34,10 +34,9 @@ func (r *Relay) standing(plan, agent message.ID) message.Ack {
 // acknowledges what the spine has stored.
 type chunkLine struct {
 	session *agentSession
-	stream  *transport.Stream // where acknowledgements go; nil: the agent's outbox
-	waiting chan stored
+	stream  *transport.Stream // where acknowledgements go
+	waiting chan stored       // made with the first chunk: most agents are idle
 	done    sync.WaitGroup
-	begun   bool
 }
 
 // A stored is a chunk that the spine was given.
@@ -48,12 +47,14 @@ type stored struct {
 }
 
 func newChunkLine(s *agentSession, stream *transport.Stream) *chunkLine {
-	return &chunkLine{session: s, stream: stream, waiting: make(chan stored, maxAhead)}
+	return &chunkLine{session: s, stream: stream}
 }
 
 // close waits until everything that was taken is stored or not.
 func (l *chunkLine) close() {
-	close(l.waiting)
+	if l.waiting != nil {
+		close(l.waiting)
+	}
 	l.done.Wait()
 }
 
@@ -94,25 +95,25 @@ func (l *chunkLine) take(ctx context.Context, body []byte) error {
 		}
 		return l.acknowledge(ack)
 	}
+	size := int64(len(c.Data))
+	if err := l.session.relay.inFlight.Acquire(ctx, size); err != nil {
+		return err
+	}
 	msg := nats.NewMsg("answer." + c.Plan.String() + "." + c.Agent.String())
 	msg.Header.Set(jetstream.MsgIDHeader, c.Plan.String()+c.Agent.String()+strconv.FormatUint(uint64(c.Seq), 10))
 	msg.Data = body
 	future, err := l.session.relay.spine.js.PublishMsgAsync(msg)
 	if err != nil {
+		l.session.relay.inFlight.Release(size)
 		return l.acknowledge(l.session.relay.unstored(&c))
 	}
-	if !l.begun {
-		l.begun = true
+	if l.waiting == nil {
+		l.waiting = make(chan stored, maxAhead)
 		l.done.Go(l.settle)
 	}
-	size := int64(len(c.Data))
 	c.Data = nil
-	select {
-	case l.waiting <- stored{c, size, future}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	l.waiting <- stored{c, size, future} // settle takes it, whatever happens
+	return nil
 }
 
 // settle acknowledges chunks as the spine stores them.
@@ -125,16 +126,18 @@ func (l *chunkLine) settle() {
 		case err := <-s.future.Err():
 			r.log.Error("a chunk was not stored", "plan", s.chunk.Plan, "agent", s.chunk.Agent, "why", err)
 			_ = l.acknowledge(r.unstored(&s.chunk))
+			if l.stream.Kind() == message.KindAnswer {
+				// The agent sends it again, over another stream, from what is
+				// acknowledged.
+				fail(l.stream, message.FailStore, "a chunk could not be kept")
+			}
 		}
+		r.inFlight.Release(s.size)
 	}
 }
 
 func (l *chunkLine) acknowledge(a message.Ack) error {
 	body := message.Marshal(a)
-	if l.stream == nil {
-		l.session.send(message.TypeAck, body)
-		return nil
-	}
 	return l.stream.WriteFrame(message.TypeAck, body)
 }
 
@@ -172,7 +175,8 @@ func (r *Relay) store(c *message.Chunk, size int64) message.Ack {
 	if c.Seq == d.next {
 		d.next++
 		d.bytes += size
-		p.bytes += size
+		p.record.Bytes += size
+		p.dirty = true
 		d.final = d.final || c.Final
 		d.ahead = max(d.ahead, d.next)
 		p.notify(c.Agent)
@@ -210,8 +214,6 @@ func (r *Relay) loadAnswers(ctx context.Context, p *investigation) error {
 			p.record.Targeted = append(p.record.Targeted, last.Agent)
 		}
 		d.reached, d.next, d.ahead, d.final = true, last.Seq+1, last.Seq+1, last.Final
-		d.bytes = int64(len(last.Data)) * int64(d.next) // about: it bounds, and bills nobody
-		p.bytes += d.bytes
 	}
 	return nil
 }

@@ -62,16 +62,21 @@ func (r *Relay) mint(ctx context.Context, body []byte) ([]byte, signing.Member, 
 	if err == nil && !signing.Verify(who.Public, kindEnroll, q.CSR, q.Proof) {
 		err = fmt.Errorf("agent %s did not sign the request for its certificate", who.Agent)
 	}
-	known := r.agents[who.Agent] != nil
-	if err == nil && !known {
-		r.uses[who.Token]++
-		r.agents[who.Agent] = &agent{id: who.Agent, member: who, record: agentRecord{Membership: q.Membership, Seen: now}}
-	}
 	r.mu.Unlock()
 	if err != nil {
 		return nil, who, err
 	}
 	cert, err := r.ca.AgentCert(q.CSR, who.Agent.String(), now, agentCertificateFor)
+	if err != nil {
+		return nil, who, err
+	}
+	r.mu.Lock()
+	known := r.agents[who.Agent] != nil
+	if err = r.mayEnroll(&who, now); err == nil && !known {
+		r.uses[who.Token]++
+		r.agents[who.Agent] = &agent{id: who.Agent, member: who, record: agentRecord{Membership: q.Membership, Seen: now}}
+	}
+	r.mu.Unlock()
 	if err != nil {
 		return nil, who, err
 	}

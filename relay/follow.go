@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -59,7 +61,7 @@ func (p *investigation) notifyAll() {
 // follow sends what is stored of an investigation and then what comes. Two
 // goroutines write: one reads chunks from the spine, the other tells how far
 // agents are.
-func (r *Relay) follow(ctx context.Context, s *transport.Stream, q message.Request) *message.Failure {
+func (r *Relay) follow(ctx context.Context, s *transport.Stream, q message.Request, who signing.Principal) *message.Failure {
 	w := &watcher{moved: map[message.ID]struct{}{}, bell: make(chan struct{}, 1)}
 	r.mu.Lock()
 	p := r.plans[q.Plan]
@@ -82,18 +84,23 @@ func (r *Relay) follow(ctx context.Context, s *transport.Stream, q message.Reque
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	f := &follower{relay: r, plan: p, stream: s, watcher: w, known: map[message.ID]bool{}}
-	if err := f.tell(); err != nil {
-		return nil
-	}
+	s.SetReadDeadline(time.Time{})
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		// An investigator says nothing more: this ends when he hangs up.
+		_, _, _ = s.ReadFrame(func(byte) int { return -1 })
+		cancel()
+	})
+	defer listening.Wait()
+	defer s.SetReadDeadline(time.Unix(1, 0))
+	f := &follower{who: who, relay: r, plan: p, stream: s, watcher: w, known: map[message.ID]bool{}, sent: make(chan struct{})}
 	var chunks sync.WaitGroup
-	caughtUp := make(chan struct{})
 	var failed error
 	chunks.Go(func() {
 		defer cancel()
-		failed = f.chunks(ctx, q.Stored, caughtUp)
+		failed = f.chunks(ctx, q.Stored)
 	})
-	f.states(ctx, caughtUp, q.Stored)
+	f.states(ctx, q.Stored)
 	cancel()
 	_ = s.Flush()
 	chunks.Wait()
@@ -105,21 +112,45 @@ func (r *Relay) follow(ctx context.Context, s *transport.Stream, q message.Reque
 
 // A follower is one follow request.
 type follower struct {
+	who     signing.Principal
 	relay   *Relay
 	plan    *investigation
 	stream  *transport.Stream
 	watcher *watcher
-	known   map[message.ID]bool // agents that were described
+	sent    chan struct{} // closed when everything that was stored has been sent
+	passed  atomic.Uint64 // chunks that were sent
+
+	mu    sync.Mutex          // held while an agent is described, so that its chunks come after
+	known map[message.ID]bool // agents that were described
 }
+
+// namesWait is how long naming all agents waits for each of them, and at most:
+// who answers first is named with his answer, and nobody reads a thousand
+// names before the first row.
+const (
+	namesWait    = 200 * time.Microsecond
+	maxNamesWait = 200 * time.Millisecond
+)
 
 // states tells how far agents are, until the plan is over and all that was
 // stored has been sent.
-func (f *follower) states(ctx context.Context, caughtUp <-chan struct{}, stored bool) {
-	up := false
+func (f *follower) states(ctx context.Context, stored bool) {
+	f.relay.mu.Lock()
+	wait := min(maxNamesWait, time.Duration(len(f.plan.agents))*namesWait)
+	f.relay.mu.Unlock()
+	names := time.NewTimer(wait)
+	defer names.Stop()
+	named, up := names.C, false
+	sent := f.sent
+	bell := (<-chan struct{})(nil) // not before the names
 	for {
 		f.relay.mu.Lock()
-		over := f.plan.over(f.relay.now())
+		over := f.plan.closed(f.relay.now(), f.relay.policy.Ceilings().Timeout) && (f.plan.gone || f.passed.Load() >= f.plan.stored())
+		welcome := f.relay.names(f.who)
 		f.relay.mu.Unlock()
+		if !welcome {
+			return
+		}
 		if up && (over || stored) {
 			_ = f.tell()
 			return
@@ -127,48 +158,69 @@ func (f *follower) states(ctx context.Context, caughtUp <-chan struct{}, stored 
 		select {
 		case <-ctx.Done():
 			return
-		case <-caughtUp:
-			up, caughtUp = true, nil
-		case <-f.watcher.bell:
+		case <-named:
+			named, bell = nil, f.watcher.bell
 			if f.tell() != nil {
+				return
+			}
+		case <-sent:
+			sent = nil
+		case <-bell:
+			if f.tell() != nil {
+				return
+			}
+		}
+		if named == nil && sent == nil && !up {
+			up = true
+			if f.tell() != nil || f.stream.WriteFrame(message.TypeCaughtUp, nil) != nil {
 				return
 			}
 		}
 	}
 }
 
+// describe names an agent that has not been named yet.
+func (f *follower) describe(id message.ID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.known[id] {
+		return nil
+	}
+	f.relay.mu.Lock()
+	a := f.relay.agents[id]
+	var described message.Agent
+	if a != nil {
+		described = a.described()
+	}
+	f.relay.mu.Unlock()
+	if a == nil {
+		return nil
+	}
+	f.known[id] = true
+	return f.stream.WriteFrame(message.TypeAgent, message.Marshal(described))
+}
+
 // tell sends the agents that moved, each described when it is first named.
 func (f *follower) tell() error {
-	type news struct {
-		agent *message.Agent
-		state message.State
-	}
-	var all []news
+	var all []message.State
 	f.relay.mu.Lock()
 	for id := range f.watcher.take() {
 		d := f.plan.agents[id]
 		if d == nil {
 			continue
 		}
-		n := news{state: message.State{Agent: id, Reached: d.reached, Done: d.final, Chunks: d.next}}
+		state := message.State{Agent: id, Reached: d.reached, Done: d.final, Chunks: d.next}
 		if a := f.relay.agents[id]; a != nil {
-			n.state.Online = a.session != nil
-			if !f.known[id] {
-				f.known[id] = true
-				described := a.described()
-				n.agent = &described
-			}
+			state.Online = a.session != nil
 		}
-		all = append(all, n)
+		all = append(all, state)
 	}
 	f.relay.mu.Unlock()
-	for _, n := range all {
-		if n.agent != nil {
-			if err := f.stream.WriteFrame(message.TypeAgent, message.Marshal(n.agent)); err != nil {
-				return err
-			}
+	for _, state := range all {
+		if err := f.describe(state.Agent); err != nil {
+			return err
 		}
-		if err := f.stream.WriteFrame(message.TypeState, message.Marshal(n.state)); err != nil {
+		if err := f.stream.WriteFrame(message.TypeState, message.Marshal(state)); err != nil {
 			return err
 		}
 	}
@@ -177,7 +229,7 @@ func (f *follower) tell() error {
 
 // chunks sends every chunk of the plan, those that are stored first. It reads
 // no faster than the investigator takes them.
-func (f *follower) chunks(ctx context.Context, stored bool, caughtUp chan struct{}) error {
+func (f *follower) chunks(ctx context.Context, stored bool) error {
 	consumer, err := f.relay.spine.answers.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{"answer." + f.plan.id.String() + ".*"},
 	})
@@ -189,17 +241,13 @@ func (f *follower) chunks(ctx context.Context, stored bool, caughtUp chan struct
 		return err
 	}
 	left := info.NumPending
-	up := func() error {
-		err := f.stream.WriteFrame(message.TypeCaughtUp, nil)
-		close(caughtUp)
-		return err
-	}
 	if left == 0 {
-		if err := up(); err != nil || stored {
-			return err
+		if close(f.sent); stored {
+			<-ctx.Done()
+			return nil
 		}
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxBytes(4<<20), jetstream.PullExpiry(30*time.Second))
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(readAhead), jetstream.PullExpiry(30*time.Second))
 	if err != nil {
 		return err
 	}
@@ -220,13 +268,18 @@ func (f *follower) chunks(ctx context.Context, stored bool, caughtUp chan struct
 		}
 		if left > 0 {
 			if left--; left == 0 {
-				if err := up(); err != nil || stored {
+				if close(f.sent); stored {
+					<-ctx.Done()
 					return nil
 				}
 			}
 		}
 	}
 }
+
+// readAhead is how many chunks are taken from the spine before the investigator
+// has taken them.
+const readAhead = 32
 
 // An inOrder brings one agent's chunks into their order.
 type inOrder struct {
@@ -257,11 +310,17 @@ func (f *follower) pass(line map[message.ID]*inOrder, body []byte) error {
 		}
 		return nil
 	}
+	if err := f.describe(c.Agent); err != nil {
+		return err
+	}
 	for body != nil {
 		if err := f.stream.WriteFrame(message.TypeChunk, body); err != nil {
 			return err
 		}
 		o.next++
+		if f.passed.Add(1); c.Final {
+			f.watcher.ring(c.Agent) // the plan may be over with it
+		}
 		body = o.held[o.next]
 		delete(o.held, o.next)
 	}

@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -39,6 +38,7 @@ func (r *Relay) serveInvestigator(ctx context.Context, c *transport.Conn, s *tra
 	_ = s.Close()
 	var streams sync.WaitGroup
 	defer streams.Wait()
+	defer c.Close()
 	for {
 		stream, err := c.Accept(ctx)
 		if err != nil {
@@ -95,6 +95,10 @@ func (r *Relay) request(ctx context.Context, s *transport.Stream, who signing.Pr
 	if err != nil {
 		return
 	}
+	if !r.still(who) {
+		fail(s, message.FailDenied, fmt.Sprintf("%q is in the policy no more", who.Name))
+		return
+	}
 	var q message.Request
 	if err := message.Unmarshal(body, &q); err != nil {
 		fail(s, message.FailBad, err.Error())
@@ -105,7 +109,7 @@ func (r *Relay) request(ctx context.Context, s *transport.Stream, who signing.Pr
 	case message.OpSubmit:
 		failure = r.doSubmit(ctx, s)
 	case message.OpFollow:
-		failure = r.follow(ctx, s, q)
+		failure = r.follow(ctx, s, q, who)
 	case message.OpCancel:
 		failure = r.doCancel(ctx, s)
 	case message.OpDelete:
@@ -131,6 +135,20 @@ func (r *Relay) request(ctx context.Context, s *transport.Stream, who signing.Pr
 		return
 	}
 	_ = s.WriteFrame(message.TypeEnd, nil)
+}
+
+// still says whether the policy in force names somebody.
+func (r *Relay) still(who signing.Principal) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.names(who)
+}
+
+// names is still where mu is held.
+func (r *Relay) names(who signing.Principal) bool {
+	_, asks := r.policy.Investigator(who.Key.Fingerprint())
+	_, decides := r.policy.Administrator(who.Key.Fingerprint())
+	return asks || decides
 }
 
 // take reads what follows a request.
@@ -178,12 +196,9 @@ func (r *Relay) doDelete(ctx context.Context, id message.ID, who signing.Princip
 	switch {
 	case p == nil && pending == nil:
 		return &message.Failure{Code: message.FailUnknown, Reason: fmt.Sprintf("there is no investigation %s", id)}
-	case p == nil:
-		r.mu.Lock()
-		delete(r.pending, id)
-		r.mu.Unlock()
-		return nil
-	case !isAdmin && !slices.Contains(p.signers, who.Key.Fingerprint()):
+	case p == nil && !isAdmin && !slices.ContainsFunc(pending.parsed.Signatures, func(s signing.Signature) bool { return s.KeyID == string(who.Key.Fingerprint()) }):
+		return &message.Failure{Code: message.FailDenied, Reason: fmt.Sprintf("plan %s is that of others: who signed it and administrators delete it", id)}
+	case p != nil && !isAdmin && !slices.Contains(p.signers, who.Key.Fingerprint()):
 		return &message.Failure{Code: message.FailDenied, Reason: fmt.Sprintf("investigation %s is that of others: its signers and administrators delete it", id)}
 	}
 	if err := r.delete(ctx, id); err != nil {
@@ -199,7 +214,7 @@ func (r *Relay) list(s *transport.Stream) *message.Failure {
 	for _, p := range r.plans {
 		i := message.Investigation{
 			Plan: p.id, Envelope: p.envelope, Submitted: p.record.Submitted, Expires: p.payload.Expires,
-			Agents: len(p.agents), Bytes: p.bytes, Cancelled: p.record.Cancelled,
+			Agents: len(p.agents), Bytes: p.record.Bytes, Cancelled: !p.record.Cancelled.IsZero(),
 		}
 		for _, d := range p.agents {
 			if d.reached {
@@ -268,10 +283,15 @@ func (r *Relay) publish(ctx context.Context, s *transport.Stream) *message.Failu
 	if err != nil {
 		return &message.Failure{Code: message.FailDenied, Reason: err.Error()}
 	}
-	if err := r.spine.put(ctx, r.spine.state, keyPolicy, text); err != nil {
-		return &message.Failure{Code: message.FailStore, Reason: err.Error()}
+	if next == r.policy {
+		return nil
 	}
-	r.policy, r.envelope = next, text
+	if err := r.follows(ctx, next, text); err != nil {
+		return storeFailure(err)
+	}
+	for _, p := range r.plans {
+		p.notifyAll() // followers who are in it no more are let go
+	}
 	for id, a := range r.agents {
 		if err := r.admit(a); err != nil {
 			r.log.Info("agent let go", "agent", id, "why", err)
@@ -288,5 +308,3 @@ func (r *Relay) publish(ctx context.Context, s *transport.Stream) *message.Failu
 	}
 	return nil
 }
-
-var errStopped = errors.New("the relay is going")

@@ -1,18 +1,16 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
@@ -24,16 +22,20 @@ import (
 const (
 	maxPlans   = 10_000 // that are kept
 	maxPending = 1_000  // that wait for signatures
-	houseEvery = 10 * time.Second
+	houseEvery = 2 * time.Second
 )
 
 // A planRecord is what the spine keeps of a plan beside its envelope.
 type planRecord struct {
 	Submitted time.Time `json:"submitted"`
-	Cancelled bool      `json:"cancelled"`
+	Pending   bool      `json:"pending,omitempty"` // it waits for signatures
+	Cancelled time.Time `json:"cancelled,omitzero"`
+	Secret    []byte    `json:"secret,omitempty"` // with which it was cancelled
+	Bytes     int64     `json:"bytes"`            // of answers, stored
 	// Targeted are the agents that the plan was for when it was submitted or
 	// when they appeared.
 	Targeted []message.ID `json:"targeted"`
+	Reached  []message.ID `json:"reached"` // those that said that they have it
 }
 
 // An investigation is a plan that was accepted. Relay.mu guards it.
@@ -45,31 +47,65 @@ type investigation struct {
 	compiled *plan.Plan
 	signers  []signing.Fingerprint
 	agents   map[message.ID]*delivery
-	bytes    int64 // of answers, stored
 	watchers map[*watcher]struct{}
 	gone     bool // it was deleted
+	dirty    bool // the record is not as the spine has it
 }
 
 // A delivery is how far one agent has come with one plan.
 type delivery struct {
-	sent    bool // over the present connection
+	sent    *agentSession // over which connection; nil: none
 	reached bool
 	next    uint32 // chunks stored
 	ahead   uint32 // chunks handed to the spine; not below next
-	bytes   int64
+	bytes   int64  // that came since the relay was started
 	final   bool
 }
 
 // A pendingPlan waits for signatures.
 type pendingPlan struct {
 	envelope  []byte
+	parsed    *signing.Envelope
 	submitted time.Time
 	expires   time.Time
 }
 
 // over says whether a plan takes no further agent.
 func (p *investigation) over(now time.Time) bool {
-	return p.gone || p.record.Cancelled || !now.Before(p.payload.Expires)
+	return p.gone || !p.record.Cancelled.IsZero() || !now.Before(p.payload.Expires)
+}
+
+// graceOfCancel is how long the last chunks of agents that were told to stop
+// are waited for.
+const graceOfCancel = 30 * time.Second
+
+// closed says whether nothing more will come: the plan is over, and the agents
+// that had begun it have ended or had their time.
+func (p *investigation) closed(now time.Time, timeout time.Duration) bool {
+	if p.gone || !p.over(now) {
+		return p.gone
+	}
+	end := p.payload.Expires.Add(timeout)
+	if c := p.record.Cancelled; !c.IsZero() {
+		end = c.Add(graceOfCancel)
+	}
+	if now.After(end) {
+		return true
+	}
+	for _, d := range p.agents {
+		if d.reached && !d.final {
+			return false
+		}
+	}
+	return true
+}
+
+// stored is how many chunks of all agents are stored.
+func (p *investigation) stored() (n uint64) {
+	for _, d := range p.agents {
+		n += uint64(d.next)
+	}
+	return n
 }
 
 // means says whether a plan is for an agent.
@@ -115,16 +151,15 @@ func (r *Relay) offerAll(a *agent) {
 		switch {
 		case d != nil && d.final:
 		case p.over(now):
-			if d != nil && d.reached && p.record.Cancelled {
-				a.session.send(message.TypeCancel, message.Marshal(message.Cancel{Plan: p.id}))
+			if d != nil && d.reached && p.record.Secret != nil {
+				a.session.send(message.TypeCancel, message.Marshal(message.Cancel{Plan: p.id, Secret: p.record.Secret}))
 			}
 		case d == nil && !r.means(p, a):
 		default:
 			if d == nil {
 				d = p.target(a.id)
-				r.wg.Go(func() { r.keepPlan(context.Background(), p) })
+				p.dirty = true
 			}
-			d.sent = false
 			r.offer(p, d, a)
 		}
 	}
@@ -139,12 +174,13 @@ func (p *investigation) target(id message.ID) *delivery {
 	return d
 }
 
-// offer sends a plan to an agent that is connected.
+// offer sends a plan to an agent that is connected and has not said that it
+// has it, once over each connection.
 func (r *Relay) offer(p *investigation, d *delivery, a *agent) {
-	if a.session == nil || d.sent {
+	if a.session == nil || d.sent == a.session || d.reached {
 		return
 	}
-	d.sent = true
+	d.sent = a.session
 	a.session.send(message.TypePlan, p.envelope)
 }
 
@@ -170,14 +206,14 @@ func (r *Relay) submit(ctx context.Context, envelope []byte) (message.Submitted,
 	p, refusal := r.accept(e, envelope)
 	if refusal != nil {
 		if refusal.Code == message.FailPending {
-			return r.wait(e, envelope, refusal)
+			return r.wait(ctx, e, envelope, refusal)
 		}
 		return message.Submitted{}, refusal
 	}
-	if _, err := r.spine.js.Publish(ctx, "plan."+p.id.String(), envelope); err != nil {
-		return message.Submitted{}, &message.Failure{Code: message.FailStore, Reason: "the plan could not be kept: " + err.Error()}
-	}
 	out := message.Submitted{Plan: p.id}
+	if f := r.keepNew(ctx, p.id, envelope, p.record); f != nil {
+		return out, f
+	}
 	r.mu.Lock()
 	switch {
 	case r.plans[p.id] != nil:
@@ -201,14 +237,20 @@ func (r *Relay) submit(ctx context.Context, envelope []byte) (message.Submitted,
 	}
 	r.mu.Unlock()
 	if err := r.keepPlan(ctx, p); err != nil {
-		return out, &message.Failure{Code: message.FailStore, Reason: "the plan could not be kept: " + err.Error()}
+		return out, storeFailure(err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, d := range p.agents {
-		r.offer(p, d, r.agents[id])
+		if a := r.agents[id]; a != nil {
+			r.offer(p, d, a)
+		}
 	}
 	return out, nil
+}
+
+func storeFailure(err error) *message.Failure {
+	return &message.Failure{Code: message.FailStore, Reason: "it could not be kept: " + err.Error()}
 }
 
 // accept checks a plan that was handed in.
@@ -256,38 +298,48 @@ func failureOf(err error) *message.Failure {
 	return &message.Failure{Code: code, Reason: err.Error()}
 }
 
-// wait keeps a plan that needs further signatures. One with more signatures
-// takes the place of one with fewer.
-func (r *Relay) wait(e *signing.Envelope, envelope []byte, why *message.Failure) (message.Submitted, *message.Failure) {
+// wait keeps a plan that needs further signatures. The same plan with further
+// signatures takes the place of the one with fewer.
+func (r *Relay) wait(ctx context.Context, e *signing.Envelope, envelope []byte, why *message.Failure) (message.Submitted, *message.Failure) {
 	payload, err := signing.DecodePlanPayload(e.Payload)
 	if err != nil {
 		return message.Submitted{}, &message.Failure{Code: message.FailBad, Reason: err.Error()}
 	}
+	p := &pendingPlan{envelope: envelope, parsed: e, submitted: r.now(), expires: payload.Expires}
+	r.mu.Lock()
+	old, n := r.pending[payload.ID], len(r.pending)
+	for _, s := range e.Signatures {
+		if _, ok := r.policy.Investigator(signing.Fingerprint(s.KeyID)); !ok {
+			r.mu.Unlock()
+			return message.Submitted{}, &message.Failure{Code: message.FailDenied, Reason: fmt.Sprintf("key %s, which signed it, is no investigator's", s.KeyID)}
+		}
+	}
+	r.mu.Unlock()
+	switch {
+	case old == nil && n >= maxPending:
+		return message.Submitted{}, &message.Failure{Code: message.FailLimit, Reason: fmt.Sprintf("%d plans wait for signatures already", maxPending)}
+	case old != nil && !bytes.Equal(old.parsed.Payload, e.Payload):
+		return message.Submitted{}, &message.Failure{Code: message.FailExists, Reason: fmt.Sprintf("another plan waits under the name %s", payload.ID)}
+	case old != nil && !adds(old.parsed, e):
+		return message.Submitted{}, why
+	}
+	if f := r.keepNew(ctx, payload.ID, envelope, planRecord{Submitted: p.submitted, Pending: true}); f != nil {
+		return message.Submitted{}, f
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if old := r.pending[payload.ID]; old != nil {
-		if o, err := signing.ParseEnvelope(old.envelope); err == nil && len(o.Signatures) >= len(e.Signatures) {
-			return message.Submitted{}, why
-		}
-	} else if len(r.pending) >= maxPending {
-		return message.Submitted{}, &message.Failure{Code: message.FailLimit, Reason: fmt.Sprintf("%d plans wait for signatures already", maxPending)}
-	}
-	r.pending[payload.ID] = &pendingPlan{envelope: envelope, submitted: r.now(), expires: payload.Expires}
+	r.pending[payload.ID] = p
 	return message.Submitted{Plan: payload.ID, Pending: true}, nil
 }
 
-func (r *Relay) keepPlan(ctx context.Context, p *investigation) error {
-	r.mu.Lock()
-	text, err := json.Marshal(p.record)
-	r.mu.Unlock()
-	if err != nil {
-		return err
+// adds says whether an envelope has all signatures of another, and more.
+func adds(old, e *signing.Envelope) bool {
+	for _, s := range old.Signatures {
+		if !slices.ContainsFunc(e.Signatures, func(x signing.Signature) bool { return bytes.Equal(x.Sig, s.Sig) }) {
+			return false
+		}
 	}
-	if err := r.spine.put(ctx, r.spine.plans, p.id.String(), text); err != nil {
-		r.log.Error("a plan was not kept", "plan", p.id, "why", err)
-		return err
-	}
-	return nil
+	return len(e.Signatures) > len(old.Signatures)
 }
 
 // cancel ends a plan for whoever knows its secret.
@@ -303,7 +355,9 @@ func (r *Relay) cancel(ctx context.Context, c message.Cancel) *message.Failure {
 		r.mu.Unlock()
 		return &message.Failure{Code: message.FailDenied, Reason: "the secret does not cancel this plan"}
 	}
-	p.record.Cancelled = true
+	if p.record.Cancelled.IsZero() {
+		p.record.Cancelled, p.record.Secret = r.now(), c.Secret
+	}
 	body := message.Marshal(c)
 	for id, d := range p.agents {
 		if a := r.agents[id]; !d.final && a != nil && a.session != nil {
@@ -316,129 +370,4 @@ func (r *Relay) cancel(ctx context.Context, c message.Cancel) *message.Failure {
 		return &message.Failure{Code: message.FailStore, Reason: err.Error()}
 	}
 	return nil
-}
-
-// delete forgets a plan and its answers.
-func (r *Relay) delete(ctx context.Context, id message.ID) error {
-	r.mu.Lock()
-	if p := r.plans[id]; p != nil {
-		p.gone = true
-		delete(r.plans, id)
-		for agent, d := range p.agents {
-			if a := r.agents[agent]; !d.final && a != nil && a.session != nil {
-				a.session.send(message.TypeAck, message.Marshal(message.Ack{Plan: id, Gone: true}))
-			}
-		}
-		p.notifyAll()
-	}
-	r.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, spineTimeout)
-	defer cancel()
-	var errs []error
-	errs = append(errs, r.spine.plans.Purge(ctx, id.String()))
-	errs = append(errs, r.spine.answers.Purge(ctx, jetstream.WithPurgeSubject("answer."+id.String()+".*")))
-	envelopes, err := r.spine.js.Stream(ctx, streamPlans)
-	if err == nil {
-		err = envelopes.Purge(ctx, jetstream.WithPurgeSubject("plan."+id.String()))
-	}
-	return errors.Join(append(errs, err)...)
-}
-
-// loadPlans reads the plans back, and how far each agent came.
-func (r *Relay) loadPlans(ctx context.Context) error {
-	stream, err := r.spine.js.Stream(ctx, streamPlans)
-	if err != nil {
-		return fmt.Errorf("relay: plans: %w", err)
-	}
-	return r.spine.each(ctx, r.spine.plans, func(key string, text []byte) error {
-		msg, err := stream.GetLastMsgForSubject(ctx, "plan."+key)
-		if err != nil {
-			return fmt.Errorf("plan %s: %w", key, err)
-		}
-		p, err := restored(msg.Data)
-		if err != nil {
-			return fmt.Errorf("plan %s: %w", key, err)
-		}
-		if err := json.Unmarshal(text, &p.record); err != nil {
-			return fmt.Errorf("plan %s: %w", key, err)
-		}
-		for _, id := range p.record.Targeted {
-			p.agents[id] = &delivery{}
-		}
-		r.plans[p.id] = p
-		return r.loadAnswers(ctx, p)
-	})
-}
-
-// restored makes a plan from an envelope that was verified when it came.
-func restored(envelope []byte) (*investigation, error) {
-	e, err := signing.ParseEnvelope(envelope)
-	if err != nil {
-		return nil, err
-	}
-	payload, err := signing.DecodePlanPayload(e.Payload)
-	if err != nil {
-		return nil, err
-	}
-	compiled, err := plan.Decode(payload.Compiled)
-	if err != nil {
-		return nil, err
-	}
-	p := &investigation{
-		id: payload.ID, envelope: envelope, payload: payload, compiled: compiled,
-		agents: map[message.ID]*delivery{}, watchers: map[*watcher]struct{}{},
-	}
-	for _, s := range e.Signatures {
-		p.signers = append(p.signers, signing.Fingerprint(s.KeyID))
-	}
-	return p, nil
-}
-
-// keepHouse forgets what is too old, or too much.
-func (r *Relay) keepHouse(ctx context.Context) {
-	t := time.NewTicker(houseEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
-		for _, id := range r.stale() {
-			if err := r.delete(ctx, id); err != nil && ctx.Err() == nil {
-				r.log.Error("an old investigation was not deleted", "plan", id, "why", err)
-			}
-		}
-	}
-}
-
-// stale finds what is to be forgotten, and tells who watches a plan that is
-// over.
-func (r *Relay) stale() []message.ID {
-	now := r.now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var all []*investigation
-	var total int64
-	for _, p := range r.plans {
-		all = append(all, p)
-		if total += p.bytes; p.over(now) {
-			p.notifyAll()
-		}
-	}
-	for id, p := range r.pending {
-		if !now.Before(p.expires) {
-			delete(r.pending, id)
-		}
-	}
-	slices.SortFunc(all, func(a, b *investigation) int { return a.record.Submitted.Compare(b.record.Submitted) })
-	var out []message.ID
-	for _, p := range all {
-		old := now.After(p.payload.Expires.Add(r.cfg.keepFor))
-		if old || total > r.cfg.KeepSize {
-			out = append(out, p.id)
-			total -= p.bytes
-		}
-	}
-	return out
 }

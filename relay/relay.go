@@ -21,11 +21,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport"
@@ -48,10 +53,13 @@ type Relay struct {
 	spine    *spine
 	listener *transport.Listener
 	wg       sync.WaitGroup
+	keeping  sync.Mutex          // held while a plan's record is written; before mu
+	inFlight *semaphore.Weighted // bytes of chunks that the spine was given
 
 	mu       sync.Mutex
 	policy   *signing.Policy
-	envelope []byte // of the policy
+	envelope []byte   // of the policy
+	earlier  [][]byte // envelopes of the policies up to it, the oldest first
 	agents   map[message.ID]*agent
 	plans    map[message.ID]*investigation
 	pending  map[message.ID]*pendingPlan
@@ -70,6 +78,7 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 		cfg: cfg, log: o.Logger, now: o.Now,
 		agents: map[message.ID]*agent{}, plans: map[message.ID]*investigation{}, pending: map[message.ID]*pendingPlan{},
 		conns: map[*transport.Conn]struct{}{}, uses: map[signing.ID]int{},
+		inFlight: semaphore.NewWeighted(maxInFlight),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -99,6 +108,9 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 	return r, nil
 }
 
+// maxInFlight bounds the bytes of chunks that wait for the disk, of all agents.
+const maxInFlight = 128 << 20
+
 // Addr gives the address that the relay listens on.
 func (r *Relay) Addr() net.Addr { return r.listener.Addr() }
 
@@ -119,9 +131,11 @@ func (r *Relay) Serve(ctx context.Context) error {
 		}
 		r.wg.Go(func() { r.serve(ctx, c) })
 	}
-	if ctx.Err() != nil {
+	r.mu.Lock()
+	if ctx.Err() != nil || r.closing {
 		err = nil
 	}
+	r.mu.Unlock()
 	cancel()
 	return errors.Join(err, r.Close())
 }
@@ -138,14 +152,25 @@ func (r *Relay) Close() error {
 	for c := range r.conns {
 		open = append(open, c)
 	}
+	var sessions []*agentSession
+	for _, a := range r.agents {
+		if a.session != nil {
+			sessions = append(sessions, a.session)
+		}
+	}
 	r.mu.Unlock()
 	err := r.listener.Close()
 	var ending sync.WaitGroup
+	for _, s := range sessions {
+		ending.Go(s.goodbye)
+	}
+	ending.Wait()
 	for _, c := range open {
 		ending.Go(func() { _ = c.Close() })
 	}
 	ending.Wait()
 	r.wg.Wait()
+	r.keepDirty(context.Background())
 	r.spine.close()
 	return err
 }
@@ -217,6 +242,9 @@ func (r *Relay) load(ctx context.Context) error {
 	return r.loadPlans(ctx)
 }
 
+// keyPolicy is the key of the policy in force, and with a dot and its version
+// that of each policy that ever was: agents that missed some take them in
+// order.
 const keyPolicy = "policy"
 
 // loadPolicy takes the policy of the spine, or at the first start that of the
@@ -225,20 +253,66 @@ func (r *Relay) loadPolicy(ctx context.Context) error {
 	text, err := r.spine.get(ctx, r.spine.state, keyPolicy)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		text, err = r.cfg.firstPolicy()
-		if err == nil {
-			err = r.spine.put(ctx, r.spine.state, keyPolicy, text)
-		}
 	}
 	if err != nil {
 		return fmt.Errorf("relay: the policy: %w", err)
 	}
 	e, err := signing.ParseEnvelope(text)
-	if err == nil {
-		r.policy, err = firstPolicy(e)
-	}
 	if err != nil {
 		return fmt.Errorf("relay: the policy: %w", err)
 	}
-	r.envelope = text
+	p, err := signing.ParsePolicy(e.Payload)
+	if err != nil {
+		return fmt.Errorf("relay: the policy: %w", err)
+	}
+	earlier := map[int64][]byte{}
+	err = r.spine.each(ctx, r.spine.state, func(key string, text []byte) error {
+		version, ok := strings.CutPrefix(key, keyPolicy+".")
+		if n, err := strconv.ParseInt(version, 10, 64); ok && err == nil {
+			earlier[n] = text
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range slices.Sorted(maps.Keys(earlier)) {
+		r.earlier = append(r.earlier, earlier[n])
+	}
+	if len(earlier) == 0 {
+		return r.follows(ctx, p, text)
+	}
+	r.policy, r.envelope = p, text
+	return nil
+}
+
+// follows puts a policy in force and keeps it; mu is held, or nobody else is
+// there yet.
+func (r *Relay) follows(ctx context.Context, p *signing.Policy, text []byte) error {
+	if err := r.spine.put(ctx, r.spine.state, fmt.Sprintf("%s.%d", keyPolicy, p.Version()), text); err != nil {
+		return err
+	}
+	if err := r.spine.put(ctx, r.spine.state, keyPolicy, text); err != nil {
+		return err
+	}
+	r.policy, r.envelope = p, text
+	r.earlier = append(r.earlier, text)
+	return nil
+}
+
+// newer gives the policies after a version, in order.
+func (r *Relay) newer(version int64) [][]byte {
+	if version == 0 {
+		return [][]byte{r.envelope}
+	}
+	for i, text := range r.earlier {
+		e, err := signing.ParseEnvelope(text)
+		if err != nil {
+			continue
+		}
+		if p, err := signing.ParsePolicy(e.Payload); err == nil && p.Version() > version {
+			return r.earlier[i:]
+		}
+	}
 	return nil
 }
