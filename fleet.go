@@ -130,7 +130,7 @@ func (c Coverage) Sort() {
 // ordered and cut, over all of them.
 func NewRows(queries []Query, warnings []Warning, a Answers) *Rows {
 	r := &Rows{warnings: warnings, answers: a, plans: len(queries), cancel: func() { _ = a.Close() }}
-	r.fleet = &fleetRows{queries: queries, answers: a}
+	r.fleet = &fleetRows{queries: queries, answers: a, given: make([]atomic.Int64, len(queries))}
 	r.name(queries, true)
 	return r
 }
@@ -149,6 +149,7 @@ type fleetRows struct {
 	queries []Query
 	answers Answers
 	full    atomic.Bool
+	given   []atomic.Int64 // rows, by query: of groups fewer than agents sent
 }
 
 // errStop ends the merging because nobody reads on.
@@ -160,6 +161,7 @@ func (f *fleetRows) all(yield func(engine.Row, error) bool) {
 	emit := func(query int) func(engine.Row) error {
 		return func(row engine.Row) error {
 			row.Plan = query
+			f.given[query].Add(1)
 			if stopped = stopped || !yield(row, nil); stopped {
 				return errStop
 			}
@@ -216,13 +218,15 @@ func (f *fleetRows) add(merges []*engine.Merge, a Answer, emit func(int) func(en
 	return err
 }
 
-// summaries gives the account of each query, with what the merging adds to it.
+// summaries gives the account of each query, with what the merging adds to it:
+// how many rows there are of all hosts together.
 func (f *fleetRows) summaries() []answer.Summary {
 	sums := f.answers.Summaries()
-	if !f.full.Load() {
-		return sums
-	}
 	for i := range sums {
+		sums[i].Matched = f.given[i].Load()
+		if !f.full.Load() {
+			continue
+		}
 		if sums[i].Outcome == answer.Complete {
 			sums[i].Outcome = answer.Partial
 		}

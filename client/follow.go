@@ -140,10 +140,12 @@ type answering struct {
 	since           time.Time // when it was named
 
 	opener  *sealing.Opener // used by the plan's reader alone
+	whole   bool            // likewise: the last chunk was opened
 	final   bool
 	summary *answer.Summary
 	rows    int64
 	fault   error
+	lies    bool // what it sealed makes no sense: nothing of it is shown any more
 }
 
 // A piece is what one chunk held.
@@ -255,6 +257,9 @@ func (f *following) finish() {
 	defer f.mu.Unlock()
 	f.ended = true
 	f.findHidden()
+	if err := f.session.opts.Home.saveRoster(); err != nil {
+		f.plans[0].doubts = append(f.plans[0].doubts, "who was seen could not be kept, and who is hidden will not be noticed: "+err.Error())
+	}
 }
 
 // give hands the rows of one chunk on. A chunk that the agent sealed and that
@@ -264,17 +269,17 @@ func (f *following) give(p piece, yield func(quaestor.Answer, error) bool) bool 
 	a := p.plan.agents[p.id]
 	f.mu.Unlock()
 	goOn := true
-	out := quaestor.Answer{Host: a.host, Agent: p.id.String(), Query: p.plan.index, Reject: func(err error) { f.blame(a, err) }}
+	out := quaestor.Answer{Host: a.host, Agent: p.id.String(), Query: p.plan.index, Reject: func(err error) { f.reject(a, err) }}
 	err := answer.Decode(p.plain, func(table int, values []value.Value) error {
 		out.Table, out.Values = table, values
 		f.mu.Lock()
-		faulty := a.fault != nil
-		if !faulty {
+		lies := a.lies
+		if !lies {
 			a.rows++
 			f.rows++
 		}
 		f.mu.Unlock()
-		if goOn = faulty || yield(out, nil); !goOn {
+		if goOn = lies || yield(out, nil); !goOn {
 			return errStop
 		}
 		return nil
@@ -285,7 +290,7 @@ func (f *following) give(p piece, yield func(quaestor.Answer, error) bool) bool 
 		return nil
 	})
 	if err != nil && goOn {
-		f.blame(a, err)
+		f.reject(a, err)
 	}
 	if p.final {
 		f.mu.Lock()
@@ -303,6 +308,14 @@ func (f *following) blame(a *answering, err error) {
 	if a.fault == nil {
 		a.fault = err
 	}
+}
+
+// reject is blame for what an agent sealed itself.
+func (f *following) reject(a *answering, err error) {
+	f.blame(a, fmt.Errorf("it sent what the query has no place for: %w", err))
+	f.mu.Lock()
+	a.lies = true
+	f.mu.Unlock()
 }
 
 // How long an agent may be quiet before it is not waited for.

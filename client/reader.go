@@ -168,7 +168,7 @@ func (f *following) open(p *followed, body []byte) error {
 		return nil
 	case faulty || c.Plan != signing.ID(p.payload.ID):
 		return nil
-	case c.Seq < a.opener.Next():
+	case a.whole || c.Seq < a.opener.Next():
 		return nil // it came over an earlier connection
 	}
 	plain, final, err := a.opener.Open(c.Data)
@@ -177,6 +177,7 @@ func (f *following) open(p *followed, body []byte) error {
 		f.tell()
 		return nil
 	}
+	a.whole = final
 	select {
 	case f.opened <- piece{plan: p, id: c.Agent, plain: plain, final: final}:
 		return nil
