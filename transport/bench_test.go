@@ -1,9 +1,11 @@
 package transport
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 )
 
 // BenchmarkFrames moves frames through TLS and the multiplexer over loopback,
@@ -72,9 +74,10 @@ func BenchmarkRoundTrip(b *testing.B) {
 func BenchmarkHandshake(b *testing.B) {
 	r := newRelay(b, nil)
 	var wg sync.WaitGroup
+	ctx, stop := context.WithCancel(context.Background())
 	wg.Go(func() {
-		for range b.N {
-			c, err := r.l.Accept(soon(b))
+		for {
+			c, err := r.l.Accept(ctx)
 			if err != nil {
 				return
 			}
@@ -82,6 +85,7 @@ func BenchmarkHandshake(b *testing.B) {
 		}
 	})
 	d := r.dialer()
+	d.Certificate = agent(b, r.ca, "agent", time.Now(), time.Hour)
 	for range b.N {
 		c, err := d.Dial(soon(b))
 		if err != nil {
@@ -89,5 +93,6 @@ func BenchmarkHandshake(b *testing.B) {
 		}
 		c.Close()
 	}
+	stop()
 	wg.Wait()
 }

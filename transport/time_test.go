@@ -188,9 +188,12 @@ func TestIdleStreamRests(t *testing.T) {
 		a.WriteFrame(1, make([]byte, direct))
 		b.ReadFrame(atMost(direct))
 		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		a.mu.Lock()
 		if a.buf != nil || a.spare != nil {
 			t.Errorf("%d and %d bytes are kept", cap(a.buf), cap(a.spare))
 		}
+		a.mu.Unlock()
 		client.Close()
 		server.Close()
 	})

@@ -29,7 +29,7 @@ type wire struct {
 	guard  guard
 	head   [muxHead]byte // of a frame whose body is the next write
 	held   bool
-	join   []byte // head and body; released when a frame is small again
+	join   []byte // head and body of a frame
 	once   sync.Once
 	timed  bool   // a read deadline is set: the peer is inside a frame
 	closed func() // told once, when the multiplexer closes the wire
@@ -95,8 +95,8 @@ func (w *wire) Write(b []byte) (int, error) {
 	if err != nil {
 		w.abrupt.Store(true)
 	}
-	if cap(w.join) > smallPiece+muxHead && len(b) <= smallPiece/2 {
-		w.join = nil
+	if len(b) <= smallPiece {
+		w.join = nil // kept only while large pieces follow one another
 	}
 	if err != nil {
 		w.note(err)

@@ -1,0 +1,287 @@
+// Package agent answers signed plans on an endpoint: it holds a connection to
+// a relay, decides for itself about every plan that comes, runs those that its
+// policy allows, and seals what it finds to whoever asked.
+//
+// A newcomer needs [Enroll], once, and then [Open] and [Agent.Run]. The way of
+// a plan is told in session.go (it comes in), gate.go (it is judged),
+// queue.go (it gets its turn), execute.go (it runs) and spool.go (its answer
+// waits until a relay has it). Whatever does not pass the gate does not run:
+// the function that runs plans takes a permit, which the gate alone makes.
+//
+// The package must not learn to parse queries or to listen on the network, and
+// it takes nobody's word that signing has not verified, a relay's least of all.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/journal"
+	"github.com/quaestor-engine/quaestor/transport"
+)
+
+// Options say what an agent works with.
+type Options struct {
+	Dir       string // its folder, as Enroll made it
+	Catalogue *modules.Catalogue
+	Host      modules.Host     // the zero Host is the live machine
+	Logger    *slog.Logger     // nil: nobody is told
+	Now       func() time.Time // nil: the system's clock
+	Software  string           // the version of this program
+}
+
+// An Agent is one endpoint.
+type Agent struct {
+	opts    Options
+	log     *slog.Logger
+	conf    config
+	id      *signing.Identity
+	chain   []byte // the membership, encoded
+	journal *journal.Journal
+	spool   *spool
+	queue   *queue
+	own     ownFiles
+	backoff transport.Backoff
+	started time.Time
+	offered offers
+	// fullWait is the constant, but in tests.
+	fullWait time.Duration
+
+	mu      sync.Mutex
+	policy  *signing.Policy
+	self    signing.Member
+	outcast error // why the policy does not take this agent for a member
+	running map[signing.ID]*running
+	session *session // nil while there is none
+	state   Status
+	changed chan struct{} // has room for one: the status is to be written
+}
+
+// Open takes up the agent of a folder, and whatever an earlier life left
+// undone. Only one process can have it: the error wraps journal.ErrInUse while
+// another does, and ErrNotEnrolled where the folder is no agent's.
+func Open(o Options) (*Agent, error) {
+	a, err := read(o)
+	if err != nil {
+		return nil, err
+	}
+	if a.journal, err = journal.Open(a.path(journalDir)); err != nil {
+		return nil, err
+	}
+	if n := a.journal.Torn(); n > 0 {
+		a.log.Warn("the end of the journal was damaged", "bytes", n)
+	}
+	a.spool, err = openSpool(a.path(spoolDir), defaultMemory, a.conf.Spool<<20, a.opts.Now())
+	if err != nil {
+		return nil, errors.Join(err, a.journal.Close())
+	}
+	if err := a.endUnfinished(); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// read makes the agent of a folder, and takes nothing for itself.
+func read(o Options) (*Agent, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Host.Now == nil {
+		o.Host.Now = o.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	conf, err := readConfig(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{
+		opts: o, log: o.Logger, conf: conf, started: o.Now(),
+		queue: newQueue(conf.Concurrent), running: map[signing.ID]*running{},
+		changed: make(chan struct{}, 1), own: ownFilesOf(o.Dir, o.Host.Root), fullWait: fullWait,
+	}
+	return a, a.readKeys()
+}
+
+// readKeys reads who the agent is and what it obeys.
+func (a *Agent) readKeys() error {
+	files := map[string][]byte{identityFile: nil, membershipFile: nil, policyFile: nil}
+	for name := range files {
+		b, err := readFile(a.path(name))
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotEnrolled, err)
+		}
+		files[name] = b
+	}
+	id, err := signing.ReadIdentity(files[identityFile])
+	if err != nil {
+		return fmt.Errorf("%s: %w", identityFile, err)
+	}
+	env, err := signing.ParseEnvelope(files[policyFile])
+	if err != nil {
+		return fmt.Errorf("%s: %w", policyFile, err)
+	}
+	// It was verified before it was written: whoever can write here can change
+	// the program as well.
+	policy, err := signing.ParsePolicy(env.Payload)
+	if err != nil {
+		return fmt.Errorf("%s: %w", policyFile, err)
+	}
+	a.id, a.chain = id, files[membershipFile]
+	return a.obey(policy)
+}
+
+// obey takes a policy that was verified.
+func (a *Agent) obey(p *signing.Policy) error {
+	m, err := signing.DecodeMembership(a.chain)
+	if err != nil {
+		return fmt.Errorf("%s: %w", membershipFile, err)
+	}
+	if m.AgentID() != a.id.ID() {
+		return fmt.Errorf("%s: it is the chain of agent %s, and this is %s", membershipFile, m.AgentID(), a.id.ID())
+	}
+	self, outcast := p.Member(m)
+	a.mu.Lock()
+	a.policy, a.self, a.outcast = p, self, outcast
+	a.state.Policy = p.Version()
+	a.mu.Unlock()
+	if outcast != nil {
+		a.log.Error("the policy takes this agent for no member: it answers nothing", "error", outcast)
+	}
+	a.queue.resize(int(min(int64(a.conf.Concurrent), max(1, p.Ceilings().Concurrent))))
+	a.touch()
+	return nil
+}
+
+// ID gives the agent's identity.
+func (a *Agent) ID() signing.ID { return a.id.ID() }
+
+// Policy gives the policy in force.
+func (a *Agent) Policy() *signing.Policy {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.policy
+}
+
+func (a *Agent) member() signing.Member {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.self
+}
+
+// Run answers plans until the context ends, over one relay after the other.
+// The error is nil then, and else says what keeps the agent from going on.
+func (a *Agent) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	work.Go(func() { a.housekeeping(ctx) })
+	err := a.connectAgain(ctx)
+	cancel()
+	a.stop()
+	work.Wait()
+	a.writeStatus()
+	return err
+}
+
+// connectAgain holds a session while there is one to be had.
+func (a *Agent) connectAgain(ctx context.Context) error {
+	for {
+		welcome, err := a.meet(ctx, false)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if welcome {
+			a.backoff.Reset()
+		}
+		wait := a.backoff.Next()
+		a.log.Warn("no relay", "error", err, "again_in", wait.Round(time.Millisecond))
+		a.note(func(s *Status) { s.Error = err.Error() })
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Once takes the plans that wait at a relay, answers them, waits until the
+// answers are stored and leaves. The error says that this could not be done.
+func (a *Agent) Once(ctx context.Context) error {
+	_, err := a.meet(ctx, true)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	a.stop()
+	a.writeStatus()
+	return err
+}
+
+// stop ends the plans that run. Their answers say so, and wait in the spool.
+func (a *Agent) stop() {
+	a.mu.Lock()
+	for _, r := range a.running {
+		r.cancel(errStopped)
+	}
+	a.mu.Unlock()
+	a.queue.wait()
+}
+
+// Close lets go of the folder. Run and Once have ended before.
+func (a *Agent) Close() error {
+	return errors.Join(a.spool.close(), a.journal.Close())
+}
+
+// housekeeping does what is due now and then.
+func (a *Agent) housekeeping(ctx context.Context) {
+	facts := time.NewTicker(factsEvery)
+	defer facts.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-facts.C:
+			a.spool.sweep(a.opts.Now())
+			if s := a.current(); s != nil {
+				s.tellFacts(ctx)
+			}
+			a.renewIfDue(ctx)
+		case <-a.changed:
+			a.writeStatus()
+			// Whatever changes in the next moment is written with the next.
+			select {
+			case <-time.After(statusEvery):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// current gives the session with a relay that has welcomed the agent, or nil.
+func (a *Agent) current() *session {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.session == nil {
+		return nil
+	}
+	select {
+	case <-a.session.ready:
+		return a.session
+	default:
+		return nil
+	}
+}
+
+func (a *Agent) path(name string) string { return filepath.Join(a.opts.Dir, name) }
+
+// workers is how many goroutines a scan gets where the plan does not say: half
+// of the machine, which has other things to do.
+func workers() int64 { return int64(max(1, runtime.GOMAXPROCS(0)/2)) }

@@ -1,0 +1,134 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/quaestor-engine/quaestor/transport"
+)
+
+// The files of an agent's folder. Only its user may read them.
+const (
+	configFile     = "agent.toml"   // to be edited
+	tagsFile       = "tags"         // to be edited
+	identityFile   = "identity.pem" // the agent's own key
+	membershipFile = "membership"   // the chain from an administrator to that key
+	policyFile     = "policy.env"   // the envelope of the policy in force
+	tlsFile        = "tls.pem"      // the certificate by the relay's CA, and its key
+	statusFile     = "status.json"  // what the running agent says of itself
+	spoolDir       = "spool"        // answers that no relay has taken
+	journalDir     = "journal"      // what was asked
+	maxFile        = 128 << 20      // bytes that are read of any of them
+	maxRelays      = 32             // addresses
+	maxConcurrent  = 64             // plans at once
+	maxSpool       = 1 << 20        // MiB
+)
+
+// A config is agent.toml.
+type config struct {
+	Relays     []string `toml:"relays"`
+	Pin        string   `toml:"pin"`
+	Proxy      string   `toml:"proxy"`
+	Concurrent int      `toml:"concurrent"`
+	Spool      int64    `toml:"spool_mib"`
+}
+
+const configText = `# What quaestor-agent was told when it was enrolled. It reads this when it starts.
+
+# The relays, tried in turn from one that chance picks.
+relays = [%s]
+
+# The relays' CA is known by this, whatever they call themselves.
+pin = %q
+
+# "" for none, "env" for what HTTPS_PROXY says, or http://user:password@host:port.
+proxy = %q
+
+# Plans that run at once; the policy may allow fewer.
+concurrent = %d
+
+# What may wait on disk for a relay, in MiB. When that is full scans wait, too.
+spool_mib = %d
+`
+
+const tagsText = `# What this machine is to be known as, one a line: key = value
+# A tag that came with the enrolment token is the administrator's word and
+# cannot be changed here.
+`
+
+// text gives agent.toml.
+func (c config) text() []byte {
+	quoted := make([]string, len(c.Relays))
+	for i, r := range c.Relays {
+		quoted[i] = fmt.Sprintf("%q", r)
+	}
+	return fmt.Appendf(nil, configText, strings.Join(quoted, ", "), c.Pin, c.Proxy, c.Concurrent, c.Spool)
+}
+
+// newConfig gives the configuration of a new agent.
+func newConfig(relays []string, pin, proxy string) config {
+	return config{Relays: relays, Pin: pin, Proxy: proxy, Concurrent: 4, Spool: defaultDisk >> 20}
+}
+
+// readConfig reads agent.toml. A key that is not known is an error: it is
+// misspelt, and would have no effect.
+func readConfig(dir string) (config, error) {
+	c := newConfig(nil, "", "")
+	b, err := readFile(filepath.Join(dir, configFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, fmt.Errorf("%w: there is no %s in %s", ErrNotEnrolled, configFile, dir)
+	}
+	if err != nil {
+		return c, err
+	}
+	meta, err := toml.Decode(string(b), &c)
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", configFile, err)
+	}
+	if extra := meta.Undecoded(); len(extra) > 0 {
+		return c, fmt.Errorf("%s: %s is not known", configFile, extra[0])
+	}
+	if err := c.check(); err != nil {
+		return c, fmt.Errorf("%s: %w", configFile, err)
+	}
+	return c, nil
+}
+
+// check says what is wrong with a configuration.
+func (c config) check() error {
+	switch {
+	case len(c.Relays) == 0:
+		return errors.New("relays names none")
+	case len(c.Relays) > maxRelays:
+		return fmt.Errorf("relays names %d, and %d are allowed", len(c.Relays), maxRelays)
+	case c.Concurrent < 1 || c.Concurrent > maxConcurrent:
+		return fmt.Errorf("concurrent is %d, and must be from 1 to %d", c.Concurrent, maxConcurrent)
+	case c.Spool < 1 || c.Spool > maxSpool:
+		return fmt.Errorf("spool_mib is %d, and must be from 1 to %d", c.Spool, maxSpool)
+	}
+	if err := transport.CheckPin(c.Pin); err != nil {
+		return fmt.Errorf("pin: %w", err)
+	}
+	if err := transport.CheckProxy(c.Proxy); err != nil {
+		return fmt.Errorf("proxy: %w", err)
+	}
+	return nil
+}
+
+// readFile reads a file of the folder, of at most maxFile bytes.
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s has %d bytes, which is too much", name, info.Size())
+	}
+	return os.ReadFile(name)
+}

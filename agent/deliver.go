@@ -1,0 +1,321 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/transport"
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+const (
+	// answerStreams is how many answers have streams of their own at once.
+	answerStreams = 8
+	// limitPause is how long an answer waits when a relay has said that it is
+	// too much.
+	limitPause = 5 * time.Second
+	// stallPause is how long a chunk that a relay could not store, or has on
+	// its way still, is given before it is sent again.
+	stallPause = 2 * time.Second
+)
+
+// errStall says that a relay has not stored what it was sent.
+var errStall = errors.New("agent: the relay did not store a chunk")
+
+// deliver has the present session, if there is one, send an answer. It is
+// called with each chunk, and begins with the first.
+func (a *Agent) deliver(o *outgoing) {
+	a.mu.Lock()
+	s := a.session
+	a.mu.Unlock()
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	_, known := s.sent[o.head.Plan]
+	if !known {
+		s.sent[o.head.Plan] = true
+	}
+	s.mu.Unlock()
+	if !known {
+		s.start(o, 0)
+	}
+}
+
+// resume sends an answer that was begun before the session, from where the
+// relay says that it is.
+func (s *session) resume(o *outgoing, next uint32) {
+	s.mu.Lock()
+	s.sent[o.head.Plan] = true
+	s.mu.Unlock()
+	if err := s.agent.mend(s.ctx, o, next); err != nil {
+		s.agent.log.Error("the answer cannot be resumed", "plan", o.head.Plan, "error", err)
+		s.refuse(o.head.Plan)
+		return
+	}
+	if first, _ := o.holds(); next >= first {
+		s.start(o, next)
+		return
+	}
+	s.agent.log.Warn("this relay lacks chunks of the answer that another one took", "plan", o.head.Plan, "next", next)
+	s.refuse(o.head.Plan)
+}
+
+// mend ends an answer that an earlier life left without its end.
+func (a *Agent) mend(ctx context.Context, o *outgoing, next uint32) error {
+	if _, cut := o.holds(); !cut {
+		return nil
+	}
+	o.skipTo(next)
+	return a.endCut(ctx, o)
+}
+
+// start sends an answer on a goroutine of its own.
+func (s *session) start(o *outgoing, from uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil || s.left {
+		return
+	}
+	s.work.Go(func() {
+		select {
+		case <-s.ready: // nothing comes before the hello
+		case <-s.ctx.Done():
+			return
+		}
+		for {
+			pause, again := s.decide(o, s.send(o, from))
+			if !again {
+				return
+			}
+			select {
+			case <-time.After(pause):
+			case <-s.ctx.Done():
+				return
+			}
+			from, _ = o.holds()
+		}
+	})
+}
+
+// decide says whether an answer is sent again, from where it is acknowledged,
+// after the attempt to send it ended like this.
+func (s *session) decide(o *outgoing, err error) (pause time.Duration, again bool) {
+	var f *message.Failure
+	switch {
+	case err == nil, errors.Is(err, errGone), s.ctx.Err() != nil:
+		return 0, false
+	case errors.Is(err, errStall):
+		return 0, true // it has waited
+	case !errors.As(err, &f):
+		s.end(err)
+		return 0, false
+	case f.Code == message.FailUnknown || f.Code == message.FailExpired:
+		s.agent.log.Warn("the relay wants no answer", "plan", o.head.Plan, "reason", f.Reason)
+		o.abandon()
+		s.leaveIfDone()
+		return 0, false
+	case f.Code == message.FailLimit || f.Code == message.FailStore:
+		return limitPause, true
+	}
+	s.agent.log.Error("the relay refuses the answer", "plan", o.head.Plan, "code", f.Code, "reason", f.Reason)
+	s.refuse(o.head.Plan)
+	return 0, false
+}
+
+// stalled sends an answer of one chunk again, which the relay did not store,
+// unless it has done so after a while.
+func (s *session) stalled(o *outgoing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil || s.left || s.large[o.head.Plan] {
+		return
+	}
+	s.work.Go(func() {
+		select {
+		case <-time.After(stallPause):
+			s.start(o, 0)
+		case <-s.ctx.Done():
+		}
+	})
+}
+
+// send sends the chunks of an answer as they come. One that is a single chunk
+// goes over the persistent stream; any other has a stream of its own.
+func (s *session) send(o *outgoing, from uint32) error {
+	data, final, err := o.take(s.ctx, from)
+	if errors.Is(err, errEnded) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if from == 0 && final {
+		return s.write(s.stream, o, from, data, final)
+	}
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
+	s.mu.Lock()
+	s.large[o.head.Plan] = true
+	s.mu.Unlock()
+	stream, err := s.conn.Open(s.ctx, message.KindAnswer)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(s.ctx)
+	heard := make(chan error, 1)
+	go func() {
+		err := s.hear(stream, o)
+		stop(err)
+		heard <- err
+	}()
+	for {
+		if err = s.write(stream, o, from, data, final); err != nil || final {
+			break
+		}
+		from++
+		if data, final, err = o.take(ctx, from); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		// The acknowledgements are still to come.
+		err = <-heard
+		stream.Close()
+	} else {
+		stream.Close()
+		// What the relay said tells more than that it then closed the stream.
+		if said := <-heard; said != nil && ctx.Err() != nil {
+			err = said
+		}
+	}
+	stop(nil)
+	return err
+}
+
+func (s *session) write(stream *transport.Stream, o *outgoing, seq uint32, data []byte, final bool) error {
+	c := message.Chunk{Agent: s.agent.id.ID(), Plan: o.head.Plan, Seq: seq, Final: final, Data: data}
+	return stream.WriteFrame(message.TypeChunk, c.Append(make([]byte, 0, len(data)+64)))
+}
+
+// hear takes the acknowledgements of one answer on its own stream, until all of
+// it is acknowledged. One that says nothing new is how a relay says that it
+// does not have what came; unless others follow, errStall is the end.
+func (s *session) hear(stream *transport.Stream, o *outgoing) error {
+	stalled := false
+	for {
+		t, body, err := stream.ReadFrame(message.Limit)
+		switch {
+		case stalled && errors.Is(err, os.ErrDeadlineExceeded):
+			return errStall
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("agent: the relay closed the stream of an answer: %w", io.ErrUnexpectedEOF)
+		case err != nil:
+			return err
+		case t == message.TypeFailure:
+			f := &message.Failure{}
+			if err := message.Unmarshal(body, f); err != nil {
+				return err
+			}
+			return f
+		case t != message.TypeAck:
+			continue // of a newer relay
+		}
+		news, err := s.heard(o, body)
+		if err != nil || o.whole() {
+			return err
+		}
+		switch {
+		case news:
+			stalled = false
+			stream.SetReadDeadline(time.Time{})
+		case !stalled:
+			stalled = true
+			stream.SetReadDeadline(time.Now().Add(stallPause))
+		}
+	}
+}
+
+// heard takes one acknowledgement on an answer's own stream, and says whether
+// it acknowledges anything.
+func (s *session) heard(o *outgoing, body []byte) (news bool, err error) {
+	var ack message.Ack
+	if err := message.Unmarshal(body, &ack); err != nil {
+		return false, err
+	}
+	if ack.Plan != o.head.Plan {
+		return false, fmt.Errorf("agent: the relay acknowledges plan %s on the stream of another", ack.Plan)
+	}
+	if ack.Gone {
+		o.abandon()
+		s.leaveIfDone()
+		return true, errGone
+	}
+	before, _ := o.holds()
+	o.ack(ack.Next)
+	s.leaveIfDone()
+	after, _ := o.holds()
+	return after != before, nil
+}
+
+// leaveIfDone says in once mode that nothing is left to be done, as often as
+// that becomes true.
+func (s *session) leaveIfDone() {
+	if !s.once {
+		return
+	}
+	s.agent.mu.Lock()
+	busy := len(s.agent.running) > 0
+	s.agent.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if busy || s.unjudged > 0 || s.facts == nil || s.waiting() || s.ctx.Err() != nil {
+		s.idle = false
+		return
+	}
+	if s.idle {
+		return
+	}
+	s.idle = true
+	if err := s.stream.WriteFrame(message.TypeIdle, nil); err != nil {
+		s.end(err)
+	}
+	if s.idleAt == nil {
+		s.idleAt = time.AfterFunc(idleAnswer, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.idle {
+				s.end(errGoodbye)
+			}
+		})
+		return
+	}
+	s.idleAt.Reset(idleAnswer)
+}
+
+// waiting says whether the spool holds answers that this relay may still take.
+func (s *session) waiting() bool {
+	for _, o := range s.agent.spool.open() {
+		if !s.refused[o.head.Plan] {
+			return true
+		}
+	}
+	return false
+}
+
+// refuse notes that this relay does not take an answer.
+func (s *session) refuse(plan signing.ID) {
+	s.mu.Lock()
+	s.refused[plan] = true
+	s.mu.Unlock()
+	s.leaveIfDone()
+}

@@ -1,0 +1,133 @@
+package agent
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/engine"
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// Facts are looked up again after factsEvery, and sent again when one of them
+// changed, or after factsAnyway, since those that always change do not count.
+const (
+	factsEvery  = 10 * time.Minute
+	factsAnyway = 6 * time.Hour
+	maxTags     = 64       // in the file
+	maxTag      = 256      // bytes of a value
+	maxTagsFile = 64 << 10 // bytes
+)
+
+// ownFacts are those that the module host does not know: tags, the agent's
+// version, and what the machine's firmware says of its cloud.
+func (a *Agent) ownFacts() plan.Facts {
+	f := plan.Facts{}
+	if a.opts.Software != "" {
+		f["agent_version"] = value.NewVersion(a.opts.Software, value.AnyScheme)
+	}
+	maps.Copy(f, cloudFacts(a.opts.Host.Root))
+	tags, err := readTags(filepath.Join(a.opts.Dir, tagsFile))
+	if err != nil {
+		a.log.Warn("tags are not read", "error", err)
+	}
+	// The administrator's word comes last.
+	maps.Copy(tags, a.member().Tags)
+	for k, v := range tags {
+		f["tags."+k] = value.NewText(v)
+	}
+	return f
+}
+
+// Facts gives what targets can say of this machine. One that could not be
+// looked at is null.
+func (a *Agent) Facts(ctx context.Context) (plan.Facts, error) {
+	f, err := engine.FactsOf(ctx, a.opts.Catalogue, a.opts.Host)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(f, a.ownFacts())
+	return f, nil
+}
+
+// sameFacts says whether facts are the same but for those that always change.
+func sameFacts(a, b plan.Facts) bool {
+	return bytes.Equal(plan.EncodeFacts(steady(a)), plan.EncodeFacts(steady(b)))
+}
+
+func steady(f plan.Facts) plan.Facts {
+	f = maps.Clone(f)
+	delete(f, "uptime")
+	return f
+}
+
+// readTags reads the file of tags, which need not be there.
+func readTags(name string) (map[string]string, error) {
+	tags := map[string]string{}
+	b, err := readFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return tags, nil
+	}
+	if err != nil {
+		return tags, err
+	}
+	if len(b) > maxTagsFile {
+		return tags, fmt.Errorf("%s has %d bytes, and %d are allowed", name, len(b), maxTagsFile)
+	}
+	var errs []error
+	for n, line := 1, bufio.NewScanner(bytes.NewReader(b)); line.Scan(); n++ {
+		text := strings.TrimSpace(line.Text())
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		k, v, err := parseTag(text)
+		if err == nil && len(tags) >= maxTags {
+			err = fmt.Errorf("there are more than %d", maxTags)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s:%d: %w", name, n, err))
+			continue
+		}
+		tags[k] = v
+	}
+	return tags, errors.Join(errs...)
+}
+
+var tagName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+
+// parseTag reads "key = value".
+func parseTag(text string) (k, v string, err error) {
+	k, v, found := strings.Cut(text, "=")
+	k, v = strings.TrimSpace(k), strings.TrimSpace(v)
+	switch {
+	case !found:
+		return "", "", fmt.Errorf("%q is no tag: write key=value", text)
+	case !tagName.MatchString(k):
+		return "", "", fmt.Errorf("a tag's key is lower-case letters, digits and _, not %q", k)
+	case len(v) > maxTag:
+		return "", "", fmt.Errorf("the value of tag %s has %d bytes, and %d are allowed", k, len(v), maxTag)
+	}
+	return k, strings.ToValidUTF8(v, "?"), nil
+}
+
+// parseTags makes the text of the file from tags that were given.
+func parseTags(tags []string) ([]byte, error) {
+	var b []byte
+	for _, t := range tags {
+		k, v, err := parseTag(t)
+		if err != nil {
+			return nil, err
+		}
+		b = fmt.Appendf(b, "%s = %s\n", k, v)
+	}
+	return b, nil
+}

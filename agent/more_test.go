@@ -1,0 +1,250 @@
+package agent
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+// A relay that could not store a chunk says what it has: the agent goes back
+// to there, with large answers and with small ones.
+func TestChunksThatWereNotStored(t *testing.T) {
+	f := newFleet(t)
+	n := 0
+	f.relay.unstored = func() bool { n++; return n == 1 || n == 4 }
+	a := f.open(f.enroll(), numbers{rows: 30_000})
+	f.run(a)
+	small, large := f.ask("FROM fleet FIND host"), f.ask("FROM fleet FIND number")
+	f.relay.offer(f.sign(small, f.asker))
+	if got := small.open(t, a, f.relay.answerOf(small.payload.ID)); len(got.rows) != 1 {
+		t.Errorf("%+v", got)
+	}
+	f.relay.offer(f.sign(large, f.asker))
+	checkNumbers(t, large.open(t, a, f.relay.answerOf(large.payload.ID)).rows, 30_000)
+	f.relay.set(func() {
+		if n < 5 || len(f.relay.hellos) != 1 {
+			t.Errorf("%d chunks stored or not, %d connections", n, len(f.relay.hellos))
+		}
+	})
+}
+
+// A relay that wants no answer, or refuses it, is not asked again and again,
+// and the agent goes on.
+func TestAnswersThatARelayRefuses(t *testing.T) {
+	for _, code := range []string{message.FailUnknown, message.FailBad} {
+		f := newFleet(t)
+		a := f.open(f.enroll(), numbers{rows: 30_000})
+		f.run(a)
+		f.relay.fail = &message.Failure{Code: code, Reason: "no"}
+		q := f.ask("FROM fleet FIND number")
+		f.relay.offer(f.sign(q, f.asker))
+		eventually(t, "the plan has ended", func() bool { l := a.History(); return len(l) == 1 && !l[0].Finished.IsZero() })
+		if code == message.FailUnknown {
+			eventually(t, "the answer is forgotten", func() bool { return len(a.spool.open()) == 0 })
+		}
+		f.relay.set(func() { f.relay.fail = nil })
+		next := f.ask("FROM fleet FIND host")
+		f.relay.offer(f.sign(next, f.asker))
+		f.relay.answerOf(next.payload.ID)
+		if kept := a.spool.find(q.payload.ID) != nil; kept != (code == message.FailBad) {
+			t.Errorf("%s: kept is %v", code, kept)
+		}
+	}
+}
+
+// When no relay takes the answer and the spool is full, the scan waits, and
+// ends after its bound with what it had.
+func TestSpoolFullEndsPartial(t *testing.T) {
+	f := newFleet(t)
+	a := f.open(f.enroll(), numbers{rows: 60_000})
+	a.spool.memory, a.spool.disk, a.fullWait = 1, 1<<20, 50*time.Millisecond
+	f.relay.mute = true
+	f.run(a)
+	q := f.ask("FROM fleet FIND number")
+	f.relay.offer(f.sign(q, f.asker))
+	eventually(t, "it has ended", func() bool { l := a.History(); return len(l) == 1 && !l[0].Finished.IsZero() })
+	f.relay.set(func() { f.relay.mute, f.relay.gaps = false, true })
+	f.relay.dropAll()
+	got := q.open(t, a, f.relay.answerOf(q.payload.ID))
+	if got.sum.Outcome != answer.Partial || got.sum.Reason != errUnsent.Error() || got.sum.Matched != int64(len(got.rows)) || len(got.rows) == 0 {
+		t.Errorf("%d rows, %+v", len(got.rows), got.sum)
+	}
+	for i, r := range got.rows {
+		if n := int(r[0].Int()); n != i && n != i+1 {
+			t.Fatalf("row %d is %d", i, n)
+		}
+	}
+}
+
+// What an answer may hold is bounded by the policy.
+func TestAnswerIsBounded(t *testing.T) {
+	f := newFleet(t)
+	text := strings.Replace(f.policyText(2), `bytes = "1 GiB"`, `bytes = "64 KiB"`, 1)
+	a := f.open(f.enroll(), numbers{rows: 30_000})
+	f.run(a)
+	eventually(t, "it is connected", func() bool { return a.Status().Relay != "" })
+	f.relay.say(message.TypePolicy, f.signPolicy(2, text, f.admin).Encode())
+	q := f.ask("FROM fleet FIND number")
+	f.relay.offer(f.sign(q, f.asker))
+	got := q.open(t, a, f.relay.answerOf(q.payload.ID))
+	if got.sum.Outcome != answer.Partial || !slices.Contains(got.sum.Limits, "bytes") || len(got.rows) < 500 || len(got.rows) > 1000 {
+		t.Errorf("%d rows, %+v", len(got.rows), got.sum)
+	}
+}
+
+// A certificate is renewed when a third of its time is left, and asked for
+// anew when it has expired.
+func TestRenewal(t *testing.T) {
+	f := newFleet(t)
+	dir := f.enroll()
+	a := f.open(dir, numbers{})
+	f.run(a)
+	eventually(t, "it is connected", func() bool { return a.Status().Relay != "" })
+	before, err := os.ReadFile(filepath.Join(dir, tlsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.renewIfDue(t.Context())
+	later := time.Now().Add(50 * time.Minute)
+	a.opts.Now = func() time.Time { return later }
+	a.renewIfDue(t.Context())
+	after, err := os.ReadFile(filepath.Join(dir, tlsFile))
+	if err != nil || string(before) == string(after) || f.relay.renewals != 1 {
+		t.Errorf("%d renewals, %v", f.relay.renewals, err)
+	}
+	// The relay of this test knows no time but now; what it gives is as good.
+	later = later.Add(2 * time.Hour)
+	c, err := a.dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	again, err := os.ReadFile(filepath.Join(dir, tlsFile))
+	if err != nil || string(again) == string(after) {
+		t.Errorf("the expired certificate is kept: %v", err)
+	}
+}
+
+func TestEnrollTwice(t *testing.T) {
+	f := newFleet(t)
+	dir := f.enroll()
+	token, err := signing.NewToken(signing.TokenSpec{Fleet: f.id, Uses: 1, NotBefore: time.Now().Add(-time.Hour), Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := token.Envelope.Sign(t.Context(), f.admin); err != nil {
+		t.Fatal(err)
+	}
+	admin := []signing.Fingerprint{f.admin.Fingerprint()}
+	stranger := []signing.Fingerprint{newKey(t, "stranger").Fingerprint()}
+	other, err := signing.NewToken(signing.TokenSpec{Fleet: signing.NewID(), Uses: 1, NotBefore: time.Now().Add(-time.Hour), Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Envelope.Sign(t.Context(), f.admin); err != nil {
+		t.Fatal(err)
+	}
+	pin := f.relay.ca.Pin()
+	for name, o := range map[string]EnrollOptions{
+		"again":                {Dir: dir, Token: token.String(admin, pin)},
+		"no token":             {Dir: t.TempDir(), Token: "x"},
+		"another's policy":     {Dir: t.TempDir(), Token: token.String(stranger, pin)},
+		"another fleet":        {Dir: t.TempDir(), Token: other.String(admin, pin)},
+		"another relay":        {Dir: t.TempDir(), Token: token.String(admin, "sha256:"+strings.Repeat("0", 64))},
+		"a tag that is none":   {Dir: t.TempDir(), Token: token.String(admin, pin), Tags: []string{"Team"}},
+		"a proxy that is none": {Dir: t.TempDir(), Token: token.String(admin, pin), Proxy: "gopher://x"},
+	} {
+		o.Relays = []string{f.relay.addr()}
+		if _, err := Enroll(t.Context(), o); err == nil || (name == "again") != errors.Is(err, ErrEnrolled) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(filepath.Join(o.Dir, configFile)); name != "again" && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: it is an agent now", name)
+		}
+	}
+	if _, err := Open(f.options(t.TempDir())); !errors.Is(err, ErrNotEnrolled) {
+		t.Errorf("an empty folder: %v", err)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	pin := "sha256:" + strings.Repeat("a", 64)
+	dir := t.TempDir()
+	good := newConfig([]string{"a:1", "b:2"}, pin, "env")
+	for text, ok := range map[string]bool{
+		string(good.text()): true,
+		strings.Replace(string(good.text()), "relays = ", "relay = ", 1):            false,
+		strings.Replace(string(good.text()), "concurrent = 4", "concurrent = 0", 1): false,
+		strings.Replace(string(good.text()), "sha256:", "", 1):                      false,
+		"relays = [":    false,
+		"spool_mib = 3": false,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, configFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := readConfig(dir)
+		if (err == nil) != ok || ok && (!slices.Equal(c.Relays, good.Relays) || c.Pin != pin || c.Proxy != "env" || c.Spool != good.Spool) {
+			t.Errorf("%q: %+v %v", text, c, err)
+		}
+	}
+	if got := withPorts([]string{"a", "b:1", "::1", "[::1]:5"}); !slices.Equal(got, []string{"a:7443", "b:1", "[::1]:7443", "[::1]:5"}) {
+		t.Error(got)
+	}
+}
+
+func TestTags(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "tags")
+	if tags, err := readTags(name); err != nil || len(tags) != 0 {
+		t.Errorf("no file: %v %v", tags, err)
+	}
+	text := tagsText + "\nteam = web \nrack=\n  site = a=b\nBad = 1\nnothing\nlong = " + strings.Repeat("x", maxTag+1) + "\n"
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tags, err := readTags(name)
+	if !maps.Equal(tags, map[string]string{"team": "web", "rack": "", "site": "a=b"}) || err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("%v, %v", tags, err)
+	}
+}
+
+// What firmware says in the clouds, as their documents and users show it.
+func TestClouds(t *testing.T) {
+	for want, fields := range map[string]map[string]string{
+		"aws i-0abc t3.micro": {"sys_vendor": "Amazon EC2", "board_asset_tag": "i-0abc", "product_name": "t3.micro"},
+		"aws ec2e1916 ":       {"sys_vendor": "Xen", "bios_version": "4.2.amazon", "product_uuid": "ec2e1916"},
+		"gcp  ":               {"sys_vendor": "Google", "product_name": "Google Compute Engine"},
+		"azure 11-22 ":        {"sys_vendor": "Microsoft Corporation", "chassis_asset_tag": "7783-7084-3265-9085-8269-3286-77", "product_uuid": "11-22"},
+		"  ":                  {"sys_vendor": "Dell Inc.", "product_name": "PowerEdge R640", "chassis_asset_tag": ""},
+		"hetzner 123 ":        {"sys_vendor": "Hetzner", "product_serial": "123"},
+	} {
+		root := t.TempDir()
+		dir := filepath.Join(root, filepath.FromSlash(dmiDir))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range fields {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, got := cloudFacts(root), []string{"", "", ""}
+		for i, name := range []string{"cloud.provider", "cloud.instance", "cloud.type"} {
+			if v, ok := f[name]; ok {
+				got[i] = v.Text()
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%v: %q, want %q", fields, got, want)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package agent
+
+import (
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/quaestor-engine/quaestor/modules"
+)
+
+// ownFiles are the places of the agent's own folder, as modules name places.
+// They hold what was asked for, and are no part of what is asked about.
+type ownFiles []string
+
+// ownFilesOf gives the folder's names below the root that modules see.
+func ownFilesOf(dir, root string) ownFiles {
+	var own ownFiles
+	names := []string{dir}
+	if abs, err := filepath.Abs(dir); err == nil {
+		names = append(names, abs)
+		if real, err := filepath.EvalSymlinks(abs); err == nil {
+			names = append(names, real)
+		}
+	}
+	for _, name := range names {
+		if root != "" && root != "/" {
+			rel, err := filepath.Rel(root, name)
+			if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+				continue
+			}
+			name = string(filepath.Separator) + rel
+		}
+		if filepath.IsAbs(name) {
+			own = append(own, filepath.Clean(name))
+		}
+	}
+	return own
+}
+
+// has says whether a place is the folder or below it.
+func (o ownFiles) has(place string) bool {
+	for _, dir := range o {
+		if len(place) < len(dir) {
+			continue
+		}
+		front, rest := place[:len(dir)], place[len(dir):]
+		same := front == dir || runtime.GOOS == "windows" && strings.EqualFold(filepath.Clean(front), dir)
+		// Members of archives have more behind the path.
+		if same && (rest == "" || strings.ContainsRune(`/\!`, rune(rest[0]))) {
+			return true
+		}
+	}
+	return false
+}
+
+// permitted is what the engine asks about every place that a module finds.
+func (a *Agent) permitted(p *permit) func(module, place string) modules.SkipKind {
+	return func(module, place string) modules.SkipKind {
+		switch {
+		case module == "file" && a.own.has(place):
+			return modules.SkipSelf
+		case !p.policy.PathAllowed(module, place):
+			return modules.SkipPolicy
+		}
+		return ""
+	}
+}

@@ -1,0 +1,442 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/journal"
+	"github.com/quaestor-engine/quaestor/transport"
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+const (
+	protocolVersion = 1
+	// offersWaiting is how many plans and cancels of a relay wait to be judged
+	// before no more are read from it.
+	offersWaiting = 16
+	// idleAnswer is how long once mode waits for a relay to say that it has
+	// nothing more.
+	idleAnswer = 30 * time.Second
+)
+
+// errGoodbye is how a session ends that the relay ended in order.
+var errGoodbye = errors.New("agent: the relay says goodbye")
+
+// A session is one connection to a relay, from hello to its end.
+type session struct {
+	agent  *Agent
+	ctx    context.Context // ends with the session
+	end    context.CancelCauseFunc
+	conn   *transport.Conn
+	stream *transport.Stream
+	once   bool
+	ready  chan struct{} // closed when the relay has welcomed the agent
+	offers chan frame    // what is to be judged, in the order in which it came; closed by meet
+	slots  chan struct{}
+	work   sync.WaitGroup
+
+	telling sync.Mutex // held while facts are looked up and sent
+
+	mu       sync.Mutex
+	left     bool                // nothing more is begun
+	unjudged int                 // plans, policies and cancels that came and were not dealt with
+	sent     map[signing.ID]bool // by answer: false while the relay has not said what it has of it
+	large    map[signing.ID]bool // answers that have streams of their own
+	refused  map[signing.ID]bool // answers that this relay does not take
+	facts    plan.Facts          // the latest that were sent; nil for none
+	factsAt  time.Time
+	idle     bool // once mode: it was said that nothing is left
+	idleAt   *time.Timer
+}
+
+type frame struct {
+	kind message.Type
+	body []byte
+}
+
+// meet holds one session with a relay. It says whether the relay welcomed the
+// agent, and why the session ended; in once mode that is nil when everything
+// was done.
+func (a *Agent) meet(ctx context.Context, once bool) (welcome bool, err error) {
+	conn, err := a.dial(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	// Whoever waits on the wire is woken when the session is to end.
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	s := &session{
+		agent: a, ctx: ctx, end: end, conn: conn, once: once, ready: make(chan struct{}),
+		offers: make(chan frame, offersWaiting), slots: make(chan struct{}, answerStreams),
+		sent: map[signing.ID]bool{}, large: map[signing.ID]bool{}, refused: map[signing.ID]bool{},
+	}
+	w, err := s.hello()
+	if err != nil {
+		end(err)
+		a.leave(s)
+		s.close()
+		return false, err
+	}
+	close(s.ready)
+	a.log.Info("connected", "relay", w.Relay, "address", conn.RemoteAddr())
+	a.note(func(st *Status) {
+		st.Relay, st.Address, st.Connected, st.Error = w.Relay, conn.RemoteAddr().String(), a.opts.Now(), ""
+	})
+	s.work.Go(s.judge)
+	s.work.Go(func() { s.tellFacts(ctx) })
+	err = s.read()
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	end(err)
+	close(s.offers)
+	a.leave(s)
+	s.close()
+	if once && errors.Is(err, errGoodbye) {
+		err = nil
+	}
+	return true, err
+}
+
+// close waits for what the session began.
+func (s *session) close() {
+	s.mu.Lock()
+	s.left = true
+	if s.idleAt != nil {
+		s.idleAt.Stop()
+	}
+	s.mu.Unlock()
+	s.work.Wait()
+}
+
+// hello opens the persistent stream and says who is there.
+func (s *session) hello() (w message.Welcome, err error) {
+	a := s.agent
+	if s.stream, err = s.conn.Open(s.ctx, message.KindAgent); err != nil {
+		return w, err
+	}
+	h := message.Hello{
+		Version: protocolVersion, Agent: a.id.ID(), Membership: a.chain, Software: a.opts.Software,
+		Policy: a.Policy().Version(), Once: s.once,
+	}
+	for _, o := range a.enter(s) {
+		h.Open = append(h.Open, message.Open{Plan: o.head.Plan})
+	}
+	if err := s.stream.WriteFrame(message.TypeHello, message.Marshal(h)); err != nil {
+		return w, err
+	}
+	s.stream.SetReadDeadline(time.Now().Add(answerTimeout))
+	t, body, err := s.stream.ReadFrame(message.Limit)
+	s.stream.SetReadDeadline(time.Time{})
+	switch {
+	case err != nil:
+		return w, fmt.Errorf("agent: the relay did not answer: %w", err)
+	case t == message.TypeFailure || t == message.TypeGoodbye:
+		return w, failureOf(body)
+	case t != message.TypeWelcome:
+		return w, fmt.Errorf("agent: the relay answers with frame %d", t)
+	}
+	return w, message.Unmarshal(body, &w)
+}
+
+// enter makes a session the one that answers are sent over, and gives those
+// that were begun before. Of them the relay says first what it has.
+func (a *Agent) enter(s *session) []*outgoing {
+	if err := a.spool.setOnline(true); err != nil {
+		a.log.Error("the spool cannot be written", "error", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	open := a.spool.open()
+	for _, o := range open {
+		s.sent[o.head.Plan] = false
+	}
+	a.session = s
+	return open
+}
+
+// leave ends what enter began.
+func (a *Agent) leave(s *session) {
+	a.mu.Lock()
+	if a.session == s {
+		a.session = nil
+	}
+	a.mu.Unlock()
+	if err := a.spool.setOnline(false); err != nil {
+		a.log.Error("the spool cannot be written", "error", err)
+	}
+	a.note(func(st *Status) { st.Relay, st.Address, st.Connected = "", "", time.Time{} })
+}
+
+// read takes what the relay says until the session ends.
+func (s *session) read() error {
+	for {
+		t, body, err := s.stream.ReadFrame(message.Limit)
+		if err != nil {
+			return err
+		}
+		switch t {
+		case message.TypeAck:
+			err = s.acked(body)
+		case message.TypePlan, message.TypePolicy, message.TypeCancel:
+			s.mu.Lock()
+			s.unjudged++
+			s.idle = false
+			s.mu.Unlock()
+			select {
+			case s.offers <- frame{t, body}:
+			case <-s.ctx.Done():
+				return s.ctx.Err()
+			}
+		case message.TypeGoodbye:
+			if err := failureOf(body); !s.once {
+				return err
+			}
+			return errGoodbye
+		case message.TypeFailure:
+			return failureOf(body)
+		default: // of a newer relay, for newer agents
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// acked takes an acknowledgement: chunks are stored for good, and what stood
+// in the hello may be sent from there.
+func (s *session) acked(body []byte) error {
+	var ack message.Ack
+	if err := message.Unmarshal(body, &ack); err != nil {
+		return err
+	}
+	o := s.agent.spool.find(ack.Plan)
+	if o == nil {
+		return nil
+	}
+	if ack.Gone {
+		o.abandon()
+		s.agent.log.Info("nobody wants the answer", "plan", ack.Plan)
+		s.leaveIfDone()
+		return nil
+	}
+	o.ack(ack.Next)
+	s.mu.Lock()
+	asked, known := s.sent[ack.Plan]
+	s.mu.Unlock()
+	switch {
+	case known && !asked:
+		s.resume(o, ack.Next)
+	case known && ack.Next == 0:
+		s.stalled(o)
+	}
+	s.leaveIfDone()
+	return nil
+}
+
+// judge takes plans, policies and cancels in the order in which they came.
+func (s *session) judge() {
+	for f := range s.offers {
+		if s.ctx.Err() != nil {
+			continue
+		}
+		switch f.kind {
+		case message.TypePlan:
+			s.agent.offer(s, f.body)
+		case message.TypePolicy:
+			s.agent.takePolicy(f.body)
+		case message.TypeCancel:
+			s.agent.cancel(f.body)
+		}
+		s.mu.Lock()
+		s.unjudged--
+		s.mu.Unlock()
+		s.leaveIfDone()
+	}
+}
+
+// offer takes a plan from a relay: what passes the gate runs.
+func (a *Agent) offer(s *session, raw []byte) {
+	// A relay that lost the connection offers again what it cannot know to have
+	// arrived.
+	if id, ok := a.inHand(raw); ok {
+		s.receipt(id)
+		return
+	}
+	var e journal.Entry
+	if a.offered.again(raw) {
+		if payload := payloadOf(raw, &e); payload != nil {
+			s.receipt(payload.ID)
+		}
+		return
+	}
+	p, err := a.admit(s.ctx, raw)
+	if err != nil {
+		if s.ctx.Err() != nil {
+			return // it was not judged to the end, and will be offered again
+		}
+		if payload := payloadOf(raw, &e); payload != nil {
+			s.receipt(payload.ID)
+		}
+		a.refuse(raw, err)
+		return
+	}
+	a.offered.forget(raw)
+	s.receipt(p.payload.ID)
+	a.begin(p, raw)
+}
+
+// begin gives a permitted plan its place in the queue.
+func (a *Agent) begin(p *permit, raw []byte) {
+	out, err := a.spool.begin(headOf(p.payload, a.opts.Now()))
+	if err != nil {
+		f := journal.Finish{At: a.opts.Now(), Outcome: answer.Refused.String(), Reason: err.Error()}
+		if err := a.journal.Finish(p.payload.ID, f); err != nil {
+			a.log.Error("the journal cannot be written", "error", err)
+		}
+		a.log.Error("plan not begun", "plan", p.payload.ID, "error", err)
+		return
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	r := &running{permit: p, out: out, cancel: cancel, started: a.opts.Now(), sum: sha256.Sum256(raw)}
+	a.mu.Lock()
+	a.running[p.payload.ID] = r
+	a.mu.Unlock()
+	a.log.Info("plan accepted", "plan", p.payload.ID, "query", p.payload.Query, "purpose", p.payload.Purpose)
+	a.touch()
+	if err := a.queue.submit(func(turn *turnstile) { a.execute(ctx, p, out, turn) }); err != nil {
+		w, werr := a.newWriter(ctx, out, 0)
+		if werr != nil {
+			w = nil
+		}
+		a.finish(p, out, w, answer.Summary{Outcome: answer.Refused, Reason: signing.CodeLimit + ": " + err.Error()})
+	}
+}
+
+// inHand says whether an envelope is the one of a plan that runs.
+func (a *Agent) inHand(raw []byte) (signing.ID, bool) {
+	sum := sha256.Sum256(raw)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for id, r := range a.running {
+		if r.sum == sum {
+			return id, true
+		}
+	}
+	return signing.ID{}, false
+}
+
+// receipt tells the relay that a plan arrived.
+func (s *session) receipt(id signing.ID) {
+	if err := s.stream.WriteFrame(message.TypeReceipt, message.Marshal(id)); err != nil {
+		s.end(err)
+	}
+}
+
+// takePolicy takes a policy from a relay: the next one is obeyed from now on,
+// and anything else is refused and noted.
+func (a *Agent) takePolicy(raw []byte) {
+	next, err := a.acceptPolicy(raw)
+	if err != nil {
+		code, reason := refusalOf(err)
+		if err := a.journal.Refuse(journal.Entry{At: a.opts.Now(), Verdict: journal.Refused, Code: signing.CodePolicy, Reason: "a policy: " + reason}); err != nil {
+			a.log.Error("the journal cannot be written", "error", err)
+		}
+		a.log.Error("policy refused", "code", code, "reason", reason)
+		return
+	}
+	if next == nil {
+		return
+	}
+	if err := a.obey(next); err != nil {
+		a.log.Error("policy not obeyed", "error", err)
+		return
+	}
+	a.log.Info("policy in force", "version", next.Version())
+}
+
+// acceptPolicy verifies a policy and keeps it; nil for the one in force.
+func (a *Agent) acceptPolicy(raw []byte) (*signing.Policy, error) {
+	env, err := signing.ParseEnvelope(raw)
+	if err != nil {
+		return nil, err
+	}
+	now := a.opts.Now()
+	if err := a.journal.Clock(now); err != nil {
+		return nil, err
+	}
+	current := a.Policy()
+	next, err := current.Accept(env, now)
+	if err != nil {
+		return nil, err
+	}
+	if next.Version() == current.Version() {
+		return nil, nil
+	}
+	return next, keepFile(a.path(policyFile), raw)
+}
+
+// cancel ends a plan for who knows the secret that its envelope has the digest
+// of.
+func (a *Agent) cancel(body []byte) {
+	var c message.Cancel
+	if err := message.Unmarshal(body, &c); err != nil {
+		a.log.Warn("cancel refused", "error", err)
+		return
+	}
+	a.mu.Lock()
+	r := a.running[c.Plan]
+	a.mu.Unlock()
+	if r == nil {
+		return
+	}
+	if sum := sha256.Sum256(c.Secret); subtle.ConstantTimeCompare(sum[:], r.permit.payload.Cancel) != 1 {
+		a.log.Warn("cancel refused: the secret is not the plan's", "plan", c.Plan)
+		return
+	}
+	a.log.Info("plan cancelled", "plan", c.Plan)
+	r.cancel(errCancelled)
+}
+
+// tellFacts sends the facts where they changed since the last time, or that
+// was long ago.
+func (s *session) tellFacts(ctx context.Context) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	a := s.agent
+	f, err := a.Facts(ctx)
+	if err != nil {
+		a.log.Error("the facts of this machine cannot be told", "error", err)
+		return
+	}
+	now := a.opts.Now()
+	s.mu.Lock()
+	same := s.facts != nil && sameFacts(s.facts, f) && now.Sub(s.factsAt) < factsAnyway
+	s.mu.Unlock()
+	if same {
+		return
+	}
+	statement := signing.NewStatement(a.id, "facts", now, plan.EncodeFacts(f)).Encode()
+	if len(statement) > plan.MaxFacts {
+		a.log.Error("the facts of this machine are too long to be told", "bytes", len(statement))
+		return
+	}
+	if err := s.stream.WriteFrame(message.TypeFacts, statement); err != nil {
+		s.end(err)
+		return
+	}
+	s.mu.Lock()
+	s.facts, s.factsAt = f, now
+	s.mu.Unlock()
+	s.leaveIfDone()
+}

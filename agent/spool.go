@@ -1,0 +1,408 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/signing"
+)
+
+// Bounds of the spool.
+const (
+	maxAnswers    = 1024    // that are not acknowledged
+	defaultMemory = 8 << 20 // bytes of chunks held in memory
+	// defaultDisk is how many bytes of chunks wait on disk for a relay.
+	defaultDisk = 512 << 20
+	// reserve is what closing chunks and refusals may take beyond that: an
+	// answer can always be ended.
+	reserve = 64 << 20
+	// retention is how long after the end of its plan's window an answer that
+	// no relay took is kept.
+	retention = 7 * 24 * time.Hour
+)
+
+var (
+	errSpoolFull = errors.New("agent: the spool is full")
+	errGone      = errors.New("agent: nobody wants the answer any more")
+	errEnded     = errors.New("agent: the answer has ended")
+)
+
+// A spool keeps the sealed chunks of answers until a relay has said that they
+// are stored for good. While one is connected they are in memory, as far as
+// its bound allows; else, and beyond it, they are in files below a folder. The
+// chunks are sealed to the investigator before they come here: nothing in the
+// folder can be read by who finds it.
+type spool struct {
+	dir    string
+	memory int64 // bound of held
+	disk   int64 // bound of kept
+
+	mu      sync.Mutex
+	answers map[signing.ID]*outgoing
+	held    int64         // bytes in memory
+	kept    int64         // bytes of segments
+	online  bool          // a relay takes chunks
+	room    chan struct{} // closed, and made anew, when bytes become free
+}
+
+// An outgoing answer is one whose chunks have not all been acknowledged. Its
+// fields but head and spool are under the spool's lock.
+type outgoing struct {
+	head  head
+	spool *spool
+
+	pieces []piece // in sequence, those on disk first
+	first  uint32  // the sequence number of the first of them
+	done   bool    // the final one was among them
+	cut    bool    // an earlier life left it without a final one
+	gone   bool
+	segs   []*segment
+	more   chan struct{} // closed, and made anew, when a chunk comes or it is gone
+}
+
+// A piece is one chunk, in memory or in a segment.
+type piece struct {
+	data  []byte
+	seg   *segment
+	at    int64
+	size  int
+	final bool
+}
+
+// openSpool reads what an earlier life left. What is damaged is cut off, and
+// what is older than its retention is removed.
+func openSpool(dir string, memory, disk int64, now time.Time) (*spool, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	s := &spool{dir: dir, memory: memory, disk: disk, answers: map[signing.ID]*outgoing{}, room: make(chan struct{})}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == headExt {
+			if err := s.reopen(e.Name(), now); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, s.removeStrays(entries)
+}
+
+// begin makes room for the answer to a plan. It fails where there are too
+// many, or the disk does not take its head.
+func (s *spool) begin(h head) (*outgoing, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.answers[h.Plan] != nil:
+		return nil, fmt.Errorf("agent: plan %s is being answered", h.Plan)
+	case len(s.answers) >= maxAnswers:
+		return nil, fmt.Errorf("%w: %d answers wait for a relay", errSpoolFull, len(s.answers))
+	case s.held+s.kept > s.memory+s.disk+reserve/2:
+		return nil, fmt.Errorf("%w: %d bytes wait for a relay", errSpoolFull, s.held+s.kept)
+	}
+	if err := h.write(s.dir); err != nil {
+		return nil, err
+	}
+	o := &outgoing{head: h, spool: s, more: make(chan struct{})}
+	s.answers[h.Plan] = o
+	return o, nil
+}
+
+// find gives the answer to a plan, or nil.
+func (s *spool) find(plan signing.ID) *outgoing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answers[plan]
+}
+
+// open lists the answers that are not wholly acknowledged.
+func (s *spool) open() []*outgoing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*outgoing
+	for _, o := range s.answers {
+		all = append(all, o)
+	}
+	slices.SortFunc(all, func(a, b *outgoing) int { return a.head.Made.Compare(b.head.Made) })
+	return all
+}
+
+// bytes says how much waits for a relay.
+func (s *spool) bytes() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held + s.kept
+}
+
+// setOnline says whether a relay takes chunks. When none does any more, what
+// was in memory goes to disk.
+func (s *spool) setOnline(yes bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.online = yes
+	if yes {
+		return nil
+	}
+	var errs []error
+	for _, o := range s.answers {
+		errs = append(errs, o.spill())
+	}
+	return errors.Join(errs...)
+}
+
+// sweep forgets the answers that no relay took in time.
+func (s *spool) sweep(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.answers {
+		if now.After(o.head.Expires.Add(retention)) {
+			o.forget()
+		}
+	}
+}
+
+// close closes files. What waits stays on disk.
+func (s *spool) close() error {
+	err := s.setOnline(false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.answers {
+		for _, g := range o.segs {
+			err = errors.Join(err, g.file.Close())
+		}
+	}
+	return err
+}
+
+// put adds a chunk, which must be the next. It waits for room until ctx ends;
+// the final chunk of an answer waits for none.
+func (o *outgoing) put(ctx context.Context, data []byte, final bool) error {
+	s := o.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !final && !o.gone && !o.done && !o.fits(int64(len(data))) {
+		room := s.room
+		s.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: %w", errSpoolFull, context.Cause(ctx))
+		}
+	}
+	switch {
+	case o.gone:
+		return errGone
+	case o.done:
+		return errEnded
+	}
+	o.pieces = append(o.pieces, piece{data: data, size: len(data), final: final})
+	s.held += int64(len(data))
+	if !s.online || s.held > s.memory {
+		// A disk that takes no more does not keep an answer from being ended.
+		if err := o.spill(); err != nil && !final {
+			o.pieces = o.pieces[:len(o.pieces)-1]
+			s.held -= int64(len(data))
+			return err
+		}
+	}
+	o.done = final
+	o.wake()
+	return nil
+}
+
+// fits says whether so many bytes more are within the bounds.
+func (o *outgoing) fits(n int64) bool {
+	s := o.spool
+	if s.online && s.held+n <= s.memory {
+		return true
+	}
+	for _, p := range o.pieces {
+		if p.seg == nil {
+			n += int64(p.size)
+		}
+	}
+	return s.kept+n <= s.disk
+}
+
+// spill writes the pieces in memory to disk.
+func (o *outgoing) spill() error {
+	for i := range o.pieces {
+		p := &o.pieces[i]
+		if p.seg != nil {
+			continue
+		}
+		g, err := o.segment(o.first + uint32(i))
+		if err != nil {
+			return fmt.Errorf("agent: spool: %w", err)
+		}
+		at, err := g.append(o.first+uint32(i), p.final, p.data)
+		if err != nil {
+			return fmt.Errorf("agent: spool: %w", err)
+		}
+		o.spool.held -= int64(p.size)
+		o.spool.kept += int64(p.size)
+		p.data, p.seg, p.at = nil, g, at
+		g.pieces++
+	}
+	return nil
+}
+
+// segment gives the file that the next chunk is written to.
+func (o *outgoing) segment(seq uint32) (*segment, error) {
+	if n := len(o.segs); n > 0 && o.segs[n-1].size < segmentSize {
+		return o.segs[n-1], nil
+	}
+	g, err := createSegment(o.spool.dir, o.head.Plan, seq)
+	if err == nil {
+		o.segs = append(o.segs, g)
+	}
+	return g, err
+}
+
+// take gives the chunk with a sequence number, as soon as it is there. Before
+// the first that is held, and after the final one, there is errEnded.
+func (o *outgoing) take(ctx context.Context, seq uint32) (data []byte, final bool, err error) {
+	s := o.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !o.gone && !o.done && seq == o.next() {
+		more := o.more
+		s.mu.Unlock()
+		select {
+		case <-more:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+		if ctx.Err() != nil {
+			return nil, false, ctx.Err()
+		}
+	}
+	switch {
+	case o.gone:
+		return nil, false, errGone
+	case seq < o.first || seq >= o.next():
+		return nil, false, errEnded
+	}
+	p := o.pieces[seq-o.first]
+	if p.seg == nil {
+		return p.data, p.final, nil
+	}
+	data, err = p.seg.read(p.at, p.size)
+	return data, p.final, err
+}
+
+// holds gives the sequence number of the first chunk that is held, and whether
+// an earlier life left the answer without its end.
+func (o *outgoing) holds() (first uint32, cut bool) {
+	o.spool.mu.Lock()
+	defer o.spool.mu.Unlock()
+	return o.first, o.cut && !o.done
+}
+
+// whole says whether all of the answer was acknowledged, or nobody wants it.
+func (o *outgoing) whole() bool {
+	o.spool.mu.Lock()
+	defer o.spool.mu.Unlock()
+	return o.gone
+}
+
+// skipTo makes the next chunk that with the given number, where none is held
+// and a relay has those before it: an earlier life had them in memory alone.
+func (o *outgoing) skipTo(next uint32) {
+	o.spool.mu.Lock()
+	defer o.spool.mu.Unlock()
+	if len(o.pieces) == 0 && next > o.first {
+		o.first = next
+	}
+}
+
+// following is next, for who does not hold the lock.
+func (o *outgoing) following() uint32 {
+	o.spool.mu.Lock()
+	defer o.spool.mu.Unlock()
+	return o.next()
+}
+
+// next is the sequence number of the chunk that would be put next.
+func (o *outgoing) next() uint32 { return o.first + uint32(len(o.pieces)) }
+
+// ack forgets the chunks before next, which are stored for good. It says
+// whether that was all of the answer.
+func (o *outgoing) ack(next uint32) (whole bool) {
+	s := o.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o.gone || next <= o.first {
+		return false
+	}
+	n := min(int(next-o.first), len(o.pieces))
+	for _, p := range o.pieces[:n] {
+		o.drop(p)
+	}
+	o.pieces = slices.Delete(o.pieces, 0, n)
+	o.first += uint32(n)
+	o.freed()
+	if o.done && len(o.pieces) == 0 {
+		o.forget()
+		return true
+	}
+	return false
+}
+
+// drop gives back what a piece took. A segment that holds no more is removed.
+func (o *outgoing) drop(p piece) {
+	if p.seg == nil {
+		o.spool.held -= int64(p.size)
+		return
+	}
+	o.spool.kept -= int64(p.size)
+	if p.seg.pieces--; p.seg.pieces == 0 {
+		o.segs = slices.DeleteFunc(o.segs, func(g *segment) bool { return g == p.seg })
+		p.seg.remove()
+	}
+}
+
+// abandon forgets the answer: nobody wants it.
+func (o *outgoing) abandon() {
+	o.spool.mu.Lock()
+	defer o.spool.mu.Unlock()
+	o.forget()
+}
+
+func (o *outgoing) forget() {
+	if o.gone {
+		return
+	}
+	// The head first: chunks without one are removed by the next life, and a
+	// head without chunks would be an answer that was cut off.
+	o.head.remove(o.spool.dir)
+	for _, p := range o.pieces {
+		o.drop(p)
+	}
+	o.pieces, o.gone = nil, true
+	delete(o.spool.answers, o.head.Plan)
+	o.wake()
+	o.freed()
+}
+
+func (o *outgoing) wake() {
+	close(o.more)
+	o.more = make(chan struct{})
+}
+
+func (o *outgoing) freed() {
+	close(o.spool.room)
+	o.spool.room = make(chan struct{})
+}

@@ -1,0 +1,156 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/journal"
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+// statusEvery is the least time between two writings of the status.
+const statusEvery = time.Second
+
+// Status is what an agent says of itself.
+type Status struct {
+	Agent       signing.ID        `json:"agent"`
+	Hostname    string            `json:"hostname"` // as it was when the agent was enrolled
+	Fleet       signing.ID        `json:"fleet"`
+	FleetName   string            `json:"fleet_name"`
+	Tags        map[string]string `json:"tags,omitempty"` // the administrator's word
+	Policy      int64             `json:"policy"`         // the version in force
+	Outcast     string            `json:"outcast,omitempty"`
+	Software    string            `json:"software"`
+	Certificate time.Time         `json:"certificate"` // when it expires
+	Relays      []string          `json:"relays"`
+
+	Process   int           `json:"process"` // 0: it does not run
+	Started   time.Time     `json:"started,omitzero"`
+	Relay     string        `json:"relay,omitempty"` // that it is connected to
+	Address   string        `json:"address,omitempty"`
+	Connected time.Time     `json:"connected,omitzero"`
+	Error     string        `json:"error,omitempty"` // why it is not
+	Running   []RunningPlan `json:"running"`
+	Spooled   int64         `json:"spooled"` // bytes that wait for a relay
+	Written   time.Time     `json:"written"`
+}
+
+// A RunningPlan is one that was accepted and has not ended.
+type RunningPlan struct {
+	Plan    signing.ID `json:"plan"`
+	Query   string     `json:"query"`
+	Purpose string     `json:"purpose"`
+	Since   time.Time  `json:"since"`
+}
+
+// Status gives the state of an agent that is open.
+func (a *Agent) Status() Status {
+	a.mu.Lock()
+	s := a.state
+	s.Agent, s.Hostname, s.Tags = a.id.ID(), a.self.Hostname, a.self.Tags
+	s.Fleet, s.FleetName, s.Policy = a.policy.Fleet(), a.policy.Name(), a.policy.Version()
+	if a.outcast != nil {
+		s.Outcast = a.outcast.Error()
+	}
+	s.Running = []RunningPlan{}
+	for id, r := range a.running {
+		s.Running = append(s.Running, RunningPlan{id, r.permit.payload.Query, r.permit.payload.Purpose, r.started})
+	}
+	a.mu.Unlock()
+	slices.SortFunc(s.Running, func(x, y RunningPlan) int {
+		return cmp.Or(x.Since.Compare(y.Since), cmp.Compare(x.Plan.String(), y.Plan.String()))
+	})
+	s.Software, s.Relays, s.Process, s.Started = a.opts.Software, a.conf.Relays, os.Getpid(), a.started
+	if s.Written = a.opts.Now(); a.spool != nil {
+		s.Spooled = a.spool.bytes()
+	}
+	if _, leaf, err := a.certificate(); err == nil {
+		s.Certificate = leaf.NotAfter
+	}
+	return s
+}
+
+// note changes the state and has it written.
+func (a *Agent) note(change func(*Status)) {
+	a.mu.Lock()
+	change(&a.state)
+	a.mu.Unlock()
+	a.touch()
+}
+
+// touch has the status written soon.
+func (a *Agent) touch() {
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (a *Agent) writeStatus() {
+	if err := writeFile(a.path(statusFile), message.Marshal(a.Status())); err != nil {
+		a.log.Warn("the status cannot be written", "error", err)
+	}
+}
+
+// ReadStatus gives the state of the agent of a folder, which may be running in
+// another process. Process is 0 where none does.
+func ReadStatus(o Options) (Status, error) {
+	a, err := read(o)
+	if err != nil {
+		return Status{}, err
+	}
+	j, err := journal.Open(a.path(journalDir))
+	if err == nil {
+		s := a.Status()
+		s.Process, s.Started = 0, time.Time{}
+		return s, j.Close()
+	}
+	if !errors.Is(err, journal.ErrInUse) {
+		return Status{}, err
+	}
+	var s Status
+	b, err := readFile(a.path(statusFile))
+	if err != nil {
+		return s, fmt.Errorf("the agent runs, and its status cannot be read: %w", err)
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, fmt.Errorf("%s: %w", statusFile, err)
+	}
+	return s, nil
+}
+
+// ReadFacts gives the facts of the agent of a folder, which may be running in
+// another process.
+func ReadFacts(ctx context.Context, o Options) (plan.Facts, error) {
+	a, err := read(o)
+	if err != nil {
+		return nil, err
+	}
+	return a.Facts(ctx)
+}
+
+// ReadHistory gives what was asked of the agent of a folder, the oldest first,
+// also while it runs in another process.
+func ReadHistory(dir string) ([]journal.Entry, error) {
+	if _, err := readConfig(dir); err != nil {
+		return nil, err
+	}
+	list, err := journal.Read(filepath.Join(dir, journalDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // it has never run
+	}
+	return list, err
+}
+
+// History gives what was asked of this agent, the oldest first.
+func (a *Agent) History() []journal.Entry { return a.journal.Entries() }

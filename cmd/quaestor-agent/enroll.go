@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/quaestor-engine/quaestor/agent"
+)
+
+type enrollCommand struct {
+	Relay     []string `help:"A relay, HOST or HOST:PORT; may be given again." required:"" placeholder:"HOST:PORT"`
+	Token     string   `help:"The enrolment token of an administrator." env:"QUAESTOR_TOKEN" xor:"token" placeholder:"TOKEN"`
+	TokenFile string   `help:"The file that holds the token; - is standard input. Other users of the machine can see arguments." xor:"token" placeholder:"FILE"`
+	Proxy     string   `help:"\"env\" for what HTTPS_PROXY says, or http://USER:PASSWORD@HOST:PORT." placeholder:"URL"`
+	Tag       []string `help:"What this machine is to be known as; may be given again." placeholder:"KEY=VALUE"`
+}
+
+// Run makes this machine an agent.
+func (c *enrollCommand) Run(s *system) error {
+	token := c.Token
+	if c.TokenFile != "" {
+		b, err := readToken(c.TokenFile)
+		if err != nil {
+			return err
+		}
+		token = string(b)
+	}
+	if token == "" {
+		return errors.New("a token is needed: --token, --token-file or QUAESTOR_TOKEN")
+	}
+	id, err := agent.Enroll(s.ctx, agent.EnrollOptions{Dir: s.dir, Relays: c.Relay, Token: token, Proxy: c.Proxy, Tags: c.Tag})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "enrolled as agent %s in %s\nhint: quaestor-agent run, or quaestor-agent install-service\n", id, s.dir)
+	return err
+}
+
+func readToken(name string) ([]byte, error) {
+	const most = 64 << 10 // as signing.MaxToken
+	in := io.ReadCloser(os.Stdin)
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		in = f
+	}
+	defer in.Close()
+	return io.ReadAll(io.LimitReader(in, most+1))
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/quaestor-engine/quaestor/agent"
+	"github.com/quaestor-engine/quaestor/signing/journal"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+type historyCommand struct {
+	JSON bool `help:"As JSON, one entry a line."`
+	Last int  `help:"Only so many, the latest; 0 for all." default:"20" short:"n"`
+}
+
+// Run shows the journal.
+func (c historyCommand) Run(s *system) error {
+	list, err := agent.ReadHistory(s.dir)
+	if err != nil {
+		return err
+	}
+	if c.Last > 0 && len(list) > c.Last {
+		list = list[len(list)-c.Last:]
+	}
+	for _, e := range list {
+		if c.JSON {
+			err = json.NewEncoder(s.out).Encode(e)
+		} else {
+			_, err = io.WriteString(s.out, entryText(e))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(list) == 0 && !c.JSON {
+		_, err = fmt.Fprintln(s.out, "nothing was asked yet")
+	}
+	return err
+}
+
+// entryText shows one entry. What others wrote is made harmless to terminals.
+func entryText(e journal.Entry) string {
+	var b strings.Builder
+	line := func(k, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "  %-8s %s\n", k, value.EscapeText(text))
+		}
+	}
+	fmt.Fprintf(&b, "%s  %s  %s", stamp(e.At), e.Plan, e.Verdict)
+	switch {
+	case e.Verdict == journal.Refused:
+		fmt.Fprintf(&b, " (%s)", value.EscapeText(e.Code))
+	case e.Finished.IsZero():
+		b.WriteString(", not ended")
+	default:
+		fmt.Fprintf(&b, ", %s: %d rows, %s left this machine", value.EscapeText(e.Outcome), e.Rows, value.FormatSize(e.Bytes))
+	}
+	b.WriteByte('\n')
+	line("query", e.Query)
+	line("purpose", e.Purpose)
+	line("signers", strings.Join(e.Signers, ", "))
+	line("reason", e.Reason)
+	return b.String()
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/journal"
+)
+
+// What others wrote does not reach the terminal as it is.
+func TestHistoryIsHarmless(t *testing.T) {
+	e := journal.Entry{
+		Plan: signing.ID{1}, At: time.Unix(0, 0), Verdict: journal.Refused, Code: "weight\x1b[2J",
+		Query: "FIND \x1b]0;x\a", Purpose: "a\nb", Signers: []string{"\u202eAB"}, Reason: "\x9b1m",
+	}
+	text := entryText(e)
+	if strings.ContainsAny(text, "\x1b\a\x9b\u202e") || strings.Count(text, "\n") != 5 {
+		t.Errorf("%q", text)
+	}
+	e = journal.Entry{Plan: signing.ID{1}, At: time.Unix(0, 0), Verdict: journal.Accepted, Finished: time.Unix(9, 0), Outcome: "complete", Rows: 3, Bytes: 2048}
+	if text := entryText(e); text != "1970-01-01 00:00:00Z  01000000000000000000000000000000  accepted, complete: 3 rows, 2KiB left this machine\n" {
+		t.Errorf("%q", text)
+	}
+}
+
+func TestDefaultDir(t *testing.T) {
+	for system, want := range map[string]string{"linux": "/var/lib/quaestor-agent", "darwin": "/var/db/quaestor-agent"} {
+		if got := defaultDir(system, os.Getenv); got != want {
+			t.Errorf("%s: %s", system, got)
+		}
+	}
+	if got := defaultDir("windows", func(string) string { return "P" }); got != filepath.Join("P", "quaestor-agent") {
+		t.Error(got)
+	}
+}

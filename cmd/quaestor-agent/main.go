@@ -1,0 +1,90 @@
+// Command quaestor-agent answers signed questions about the machine that it
+// runs on. Its work is in package agent; this is only where it meets the
+// system and its owner. It has no part in deciding what is answered.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/quaestor-engine/quaestor/agent"
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/std"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second Ctrl-C ends it at once
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintf(os.Stderr, "quaestor-agent: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// A system is what every command gets.
+type system struct {
+	ctx      context.Context
+	out, err io.Writer
+	dir      string
+}
+
+// run is the command line. Kong ends the program itself for --help alone.
+func run(ctx context.Context, args []string, out, errs io.Writer) error {
+	c := &commands{}
+	parser, err := kong.New(c, kong.Name("quaestor-agent"),
+		kong.Description("Answers signed questions about this machine, and nothing else."),
+		kong.Vars{"dir": defaultDir(runtime.GOOS, os.Getenv)}, kong.Writers(out, errs), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return err
+	}
+	return parsed.Run(&system{ctx: ctx, out: out, err: errs, dir: dir})
+}
+
+// options are those of package agent for the folder.
+func (s *system) options() (agent.Options, error) {
+	cat, err := modules.NewCatalogue(std.Modules()...)
+	log := slog.New(slog.NewTextHandler(s.err, nil))
+	return agent.Options{Dir: s.dir, Catalogue: cat, Logger: log, Software: version()}, err
+}
+
+// defaultDir is where an agent's folder is on a system.
+func defaultDir(system string, getenv func(string) string) string {
+	switch system {
+	case "windows":
+		return filepath.Join(getenv("ProgramData"), "quaestor-agent")
+	case "darwin":
+		return "/var/db/quaestor-agent"
+	}
+	return "/var/lib/quaestor-agent"
+}
+
+// version is that of the module, as the build recorded it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || !strings.HasPrefix(info.Main.Version, "v") {
+		return "0.0.0"
+	}
+	return strings.TrimPrefix(info.Main.Version, "v")
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/agent"
+)
+
+type runCommand struct{}
+
+// Run answers plans until the program is stopped.
+func (runCommand) Run(s *system) error {
+	return s.withAgent(func(a *agent.Agent) error { return agent.RunService(s.ctx, a.Run) })
+}
+
+type onceCommand struct {
+	Timeout time.Duration `help:"The longest that it may take." default:"30m"`
+}
+
+// Run answers what waits.
+func (c *onceCommand) Run(s *system) error {
+	return s.withAgent(func(a *agent.Agent) error {
+		ctx, cancel := context.WithTimeout(s.ctx, c.Timeout)
+		defer cancel()
+		return a.Once(ctx)
+	})
+}
+
+func (s *system) withAgent(use func(*agent.Agent) error) error {
+	o, err := s.options()
+	if err != nil {
+		return err
+	}
+	a, err := agent.Open(o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(a), a.Close())
+}
+
+type installCommand struct {
+	Print bool `help:"Show what would be installed, and change nothing."`
+}
+
+// Run hands the agent to the service manager.
+func (c installCommand) Run(s *system) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if program, err = filepath.EvalSymlinks(program); err != nil {
+		return err
+	}
+	service := agent.Service{Program: program, Dir: s.dir}
+	if c.Print {
+		f, err := service.File(runtime.GOOS)
+		if err == nil {
+			_, err = io.WriteString(s.out, f.Text)
+		}
+		return err
+	}
+	f, err := service.Install()
+	if err != nil {
+		return err
+	}
+	what := f.Path
+	if what == "" {
+		what = "the service " + agent.WindowsService
+	}
+	_, err = fmt.Fprintf(s.out, "installed %s\nhint: %s\n", what, f.Then)
+	return err
+}
