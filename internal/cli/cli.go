@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -58,7 +59,17 @@ type early int
 // app is what every command gets.
 type app struct {
 	IO
-	ctx context.Context
+	ctx    context.Context
+	screen *sync.Mutex // held by who writes rows, or asks something while they come
+}
+
+func newApp(ctx context.Context, std IO) *app { return &app{IO: std, ctx: ctx, screen: &sync.Mutex{}} }
+
+// within gives the same with another context.
+func (a *app) within(ctx context.Context) *app {
+	b := *a
+	b.ctx = ctx
+	return &b
 }
 
 // Main runs the command line and gives the exit code. The arguments are
@@ -88,7 +99,7 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 		fmt.Fprintf(std.Err, "quaestor: %v\nhint: quaestor --help lists commands and flags\n", err)
 		return ExitFailed
 	}
-	return report(std, parsed.Run(&app{IO: std, ctx: ctx}))
+	return report(std, parsed.Run(newApp(ctx, std)))
 }
 
 // report says what went wrong, if anything, and gives the exit code.

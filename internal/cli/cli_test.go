@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -22,22 +24,46 @@ func TestMain(m *testing.M) {
 		defer stop()
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 		os.Exit(Main(ctx, os.Args[1:], IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv}))
-	}})
+	}, "substitute": substitute})
+}
+
+// substitute REGEXP NEW FILE stands for a user's editor: blanks cannot be in
+// its arguments, so that it can be $EDITOR.
+func substitute() {
+	text, err := os.ReadFile(os.Args[3])
+	if err == nil {
+		text = regexp.MustCompile("(?m)"+os.Args[1]).ReplaceAll(text, []byte(strings.ReplaceAll(os.Args[2], "${n}", "\n")))
+		err = os.WriteFile(os.Args[3], text, 0o644)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			// exits CODE ARG…: the command ends with that code. stdin FILE as
-			// the last words feeds a file to it.
-			"exits": exits,
-		},
-		Setup: func(e *testscript.Env) error {
-			e.Setenv("NO_COLOR", "")
-			return nil
-		},
-	})
+	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: commandsOfScripts(), Setup: setup})
+}
+
+func setup(e *testscript.Env) error {
+	e.Setenv("NO_COLOR", "")
+	e.Setenv("QUAESTOR_HOME", filepath.Join(e.WorkDir, "home"))
+	e.Setenv("VISUAL", "")
+	return nil
+}
+
+func commandsOfScripts() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		// exits CODE ARG…: the command ends with that code. stdin FILE as the
+		// last words feeds a file to it.
+		"exits": exits,
+		// keep NAME [REGEXP]: the last line of stdout becomes a variable, or
+		// what the first group of the regexp finds in stdout and stderr.
+		"keep": keep,
+		// within DURATION ARG…: the command succeeds at last, and stdout has
+		// what a regexp says: within 10s REGEXP ARG….
+		"within": within,
+	}
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {
@@ -55,6 +81,41 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("exit code %s, not %s", code, args[0])
 	}
+}
+
+func within(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: within DURATION REGEXP ARG…")
+	}
+	patience, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	want := regexp.MustCompile("(?m)" + args[1])
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		err := ts.Exec("quaestor", args[2:]...)
+		if err == nil && want.MatchString(ts.ReadFile("stdout")+ts.ReadFile("stderr")) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("nothing like %s within %s: %v", args[1], patience, err)
+		}
+	}
+}
+
+func keep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: keep NAME [REGEXP]")
+	}
+	out := strings.TrimSpace(ts.ReadFile("stdout"))
+	lines := strings.Split(out, "\n")
+	found := lines[len(lines)-1]
+	if len(args) == 2 {
+		m := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(out + "\n" + ts.ReadFile("stderr"))
+		if m == nil {
+			ts.Fatalf("nothing is like %s", args[1])
+		}
+		found = m[1]
+	}
+	ts.Setenv(args[0], found)
 }
 
 // run runs a command in this process.

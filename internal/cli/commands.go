@@ -1,17 +1,27 @@
 package cli
 
-import "time"
+import (
+	"time"
+
+	"github.com/quaestor-engine/quaestor"
+)
 
 const description = "Asks machines questions. Exit codes: 0 done, 1 where --fail-on asked for it, 2 the query is wrong, " +
-	"3 incomplete where --require complete asked for it, 4 could not run, 130 interrupted."
+	"3 incomplete where --require asked for more, 4 could not run, 130 interrupted."
 
 const shortHelp = `quaestor asks machines questions.
 
+  quaestor demo
   quaestor run 'FIND file /etc/* CONTAINS "root"'
+  quaestor run 'FROM fleet WHERE os = linux FIND file /etc/* CONTAINS "ioc"'
   quaestor run 'FIND file /usr/** WHERE suid RETURN path, owner, mtime' --format jsonl
   quaestor explain 'FIND file /home/** WHERE size > 10MB AND mtime > now - 2d'
 
-Commands: run, explain, check, fmt, modules, version. More: quaestor --help
+Ask:      run, explain, check, fmt, modules
+A fleet:  demo, setup, fleet, investigations
+Together: sign, cosign, submit, pending, verify
+Rule it:  keys, policy, token
+More: quaestor --help
 `
 
 // commands is the command line as kong reads it.
@@ -21,6 +31,21 @@ type commands struct {
 	Check   checkCommand   `cmd:"" help:"Look for mistakes in queries, and for what is doubtful."`
 	Fmt     fmtCommand     `cmd:"" help:"Write query files in their one canonical form."`
 	Modules modulesCommand `cmd:"" help:"List what can be asked about."`
+
+	Demo           demoCommand           `cmd:"" help:"Show a fleet of five in this process, with sample queries. Nothing is left behind."`
+	Setup          setupCommand          `cmd:"" help:"Say where the relay is, and fetch the fleet's policy."`
+	Fleet          fleetCommand          `cmd:"" help:"Show who is there, and whom a target means."`
+	Investigations investigationsCommand `cmd:"" help:"Come back to what was asked of a fleet."`
+
+	Sign    signCommand    `cmd:"" help:"Sign a query for a fleet, and send it to nobody yet."`
+	Cosign  cosignCommand  `cmd:"" help:"Add a signature to a plan, if it is what its query says."`
+	Submit  submitCommand  `cmd:"" help:"Hand a signed plan to the relay."`
+	Pending pendingCommand `cmd:"" help:"List the plans that wait for further signatures, or fetch one."`
+	Verify  verifyCommand  `cmd:"" help:"Say what a signed plan asks for, and whether agents would take it."`
+
+	Keys    keysCommand    `cmd:"" help:"Make, take in, list and export the keys that sign."`
+	Policy  policyCommand  `cmd:"" help:"Say who may ask what of a fleet."`
+	Token   tokenCommand   `cmd:"" help:"Let agents into a fleet."`
 	Version versionCommand `cmd:"" help:"Show the version."`
 }
 
@@ -32,15 +57,40 @@ type sourceFlags struct {
 
 type runCommand struct {
 	sourceFlags `embed:""`
-	Format      string        `default:"table" placeholder:"FORMAT" help:"table, jsonl, json or csv (default: ${default})."`
-	Output      string        `short:"o" placeholder:"FILE" help:"Write rows to a file."`
+	showFlags   `embed:""`
+	fleetFlags  `embed:"" group:"To ask a fleet"`
 	Root        string        `placeholder:"DIR" help:"Ask a tree that stands for a machine, such as a mounted image."`
-	Require     string        `enum:",complete" default:"" placeholder:"complete" help:"Exit with 3 where anything was left out."`
-	FailOn      []string      `enum:"hits,misses,errors" placeholder:"hits|misses|errors" help:"Exit with 1 where a row was found, where none was, or where something could not be looked at."`
 	Timeout     time.Duration `placeholder:"30s" help:"Stop after this time and show what was found."`
-	Quiet       bool          `short:"q" help:"No warnings, no progress and no summary."`
-	Colour      string        `enum:"auto,always,never" default:"auto" aliases:"color" help:"auto, always or never (default: ${default}). NO_COLOR is respected."`
 	Workers     int           `placeholder:"N" help:"How many threads look (default: one a processor)."`
+}
+
+// showFlags say how answers are shown, and what is made of them.
+type showFlags struct {
+	Format  string   `default:"table" placeholder:"FORMAT" help:"table, jsonl, json or csv (default: ${default})."`
+	Output  string   `short:"o" placeholder:"FILE" help:"Write rows to a file."`
+	Require string   `placeholder:"complete" help:"Exit with 3 where anything was left out; of a fleet also 95%: where fewer of its agents answered."`
+	FailOn  []string `enum:"hits,misses,errors" placeholder:"hits|misses|errors" help:"Exit with 1 where a row was found, where none was, or where something could not be looked at."`
+	Quiet   bool     `short:"q" help:"No warnings, no progress and no summary."`
+	Colour  string   `enum:"auto,always,never" default:"auto" aliases:"color" help:"auto, always or never (default: ${default}). NO_COLOR is respected."`
+	Agents  bool     `help:"Name every agent of a fleet, with what became of the question there."`
+
+	coverage quaestor.Coverage // of the fleet that was asked, once it has answered
+}
+
+// fleetFlags say how a fleet is asked.
+type fleetFlags struct {
+	signFlags `embed:""`
+	Wait      duration `placeholder:"10m" help:"Wait so long for agents, those that are offline included (default: for all that are connected)."`
+	Detach    bool     `help:"Do not wait for answers: quaestor investigations follow ID does."`
+}
+
+// signFlags say what is signed, and by whom.
+type signFlags struct {
+	signerFlags `embed:""`
+	Purpose     string   `placeholder:"TEXT" help:"Why it is asked, for the journal of every machine."`
+	Window      duration `placeholder:"1h" help:"For how long agents may begin with it (default: 1h, or what the policy allows)."`
+	Share       []string `placeholder:"KEY" help:"Another investigator who can open the answers. Repeatable."`
+	NoWrap      bool     `help:"Do not put the reply key, encrypted to who signs, into what is signed: answers can be opened on this machine alone."`
 }
 
 type explainCommand struct {

@@ -13,12 +13,13 @@ import (
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/internal/render"
 	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
-// Run asks the queries.
-func (c *runCommand) Run(a *app) (err error) {
-	if !slices.Contains(render.Formats(), c.Format) {
-		_, err := render.New(c.Format, io.Discard, render.Options{})
+// Run asks the queries, of this machine or of a fleet.
+func (c *runCommand) Run(a *app) error {
+	need, err := c.check(a)
+	if err != nil {
 		return err
 	}
 	session, err := quaestor.LocalWith(quaestor.Options{Root: c.Root, Params: c.Set, Workers: c.Workers})
@@ -36,21 +37,19 @@ func (c *runCommand) Run(a *app) (err error) {
 		return err
 	}
 	c.limit(compiled)
-	out, finish, err := c.open(a)
-	if err != nil {
-		return err
+	if asksOthers(compiled) {
+		return c.runFleet(a, session, compiled, need)
+	}
+	if need.share > 0 {
+		return fmt.Errorf("--require %s counts agents, and this machine alone is asked\nhint: --require complete", c.Require)
 	}
 	start := time.Now()
-	rows, err := session.Run(a.ctx, compiled)
-	if err != nil {
-		return errors.Join(err, finish())
-	}
-	defer rows.Close()
-	err = c.show(a, rows, out, start)
-	if err := errors.Join(err, finish()); err != nil && (isClosedPipe(err) || a.ctx.Err() == nil) {
-		return err
-	}
-	return c.verdict(a, rows.Summaries())
+	return c.answer(a, need, func() (*quaestor.Rows, error) { return session.Run(a.ctx, compiled) }, start)
+}
+
+// asksOthers says whether a query is for others than this machine.
+func asksOthers(compiled *quaestor.Compiled) bool {
+	return slices.ContainsFunc(compiled.Queries, func(q quaestor.Query) bool { return q.Plan.Source != "local" && !q.Explain })
 }
 
 // limit puts --timeout into the plans, which may ask for less.
@@ -62,8 +61,36 @@ func (c *runCommand) limit(compiled *quaestor.Compiled) {
 	}
 }
 
+// check looks at the flags before anything is asked.
+func (c *showFlags) check(a *app) (required, error) {
+	if !slices.Contains(render.Formats(), c.Format) {
+		_, err := render.New(c.Format, io.Discard, render.Options{})
+		return required{}, err
+	}
+	return parseRequired(c.Require)
+}
+
+// answer shows an answer that begins with ask, and gives the exit code that it
+// deserves.
+func (c *showFlags) answer(a *app, need required, ask func() (*quaestor.Rows, error), start time.Time) error {
+	out, finish, err := c.open(a)
+	if err != nil {
+		return err
+	}
+	rows, err := ask()
+	if err != nil {
+		return errors.Join(err, finish())
+	}
+	defer rows.Close()
+	err = c.show(a, rows, out, start)
+	if err := errors.Join(err, finish()); err != nil && (isClosedPipe(err) || a.ctx.Err() == nil) {
+		return err
+	}
+	return c.verdict(a, rows, need)
+}
+
 // open gives where rows go, and what is to be done when they are there.
-func (c *runCommand) open(a *app) (io.Writer, func() error, error) {
+func (c *showFlags) open(a *app) (io.Writer, func() error, error) {
 	if c.Output == "" {
 		return a.Out, func() error { return nil }, nil
 	}
@@ -77,11 +104,14 @@ func (c *runCommand) open(a *app) (io.Writer, func() error, error) {
 
 // show writes rows as they come, and the account of them at the end, which is
 // also given when they ended badly.
-func (c *runCommand) show(a *app, rows *quaestor.Rows, out io.Writer, start time.Time) error {
-	v := &view{rows: rows, done: make(chan struct{})}
+func (c *showFlags) show(a *app, rows *quaestor.Rows, out io.Writer, start time.Time) error {
+	v := &view{rows: rows, done: make(chan struct{}), people: c.Format == "table", screen: a.screen}
 	opts := a.options(out, c.Colour)
 	if width := widthOf(a.Err); width > 0 && !c.Quiet {
 		v.progress = render.NewProgress(a.Err, width, start)
+		if _, fleet := rows.Coverage(); fleet {
+			v.progress = &fleetProgress{w: a.Err, width: width, rows: rows, start: start}
+		}
 		out = &above{Writer: out, line: v.progress}
 	}
 	var err error
@@ -95,24 +125,37 @@ func (c *runCommand) show(a *app, rows *quaestor.Rows, out io.Writer, start time
 	return errors.Join(err, c.account(a, rows, time.Since(start)))
 }
 
-func (c *runCommand) account(a *app, rows *quaestor.Rows, took time.Duration) error {
-	return render.Summary(a.Err, rows.Summary(), took, a.options(a.Err, c.Colour))
+func (c *showFlags) account(a *app, rows *quaestor.Rows, took time.Duration) error {
+	err := render.Summary(a.Err, rows.Summary(), took, a.options(a.Err, c.Colour))
+	var fleet bool
+	if c.coverage, fleet = rows.Coverage(); err != nil || !fleet {
+		return err
+	}
+	if err := writeCoverage(a.Err, c.coverage); err != nil || !c.Agents {
+		return err
+	}
+	return a.writeAgents(a.Err, c.coverage)
 }
 
 // verdict gives the exit code that the answers deserve.
-func (c *runCommand) verdict(a *app, sums []answer.Summary) error {
+func (c *showFlags) verdict(a *app, rows *quaestor.Rows, need required) error {
 	if a.ctx.Err() != nil {
 		return &exit{code: ExitInterrupted}
 	}
 	var hits int64
 	whole := true
-	for _, s := range sums {
+	for _, s := range rows.Summaries() {
 		hits += s.Matched
 		whole = whole && s.Outcome == answer.Complete
 	}
-	switch {
-	case c.Require == "complete" && !whole:
+	if coverage, fleet := rows.Coverage(); fleet {
+		if !need.met(coverage, whole) {
+			return &exit{code: ExitIncomplete}
+		}
+	} else if need.complete && !whole {
 		return &exit{code: ExitIncomplete}
+	}
+	switch {
 	case slices.Contains(c.FailOn, "hits") && hits > 0,
 		slices.Contains(c.FailOn, "misses") && hits == 0,
 		slices.Contains(c.FailOn, "errors") && !whole:
@@ -124,23 +167,33 @@ func (c *runCommand) verdict(a *app, sums []answer.Summary) error {
 // flushEvery is how long a row may wait for the next ones.
 const flushEvery = 200 * time.Millisecond
 
+// A progress is a line at the foot of the terminal.
+type progress interface {
+	Update(now time.Time, rows int64, looked map[string]int64)
+	Clear()
+}
+
 // A view writes the rows of an answer while they are found.
 type view struct {
 	rows     *quaestor.Rows
-	progress *render.Progress // nil: none
-	done     chan struct{}    // closed by stream
+	people   bool          // the agents' IDs are left out, which nobody reads
+	progress progress      // nil: none
+	done     chan struct{} // closed by stream
 
-	mu    sync.Mutex // guards what follows
-	sink  render.Sink
-	dirty bool
-	err   error
+	screen *sync.Mutex // guards what follows, and the terminal
+	sink   render.Sink
+	dirty  bool
+	err    error
 }
 
 func (v *view) stream() error {
 	var tables []render.Table
 	for _, t := range v.rows.Tables() {
 		tab := render.Table{Name: t.Name}
-		for _, c := range t.Columns {
+		for i, c := range t.Columns {
+			if v.hides(t, i) {
+				continue
+			}
 			tab.Columns = append(tab.Columns, render.Column{Name: c.Name, Type: c.Type})
 		}
 		tables = append(tables, tab)
@@ -164,19 +217,27 @@ func (v *view) stream() error {
 	return errors.Join(failed, err)
 }
 
+// hides says whether a column is not for the eyes: the agent's ID, second of
+// the columns that say where a row comes from.
+func (v *view) hides(t quaestor.Table, column int) bool { return v.people && t.Origin && column == 1 }
+
 // write hands rows to the sink until they end.
 func (v *view) write() error {
 	for row, err := range v.rows.All() {
 		if err != nil {
 			return err
 		}
-		v.mu.Lock()
+		v.screen.Lock()
 		if v.err == nil {
-			v.err = v.sink.Row(row.Table(), row.Values())
+			values := row.Values()
+			if len(values) > 1 && v.hides(v.rows.Tables()[row.Table()], 1) {
+				values = append(append(make([]value.Value, 0, len(values)), values[0]), values[2:]...)
+			}
+			v.err = v.sink.Row(row.Table(), values)
 			v.dirty = true
 		}
 		stop := v.err != nil
-		v.mu.Unlock()
+		v.screen.Unlock()
 		if stop {
 			return nil
 		}
@@ -193,7 +254,7 @@ func (v *view) tick() {
 		case <-v.done:
 			return
 		case now := <-t.C:
-			v.mu.Lock()
+			v.screen.Lock()
 			if v.dirty && v.err == nil {
 				v.err = v.sink.Flush()
 				v.dirty = false
@@ -202,7 +263,7 @@ func (v *view) tick() {
 				looked, rows := v.rows.Progress()
 				v.progress.Update(now, rows, looked)
 			}
-			v.mu.Unlock()
+			v.screen.Unlock()
 		}
 	}
 }
@@ -210,7 +271,7 @@ func (v *view) tick() {
 // above writes over the progress line.
 type above struct {
 	io.Writer
-	line *render.Progress
+	line progress
 }
 
 func (w *above) Write(p []byte) (int, error) {

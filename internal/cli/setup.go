@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/client"
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+type setupCommand struct {
+	Relay         []string `required:"" placeholder:"HOST:PORT" help:"Where a relay is. Repeatable: they are tried in turn."`
+	Pin           string   `required:"" placeholder:"sha256:…" help:"The pin of the relay's CA, from quaestor-relay pin DIR."`
+	Administrator []string `placeholder:"KEY" help:"Whose policy to believe, the first time (default: the key that signs). Repeatable."`
+	Proxy         string   `placeholder:"URL" help:"An HTTP proxy, or env for what HTTPS_PROXY says."`
+	signerFlags   `embed:""`
+}
+
+// Run writes config.toml and tries it.
+func (c *setupCommand) Run(a *app) error {
+	home, err := a.home()
+	if err != nil {
+		return err
+	}
+	conf := &home.Config
+	conf.Relays, conf.Pin, conf.Proxy = c.Relay, c.Pin, c.Proxy
+	if c.Signer != "" {
+		conf.Signer = c.Signer
+	}
+	if conf.Administrators, err = c.administrators(a); err != nil {
+		return err
+	}
+	if err := home.SaveConfig(); err != nil {
+		return err
+	}
+	s, err := a.dial(c.signerFlags)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	_, err = fmt.Fprintf(a.Err, "%s; quaestor fleet shows who is there\n", value.EscapeText(describePolicy(s.Policy())))
+	return err
+}
+
+// administrators gives the fingerprints of those whose first policy counts.
+func (c *setupCommand) administrators(a *app) ([]string, error) {
+	var out []string
+	for _, ref := range c.Administrator {
+		fp, err := signing.ParseFingerprint(ref)
+		if err != nil {
+			k, err := a.publicKey(ref)
+			if err != nil {
+				return nil, err
+			}
+			fp = k.Fingerprint()
+		}
+		out = append(out, string(fp))
+	}
+	if len(out) > 0 {
+		return out, nil
+	}
+	k, err := a.publicKey(c.Signer)
+	if err != nil {
+		return nil, err
+	}
+	return []string{string(k.Fingerprint())}, nil
+}
+
+// home opens the folder of the one who asks.
+func (a *app) home() (*client.Home, error) {
+	dir, err := a.homeDir()
+	if err != nil {
+		return nil, err
+	}
+	return client.OpenHome(dir.dir)
+}
+
+func (a *app) configuredSigner() (string, error) {
+	home, err := a.home()
+	if err != nil {
+		return "", err
+	}
+	return home.Config.Signer, nil
+}
+
+func (a *app) configuredPin() (string, error) {
+	home, err := a.home()
+	if err != nil {
+		return "", err
+	}
+	return home.Config.Pin, nil
+}
+
+// A link is a connection to a relay, with the session that plans for it.
+type link struct {
+	*client.Session
+	local  *quaestor.LocalSession
+	signer holder
+}
+
+// Close ends both.
+func (l *link) Close() error { return errors.Join(l.Session.Close(), l.local.Close()) }
+
+// dial connects to the relay as the one who signs.
+func (a *app) dial(who signerFlags) (*link, error) {
+	local, err := quaestor.LocalWith(quaestor.Options{})
+	if err != nil {
+		return nil, err
+	}
+	l, err := a.dialWith(who, local)
+	if err != nil {
+		return nil, errors.Join(err, local.Close())
+	}
+	return l, nil
+}
+
+func (a *app) dialWith(who signerFlags, local *quaestor.LocalSession) (*link, error) {
+	home, err := a.home()
+	if err != nil {
+		return nil, err
+	}
+	if len(home.Config.Relays) == 0 {
+		return nil, errors.New("no relay is known\nhint: quaestor setup --relay HOST:PORT --pin sha256:…, and quaestor demo needs none")
+	}
+	k, err := who.open(a)
+	if err != nil {
+		return nil, err
+	}
+	s, err := client.Dial(a.ctx, client.Options{Home: home, Signer: k, Local: local})
+	if err != nil {
+		return nil, err
+	}
+	return &link{Session: s, local: local, signer: k}, nil
+}
+
+type policyPublishCommand struct {
+	File        string `arg:"" default:"policy.env" help:"The signed policy (default: ${default})."`
+	signerFlags `embed:""`
+}
+
+// Run sends a policy to the relay.
+func (c *policyPublishCommand) Run(a *app) error {
+	p, err := readPolicy(c.File)
+	if err != nil {
+		return err
+	}
+	if p.envelope == nil {
+		return fmt.Errorf("%s is not signed\nhint: quaestor policy sign %s", c.File, c.File)
+	}
+	s, err := a.dial(c.signerFlags)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	next, err := s.Publish(a.ctx, p.envelope.Encode())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.Err, "version %d of the policy of %q is in force\n", next.Version(), value.EscapeText(next.Name()))
+	return err
+}
