@@ -36,14 +36,23 @@ var floors = []floor{
 	{pkg: "plan/answer", may: "value modules", why: "the form of what comes back; who reads answers runs no plans"},
 	{pkg: "planner", may: "lang modules plan value internal/search", why: "looks at no host: it sees schemas and never scans"},
 	{pkg: "engine", may: "plan plan/answer modules value", why: "runs plans on endpoints, where no query is parsed"},
+	{pkg: "signing", why: "who may ask what; it knows no plan from the inside"},
+	{pkg: "signing/sealing", may: "signing", why: "opens and closes; never linked into a relay"},
+	{pkg: "signing/journal", may: "signing", why: "remembers what ran, and decides nothing else"},
+	{pkg: "transport", why: "bytes only: what frames hold is nothing to it"},
+	{pkg: "transport/message", may: "signing", why: "the words of the protocol; what is inside them is verified by others"},
+	{pkg: "relay", may: "plan signing transport transport/message value", why: "routes by facts and keeps what it cannot read"},
+	{pkg: "agent", may: "engine modules plan plan/answer signing signing/sealing signing/journal transport transport/message value", why: "runs what its gate accepted, on an endpoint, where no query is parsed"},
+	{pkg: "client", may: ". engine lang modules modules/std plan plan/answer planner signing signing/sealing transport transport/message value", why: "asks fleets for whoever has a key"},
+	{pkg: "internal/demo", may: ". agent client modules modules/std relay signing transport transport/message", why: "a fleet in a temporary folder"},
 	{pkg: ".", may: "lang planner plan plan/answer engine modules modules/std value", why: "the library: joins the floors below"},
 	{pkg: "internal/render", may: ". lang modules value plan/answer", why: "shows answers; asks nothing"},
 	{pkg: "internal/spec", may: ". lang modules modules/std value plan plan/answer", why: "runs behaviour scripts through the library, as a user would"},
-	{pkg: "internal/cli", may: ". internal/render internal/spec lang modules modules/std plan plan/answer planner value", why: "the command, with its surroundings handed in"},
+	{pkg: "internal/cli", may: ". client internal/demo internal/render internal/spec lang modules modules/std plan plan/answer planner signing transport transport/message value", why: "the command, with its surroundings handed in"},
 	{pkg: "internal/docs", down: true, may: ". internal/cli internal/docs internal/render lang modules modules/std plan plan/answer planner value", why: "makes the reference from the tables that the program runs by"},
 	{pkg: "internal/house", why: "reads the source and runs none of it"},
-	{pkg: "cmd", down: true, may: ". internal/cli", why: "where a program meets the system; under 100 lines"},
-	{pkg: "bench", down: true, may: ". value bench/internal/planted", why: "measures from outside, as a user sees it"},
+	{pkg: "cmd", down: true, may: ". agent internal/cli modules modules/std relay signing signing/journal transport value", why: "where a program meets the system; under 100 lines"},
+	{pkg: "bench", down: true, may: ". agent client lang modules modules/std relay signing transport value bench/internal/planted", why: "measures from outside, as a user sees it"},
 }
 
 // A never is a promise that holds however indirectly a package is imported.
@@ -57,6 +66,15 @@ var nevers = []never{
 	{"planner", "modules/std", "a query is checked against the catalogue that it is given"},
 	{"modules/file", "plan", "a module does not know what a query means"},
 	{"modules/host", "plan", "a module does not know what a query means"},
+	{"agent", "lang", "no parser of queries on an endpoint"},
+	{"agent", "planner", "an endpoint runs what was signed and plans nothing itself"},
+	{"agent", "client", "an endpoint asks nobody"},
+	{"relay", "engine", "a relay runs nothing"},
+	{"relay", "modules", "a relay looks at nothing"},
+	{"relay", "plan/answer", "a relay decodes no answer"},
+	{"relay", "signing/sealing", "a relay opens nothing"},
+	{".", "transport", "who asks only his own machine links no network"},
+	{".", "signing", "who asks only his own machine links no OpenPGP"},
 }
 
 // A reserved package of others, or of the standard library, is for few.
@@ -67,13 +85,13 @@ type reserved struct {
 }
 
 var reservations = []reserved{
-	{"os/exec", "bench", "Quaestor looks itself and starts no program"},
+	{"os/exec", "bench internal/cli signing", "Quaestor looks itself: an investigator's editor and GnuPG are all that it starts, and an agent starts nothing"},
 	{"plugin", "", "what runs on an endpoint was linked when it was built"},
 	{"testing", "modules/moduletest internal/spec", "tests are not linked into programs"},
 	{"net/http", "", "nothing here speaks to a network"},
 	{"unsafe", "value engine internal/search modules/file modules/host", "where a measured cost or a system call asks for it"},
 	{"github.com/alecthomas/participle/v2", "lang", "the parser stays behind lang"},
-	{"github.com/alecthomas/kong", "internal/cli", "flags are the command's business"},
+	{"github.com/alecthomas/kong", "internal/cli cmd", "flags are a command's business"},
 }
 
 // graph gives the packages of ours that each package imports.

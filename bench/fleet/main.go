@@ -1,0 +1,242 @@
+// Command fleet measures a fleet on this machine: a relay and many agents in
+// processes of their own, over real TLS, with everything on. Signatures are
+// verified by every agent, answers are sealed, stored, opened and verified.
+//
+//	go run ./bench/fleet -agents 1000 -processes 4
+//
+// It prints a table for docs/benchmarks.md. What is not real: agents share
+// processes (their memory is therefore not that of one agent), their hosts are
+// small trees of files, and all of them share two cores with relay and client.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/agent"
+	"github.com/quaestor-engine/quaestor/client"
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/std"
+	"github.com/quaestor-engine/quaestor/relay"
+	"github.com/quaestor-engine/quaestor/signing"
+)
+
+type settings struct {
+	role             string
+	dir, addr, token string
+	hosts            string
+	agents, first    int
+	processes        int
+	rounds           int
+	rows             int64
+}
+
+func main() {
+	var s settings
+	flag.StringVar(&s.role, "role", "", "what a child process is: relay or agents")
+	flag.StringVar(&s.dir, "dir", "", "the folder of a child")
+	flag.StringVar(&s.hosts, "hosts", "/dev/shm", "where the folders of agents and their hosts are made: their disks are not one disk, so a file system in memory is nearer to the truth")
+	flag.StringVar(&s.addr, "addr", "", "where the relay is")
+	flag.StringVar(&s.token, "token", "", "the token of agents")
+	flag.IntVar(&s.agents, "agents", 1000, "how many agents")
+	flag.IntVar(&s.first, "first", 0, "the number of a child's first agent")
+	flag.IntVar(&s.processes, "processes", 4, "how many processes the agents share")
+	flag.IntVar(&s.rounds, "rounds", 5, "how often each question is asked")
+	flag.Int64Var(&s.rows, "rows", 1_000_000_000, "bytes of rows that one agent sends")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	switch s.role {
+	case "":
+		err = measure(ctx, &s)
+	case "relay":
+		err = serveRelay(ctx, &s)
+	case "agents":
+		err = runAgents(ctx, &s)
+	default:
+		err = fmt.Errorf("no role %q", s.role)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "fleet:", err)
+		os.Exit(1)
+	}
+}
+
+func serveRelay(ctx context.Context, s *settings) error {
+	r, err := relay.Open(ctx, s.dir, relay.Options{})
+	if err != nil {
+		return err
+	}
+	fmt.Println(r.Addr())
+	if name := os.Getenv("HEAPPROFILE"); name != "" {
+		time.AfterFunc(25*time.Second, func() {
+			runtime.GC()
+			f, _ := os.Create(name)
+			_ = pprof.Lookup("heap").WriteTo(f, 0)
+			f.Close()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			fmt.Fprintf(os.Stderr, "heap in use %d stack %d sys %d goroutines %d rss %d\n", m.HeapInuse, m.StackInuse, m.Sys, runtime.NumGoroutine(), resident(os.Getpid()))
+		})
+	}
+	return r.Serve(ctx)
+}
+
+// runAgents enrols and runs some agents in this process.
+func runAgents(ctx context.Context, s *settings) error {
+	cat, err := modules.NewCatalogue(append(std.Modules(), rowsModule{bytes: s.rows})...)
+	if err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	for i := s.first; i < s.first+s.agents; i++ {
+		root := filepath.Join(s.dir, fmt.Sprint("root", i))
+		if err := makeHost(root, fmt.Sprintf("host-%05d", i)); err != nil {
+			return err
+		}
+		dir := filepath.Join(s.dir, fmt.Sprint("agent", i))
+		if _, err := agent.Enroll(ctx, agent.EnrollOptions{Dir: dir, Relays: []string{s.addr}, Token: s.token}); err != nil {
+			return err
+		}
+		a, err := agent.Open(agent.Options{Dir: dir, Catalogue: cat, Host: modules.Host{Root: root, Now: time.Now}, Software: "1.0.0"})
+		if err != nil {
+			return err
+		}
+		wg.Go(func() {
+			if err := a.Run(ctx); err != nil {
+				fmt.Fprintln(os.Stderr, "fleet: agent:", err)
+			}
+			_ = a.Close()
+		})
+	}
+	fmt.Println("ready")
+	wg.Wait()
+	return nil
+}
+
+func makeHost(root, name string) error {
+	for path, text := range map[string]string{
+		"etc/hostname": name + "\n", "etc/os-release": "ID=debian\nVERSION_ID=\"12\"\n", "etc/motd": "welcome to " + name + "\n",
+	} {
+		file := filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// child starts this program again in a role, and gives it with the first line
+// that it prints.
+func child(ctx context.Context, args ...string) (*exec.Cmd, string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", err
+	}
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, "", err
+	}
+	line := make([]byte, 256)
+	n, err := out.Read(line)
+	if err != nil {
+		return nil, "", fmt.Errorf("%v ended: %w", args, err)
+	}
+	return cmd, strings.TrimSpace(string(line[:n])), nil
+}
+
+// A stage is a relay, with who asks it.
+type stage struct {
+	home  *client.Home
+	key   *signing.PrivateKey
+	relay *exec.Cmd
+	token string
+	addr  string
+}
+
+func build(ctx context.Context, dir string) (*stage, error) {
+	key, err := signing.NewPrivateKey("Bench", "bench@example.org", time.Now().Add(-time.Minute))
+	if err != nil {
+		return nil, err
+	}
+	fleet := signing.NewID()
+	text := signing.NewPolicyText(signing.PolicySpec{
+		Fleet: fleet, Name: "bench",
+		Administrators: []signing.PrincipalSpec{{Name: "Bench", Key: key.Public()}},
+		Investigators:  []signing.PrincipalSpec{{Name: "Bench", Key: key.Public(), Weight: 1}},
+	})
+	e := &signing.Envelope{PayloadType: signing.TypePolicy, Payload: []byte(text)}
+	if err := e.Sign(ctx, key); err != nil {
+		return nil, err
+	}
+	folder := filepath.Join(dir, "relay")
+	if err := relay.Init(folder, relay.InitOptions{Listen: "127.0.0.1:0", Policy: e.Encode()}); err != nil {
+		return nil, err
+	}
+	s := &stage{key: key}
+	if s.relay, s.addr, err = child(ctx, "-role", "relay", "-dir", folder); err != nil {
+		return nil, err
+	}
+	pin, err := relay.Pin(folder)
+	if err != nil {
+		return nil, err
+	}
+	tok, err := signing.NewToken(signing.TokenSpec{Fleet: fleet, Uses: 100_000, NotBefore: time.Now().Add(-time.Minute), Expires: time.Now().Add(24 * time.Hour)})
+	if err != nil {
+		return nil, err
+	}
+	if err := tok.Envelope.Sign(ctx, key); err != nil {
+		return nil, err
+	}
+	s.token = tok.String([]signing.Fingerprint{key.Fingerprint()}, pin)
+	if s.home, err = client.OpenHome(filepath.Join(dir, "home")); err != nil {
+		return nil, err
+	}
+	s.home.Config = client.Config{Relays: []string{s.addr}, Pin: pin, Administrators: []string{string(key.Fingerprint())}}
+	return s, nil
+}
+
+func median(ds []time.Duration) time.Duration {
+	slices.Sort(ds)
+	return ds[len(ds)/2]
+}
+
+// resident gives the resident memory of a process in bytes.
+func resident(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kb << 10
+		}
+	}
+	return 0
+}

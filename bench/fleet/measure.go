@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/client"
+	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/modules/std"
+)
+
+// measure builds the fleet, asks it and prints what it took.
+func measure(ctx context.Context, s *settings) error {
+	dir, err := os.MkdirTemp("", "quaestor-fleet-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	hosts, err := os.MkdirTemp(s.hosts, "quaestor-hosts-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(hosts)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	st, err := build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer st.relay.Wait()
+	defer cancel()
+	local, err := quaestor.LocalWith(quaestor.Options{Modules: append(std.Modules(), rowsModule{bytes: s.rows})})
+	if err != nil {
+		return err
+	}
+	session, err := client.Dial(ctx, client.Options{Home: st.home, Signer: st.key, Local: local})
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	time.Sleep(time.Second)
+	before := resident(st.relay.Process.Pid)
+	start := time.Now()
+	each := (s.agents + s.processes - 1) / s.processes
+	for first := 0; first < s.agents; first += each {
+		n := min(each, s.agents-first)
+		if _, _, err := child(ctx, "-role", "agents", "-dir", hosts, "-addr", st.addr, "-token", st.token,
+			"-agents", fmt.Sprint(n), "-first", fmt.Sprint(first), "-rows", fmt.Sprint(s.rows)); err != nil {
+			return err
+		}
+	}
+	if err := waitOnline(ctx, session, s.agents); err != nil {
+		return err
+	}
+	enrolled := time.Since(start)
+	time.Sleep(15 * time.Second) // what enrolling allocated is given back
+	after := resident(st.relay.Process.Pid)
+
+	fmt.Printf("%s; %d cores; %s; %d agents in %d processes, relay and client beside them\n\n",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), runtime.Version(), s.agents, s.processes)
+	fmt.Println("| what | measured |\n|---|---|")
+	fmt.Printf("| enrolled and connected, all %d | %.1f s |\n", s.agents, enrolled.Seconds())
+	fmt.Printf("| relay, resident for each connected idle agent | %.1f KB (%.1f MB to %.1f MB) |\n",
+		float64(after-before)/1000/float64(s.agents), float64(before)/1e6, float64(after)/1e6)
+	for _, q := range []string{`FROM fleet FIND host`, `FROM fleet FIND file /etc/* CONTAINS "welcome" RETURN path, size`, `FROM fleet FIND file /etc/* STACK name`} {
+		if err := timed(ctx, session, q, s); err != nil {
+			return err
+		}
+	}
+	return stream(ctx, session, s)
+}
+
+func waitOnline(ctx context.Context, session *client.Session, n int) error {
+	for {
+		agents, err := session.Fleet(ctx)
+		if err != nil {
+			return err
+		}
+		online := 0
+		for _, a := range agents {
+			if a.Online && len(a.Facts) > 3 {
+				online++
+			}
+		}
+		if online == n {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// timed asks a question several times, and prints the medians.
+func timed(ctx context.Context, session *client.Session, query string, s *settings) error {
+	var firsts, halves, alls []time.Duration
+	for range s.rounds {
+		start := time.Now()
+		c, err := session.Compile(lang.Source{Name: "bench", Text: query})
+		if err != nil {
+			return err
+		}
+		rows, err := session.Run(ctx, c, client.RunOptions{})
+		if err != nil {
+			return err
+		}
+		var first, half time.Duration
+		n := 0
+		for _, err := range rows.All() {
+			if err != nil {
+				return errors.Join(err, rows.Close())
+			}
+			if n++; n == 1 {
+				first = time.Since(start)
+			}
+			if n == s.agents/2 {
+				half = time.Since(start)
+			}
+		}
+		all := time.Since(start)
+		coverage, _ := rows.Coverage()
+		if coverage.Answered() != s.agents {
+			return errors.Join(fmt.Errorf("%d of %d agents answered: %v", coverage.Answered(), s.agents, coverage.Agents[:3]), rows.Close())
+		}
+		firsts, halves, alls = append(firsts, first), append(halves, half), append(alls, all)
+		if err := rows.Close(); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("| `%s`: first row; half; all | %.2f s; %.2f s; %.2f s |\n", query, median(firsts).Seconds(), median(halves).Seconds(), median(alls).Seconds())
+	return nil
+}
+
+// stream takes many rows from one agent.
+func stream(ctx context.Context, session *client.Session, s *settings) error {
+	out, err := os.CreateTemp("", "quaestor-rows-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(out.Name())
+	defer out.Close()
+	start := time.Now()
+	rows, err := session.Query(ctx, `FROM host "host-00000" FIND rows`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var n, bytes int64
+	for row, err := range rows.All() {
+		if err != nil {
+			return err
+		}
+		line := ""
+		for _, v := range row.Values()[2:] {
+			line += v.RawText() + "\t"
+		}
+		m, err := out.WriteString(line + "\n")
+		if err != nil {
+			return err
+		}
+		n++
+		bytes += int64(m)
+	}
+	took := time.Since(start)
+	coverage, _ := rows.Coverage()
+	if coverage.Answered() != 1 {
+		return fmt.Errorf("the agent with many rows: %+v", coverage)
+	}
+	fmt.Printf("| rows of one agent to disk: %d rows, %.2f GB | %.1f s, %.0f MB/s |\n", n, float64(bytes)/1e9, took.Seconds(), float64(bytes)/1e6/took.Seconds())
+	fmt.Printf("| resident memory of the client at the end | %.1f MB |\n", float64(resident(os.Getpid()))/1e6)
+	return nil
+}
