@@ -73,7 +73,7 @@ func Open(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.journal, err = journal.Open(a.path(journalDir)); err != nil {
+	if a.journal, err = openJournal(a.path(journalDir)); err != nil {
 		return nil, err
 	}
 	if n := a.journal.Torn(); n > 0 {
@@ -87,6 +87,18 @@ func Open(o Options) (*Agent, error) {
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
+}
+
+// openJournal waits a moment for who has the journal: to look whether an agent
+// runs, ReadStatus takes it and gives it back.
+func openJournal(dir string) (*journal.Journal, error) {
+	const wait, step = 3 * time.Second, 20 * time.Millisecond
+	for end := time.Now().Add(wait); ; time.Sleep(step) {
+		j, err := journal.Open(dir)
+		if !errors.Is(err, journal.ErrInUse) || time.Now().After(end) {
+			return j, err
+		}
+	}
 }
 
 // read makes the agent of a folder, and takes nothing for itself.

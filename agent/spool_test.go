@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +40,13 @@ type model struct {
 	safe   int // chunks that a kill leaves: those on disk
 }
 
+// A machine is a spool and what should be in it.
+type machine struct {
+	dir    string
+	spool  *spool
+	models map[signing.ID]*model
+}
+
 // Whatever is put, acknowledged, taken offline and killed, in any order: a
 // chunk that is given out is the one that was put under its number, what was on
 // disk outlives a kill, and an acknowledged answer leaves nothing behind.
@@ -49,120 +57,128 @@ func TestSpoolAgainstModel(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer os.RemoveAll(dir)
-		s := load(rt, dir, 300, 1<<20)
-		models := map[signing.ID]*model{}
-		pick := func() *model {
-			ids := []signing.ID{}
-			for id := range models {
-				ids = append(ids, id)
-			}
-			slices.SortFunc(ids, func(a, b signing.ID) int { return bytes.Compare(a[:], b[:]) })
-			if len(ids) == 0 {
-				return nil
-			}
-			return models[rapid.SampledFrom(ids).Draw(rt, "which")]
+		m := &machine{dir: dir, spool: load(rt, dir, 300, 1<<20), models: map[signing.ID]*model{}}
+		rt.Repeat(rapid.StateMachineActions(m))
+		for _, answer := range m.models {
+			answer.out.abandon()
 		}
-		rt.Repeat(map[string]func(*rapid.T){
-			"begin": func(rt *rapid.T) {
-				o, err := s.begin(headFor(signing.NewID()))
-				if err != nil {
-					rt.Fatal(err)
-				}
-				models[o.head.Plan] = &model{out: o}
-			},
-			"put": func(rt *rapid.T) {
-				m := pick()
-				if m == nil || m.done {
-					return
-				}
-				data := rapid.SliceOfN(rapid.Byte(), 1, 200).Draw(rt, "data")
-				m.done = rapid.IntRange(0, 5).Draw(rt, "final") == 0
-				if err := m.out.put(context.Background(), data, m.done); err != nil {
-					rt.Fatal(err)
-				}
-				m.chunks = append(m.chunks, data)
-			},
-			"ack": func(rt *rapid.T) {
-				m := pick()
-				if m == nil {
-					return
-				}
-				next := rapid.IntRange(0, len(m.chunks)).Draw(rt, "next")
-				whole := m.out.ack(uint32(next))
-				m.acked = max(m.acked, next)
-				if want := m.done && m.acked == len(m.chunks) && len(m.chunks) > 0; want {
-					if !whole {
-						rt.Fatal("an answer that was acknowledged is kept")
-					}
-					delete(models, m.out.head.Plan)
-				} else if whole {
-					rt.Fatal("an answer is forgotten too early")
-				}
-			},
-			"online": func(rt *rapid.T) {
-				if err := s.setOnline(rapid.Bool().Draw(rt, "online")); err != nil {
-					rt.Fatal(err)
-				}
-			},
-			"kill": func(rt *rapid.T) {
-				for id, m := range models {
-					m.safe = m.acked
-					for i, p := range m.out.pieces {
-						if p.seg != nil {
-							m.safe = int(m.out.first) + i + 1
-						}
-					}
-					if m.safe < len(m.chunks) {
-						m.chunks, m.done = m.chunks[:m.safe], false
-					}
-					models[id] = m
-				}
-				for _, o := range s.answers { // a dead process closes its files, and no more
-					for _, g := range o.segs {
-						g.file.Close()
-					}
-				}
-				s = load(rt, dir, 300, 1<<20)
-				if len(s.answers) != len(models) {
-					rt.Fatalf("%d answers, want %d", len(s.answers), len(models))
-				}
-				for id, m := range models {
-					m.out = s.find(id)
-					if _, cut := m.out.holds(); cut == m.done {
-						rt.Fatalf("cut is %v and done %v", cut, m.done)
-					}
-					m.out.skipTo(uint32(m.acked))
-				}
-				// Whoever begins again ends what was cut; here it may go on.
-				for _, o := range s.answers {
-					o.cut = false
-				}
-			},
-			"": func(rt *rapid.T) {
-				var size int64
-				for _, m := range models {
-					for i := m.acked; i < len(m.chunks); i++ {
-						data, final, err := m.out.take(context.Background(), uint32(i))
-						if err != nil || !bytes.Equal(data, m.chunks[i]) || final != (m.done && i == len(m.chunks)-1) {
-							rt.Fatalf("chunk %d: %x %v %v, want %x", i, data, final, err, m.chunks[i])
-						}
-					}
-					for _, p := range m.out.pieces {
-						size += int64(p.size)
-					}
-				}
-				if s.bytes() != size || s.held > 300+200 {
-					rt.Fatalf("%d bytes counted, %d there; %d in memory", s.bytes(), size, s.held)
-				}
-			},
-		})
-		for _, m := range models {
-			m.out.abandon()
-		}
-		if left, _ := os.ReadDir(dir); len(left) != 0 || s.bytes() != 0 {
-			rt.Fatalf("%d files are left, %d bytes", len(left), s.bytes())
+		if left, _ := os.ReadDir(dir); len(left) != 0 || m.spool.bytes() != 0 {
+			rt.Fatalf("%d files are left, %d bytes", len(left), m.spool.bytes())
 		}
 	})
+}
+
+// pick draws one of the answers; nil where there is none.
+func (x *machine) pick(rt *rapid.T) *model {
+	ids := slices.SortedFunc(maps.Keys(x.models), func(a, b signing.ID) int { return bytes.Compare(a[:], b[:]) })
+	if len(ids) == 0 {
+		return nil
+	}
+	return x.models[rapid.SampledFrom(ids).Draw(rt, "which")]
+}
+
+// Begin begins an answer.
+func (x *machine) Begin(rt *rapid.T) {
+	o, err := x.spool.begin(headFor(signing.NewID()))
+	if err != nil {
+		rt.Fatal(err)
+	}
+	x.models[o.head.Plan] = &model{out: o}
+}
+
+// Put adds a chunk.
+func (x *machine) Put(rt *rapid.T) {
+	m := x.pick(rt)
+	if m == nil || m.done {
+		return
+	}
+	data := rapid.SliceOfN(rapid.Byte(), 1, 200).Draw(rt, "data")
+	m.done = rapid.IntRange(0, 5).Draw(rt, "final") == 0
+	if err := m.out.put(context.Background(), data, m.done); err != nil {
+		rt.Fatal(err)
+	}
+	m.chunks = append(m.chunks, data)
+}
+
+// Ack acknowledges chunks.
+func (x *machine) Ack(rt *rapid.T) {
+	m := x.pick(rt)
+	if m == nil {
+		return
+	}
+	next := rapid.IntRange(0, len(m.chunks)).Draw(rt, "next")
+	whole := m.out.ack(uint32(next))
+	m.acked = max(m.acked, next)
+	if want := m.done && m.acked == len(m.chunks) && len(m.chunks) > 0; want {
+		if !whole {
+			rt.Fatal("an answer that was acknowledged is kept")
+		}
+		delete(x.models, m.out.head.Plan)
+	} else if whole {
+		rt.Fatal("an answer is forgotten too early")
+	}
+}
+
+// Online has a relay come or go.
+func (x *machine) Online(rt *rapid.T) {
+	if err := x.spool.setOnline(rapid.Bool().Draw(rt, "online")); err != nil {
+		rt.Fatal(err)
+	}
+}
+
+// Kill ends the process and opens what it left.
+func (x *machine) Kill(rt *rapid.T) {
+	for id, m := range x.models {
+		m.safe = m.acked
+		for i, p := range m.out.pieces {
+			if p.seg != nil {
+				m.safe = int(m.out.first) + i + 1
+			}
+		}
+		if m.safe < len(m.chunks) {
+			m.chunks, m.done = m.chunks[:m.safe], false
+		}
+		x.models[id] = m
+	}
+	for _, o := range x.spool.answers { // a dead process closes its files, and no more
+		for _, g := range o.segs {
+			g.file.Close()
+		}
+	}
+	x.spool = load(rt, x.dir, 300, 1<<20)
+	if len(x.spool.answers) != len(x.models) {
+		rt.Fatalf("%d answers, want %d", len(x.spool.answers), len(x.models))
+	}
+	for id, m := range x.models {
+		m.out = x.spool.find(id)
+		if _, cut := m.out.holds(); cut == m.done {
+			rt.Fatalf("cut is %v and done %v", cut, m.done)
+		}
+		m.out.skipTo(uint32(m.acked))
+	}
+	// Whoever begins again ends what was cut; here it may go on.
+	for _, o := range x.spool.answers {
+		o.cut = false
+	}
+}
+
+// Check compares.
+func (x *machine) Check(rt *rapid.T) {
+	var size int64
+	for _, m := range x.models {
+		for i := m.acked; i < len(m.chunks); i++ {
+			data, final, err := m.out.take(context.Background(), uint32(i))
+			if err != nil || !bytes.Equal(data, m.chunks[i]) || final != (m.done && i == len(m.chunks)-1) {
+				rt.Fatalf("chunk %d: %x %v %v, want %x", i, data, final, err, m.chunks[i])
+			}
+		}
+		for _, p := range m.out.pieces {
+			size += int64(p.size)
+		}
+	}
+	if x.spool.bytes() != size || x.spool.held > 300+200 {
+		rt.Fatalf("%d bytes counted, %d there; %d in memory", x.spool.bytes(), size, x.spool.held)
+	}
 }
 
 // A file that ends anywhere, as a power failure leaves it, gives the chunks

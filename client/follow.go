@@ -267,19 +267,20 @@ func (f *following) finish() {
 func (f *following) give(p piece, yield func(quaestor.Answer, error) bool) bool {
 	f.mu.Lock()
 	a := p.plan.agents[p.id]
+	lies := a.lies
 	f.mu.Unlock()
-	goOn := true
-	out := quaestor.Answer{Host: a.host, Agent: p.id.String(), Query: p.plan.index, Reject: func(err error) { f.reject(a, err) }}
+	goOn, n := true, int64(0)
+	out := quaestor.Answer{Host: a.host, Agent: p.id.String(), Query: p.plan.index, Reject: func(err error) {
+		lies = true
+		f.reject(a, err)
+	}}
 	err := answer.Decode(p.plain, func(table int, values []value.Value) error {
-		out.Table, out.Values = table, values
-		f.mu.Lock()
-		lies := a.lies
-		if !lies {
-			a.rows++
-			f.rows++
+		if lies {
+			return nil
 		}
-		f.mu.Unlock()
-		if goOn = lies || yield(out, nil); !goOn {
+		out.Table, out.Values = table, values
+		if n++; !yield(out, nil) {
+			goOn = false
 			return errStop
 		}
 		return nil
@@ -292,11 +293,11 @@ func (f *following) give(p piece, yield func(quaestor.Answer, error) bool) bool 
 	if err != nil && goOn {
 		f.reject(a, err)
 	}
-	if p.final {
-		f.mu.Lock()
-		a.final = true
-		f.mu.Unlock()
-	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a.rows += n
+	f.rows += n
+	a.final = a.final || p.final
 	return goOn
 }
 

@@ -18,11 +18,12 @@ var ErrMalformed = errors.New("engine: malformed rows")
 
 // A Merge makes one answer of what many hosts found with Options.Partial:
 // groups are added up, rows are ordered, made distinct and cut over all of
-// them. It is used by one goroutine.
+// them. It is used by one goroutine; the rows that it gives are valid until the
+// next one.
 type Merge struct {
 	plan   *planRun
-	tables []*tableRun // nil where a FIND NOT has no rows
-	tabs   []*plan.Table
+	tables []*tableRun   // nil where a FIND NOT has no rows
+	row    []value.Value // scratch
 }
 
 // MergeOptions say how much a merge may hold.
@@ -45,7 +46,6 @@ func NewMerge(p *plan.Plan, o MergeOptions, emit func(Row) error) *Merge {
 	m := &Merge{plan: newPlanRun(run, 0, &own)}
 	m.plan.begin(context.Background())
 	for i, t := range p.Tables {
-		m.tabs = append(m.tabs, t)
 		if t.Not {
 			m.tables = append(m.tables, nil)
 			continue
@@ -55,7 +55,7 @@ func NewMerge(p *plan.Plan, o MergeOptions, emit func(Row) error) *Merge {
 			whole.Limit = -1
 		}
 		tr := &tableRun{run: m.plan, plan: &whole, index: -1}
-		tr.report = &tableReport{report: m.plan.report}
+		tr.report, tr.extra = &tableReport{report: m.plan.report}, extraKeys(t)
 		tr.result.init(tr, func(values []value.Value) error {
 			return emit(Row{Table: i, Values: values})
 		})
@@ -81,27 +81,41 @@ func (m *Merge) Add(host, agent string, table int, values []value.Value) error {
 	if t.groups != nil {
 		return t.groups.merge(values)
 	}
-	row, err := m.row(t, values)
+	extra, err := m.fits(t, values)
 	if err != nil {
 		return err
 	}
+	if len(t.plan.Order) == 0 && !t.plan.Distinct {
+		// It is given on at once, and kept by nobody.
+		m.row = append(m.row[:0], value.NewText(host), value.NewText(agent))
+		m.row = append(m.row, values...)
+		return enough(t.result.take(ranked{values: m.row}))
+	}
+	row := m.rank(t, values, extra)
 	if WithOrigin(t.plan) {
 		row.values = append([]value.Value{value.NewText(host), value.NewText(agent)}, row.values...)
 	}
 	return enough(t.result.take(row))
 }
 
-// row takes a row apart: outputs, and the keys of its order.
-func (m *Merge) row(t *tableRun, values []value.Value) (ranked, error) {
-	n, extra := len(t.plan.Outputs), extraKeys(t.plan)
+// fits says whether a row is one of the table's, and gives the order keys that
+// are no outputs, whose values follow those of the outputs.
+func (m *Merge) fits(t *tableRun, values []value.Value) (extra []int, err error) {
+	n, extra := len(t.plan.Outputs), t.extra
 	if len(values) != n+len(extra) {
-		return ranked{}, fmt.Errorf("%w: %d columns instead of %d", ErrMalformed, len(values), n+len(extra))
+		return nil, fmt.Errorf("%w: %d columns instead of %d", ErrMalformed, len(values), n+len(extra))
 	}
 	for i, o := range t.plan.Outputs {
 		if typ := values[i].Type(); typ != o.Type && typ != value.Null && o.Type != value.Null && !value.Comparable(typ, o.Type) {
-			return ranked{}, fmt.Errorf("%w: %s in the column %q of %s", ErrMalformed, typ, o.Name, o.Type)
+			return nil, fmt.Errorf("%w: %s in the column %q of %s", ErrMalformed, typ, o.Name, o.Type)
 		}
 	}
+	return extra, nil
+}
+
+// rank makes a row that can be kept: outputs, and the keys of its order.
+func (m *Merge) rank(t *tableRun, values []value.Value, extra []int) ranked {
+	n := len(t.plan.Outputs)
 	row := ranked{values: make([]value.Value, n)}
 	for i := range row.values {
 		row.values[i] = values[i].Clone()
@@ -113,7 +127,7 @@ func (m *Merge) row(t *tableRun, values []value.Value) (ranked, error) {
 			row.keys = append(row.keys, row.values[outputOf(t.plan, o.Expr)])
 		}
 	}
-	return row, nil
+	return row
 }
 
 // Enough says whether no further row can change the answer: every table has

@@ -17,7 +17,7 @@ import (
 
 // maxAhead is how many chunks of one stream wait for the spine at once, before
 // the agent has to wait.
-const maxAhead = 64
+const maxAhead = 16
 
 // standing gives how far an agent's answer is stored.
 func (r *Relay) standing(plan, agent message.ID) message.Ack {

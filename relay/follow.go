@@ -17,7 +17,7 @@ import (
 
 // maxHeld is how many chunks of one agent are held until those before them
 // come: the spine keeps the order but where it failed to store one.
-const maxHeld = 2 * maxAhead
+const maxHeld = 8 * maxAhead
 
 // A watcher is told which agents of a plan moved. What moved twice before it
 // looks is told once, so that a slow one costs nothing.

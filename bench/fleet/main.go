@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"runtime/pprof"
 	"slices"
@@ -82,6 +83,7 @@ func serveRelay(ctx context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
+	go relay.Thrift(ctx)
 	fmt.Println(r.Addr())
 	if name := os.Getenv("HEAPPROFILE"); name != "" {
 		time.AfterFunc(25*time.Second, func() {
@@ -190,6 +192,8 @@ func build(ctx context.Context, dir string) (*stage, error) {
 		Administrators: []signing.PrincipalSpec{{Name: "Bench", Key: key.Public()}},
 		Investigators:  []signing.PrincipalSpec{{Name: "Bench", Key: key.Public(), Weight: 1}},
 	})
+	text = regexp.MustCompile(`(?m)^rows = .*$`).ReplaceAllString(text, "rows = 100_000_000")
+	text = regexp.MustCompile(`(?m)^bytes = .*$`).ReplaceAllString(text, `bytes = "100 GiB"`)
 	e := &signing.Envelope{PayloadType: signing.TypePolicy, Payload: []byte(text)}
 	if err := e.Sign(ctx, key); err != nil {
 		return nil, err

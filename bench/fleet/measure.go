@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -146,27 +147,32 @@ func stream(ctx context.Context, session *client.Session, s *settings) error {
 	}
 	defer os.Remove(out.Name())
 	defer out.Close()
+	w := bufio.NewWriterSize(out, 1<<20)
 	start := time.Now()
-	rows, err := session.Query(ctx, `FROM host "host-00000" FIND rows`)
+	rows, err := session.Query(ctx, `FROM host "host-00000" FIND rows WITH rows = 50000000, timeout = 9m`)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	var n, bytes int64
+	var line []byte
 	for row, err := range rows.All() {
 		if err != nil {
 			return err
 		}
-		line := ""
+		line = line[:0]
 		for _, v := range row.Values()[2:] {
-			line += v.RawText() + "\t"
+			line = append(append(line, v.RawText()...), '\t')
 		}
-		m, err := out.WriteString(line + "\n")
+		m, err := w.Write(append(line, '\n'))
 		if err != nil {
 			return err
 		}
 		n++
 		bytes += int64(m)
+	}
+	if err := w.Flush(); err != nil {
+		return err
 	}
 	took := time.Since(start)
 	coverage, _ := rows.Coverage()

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/value"
@@ -30,8 +30,8 @@ func (m rowsModule) Scan(_ context.Context, _ *modules.Request, yield func(modul
 		hash ^= hash >> 7
 		hash ^= hash << 17
 		row := madeUp{
-			fmt.Sprintf("/usr/share/doc/package-%d/changelog.%d.gz", i/16, i%16),
-			fmt.Sprint(hash % 1_000_000), fmt.Sprintf("%016x%016x", hash, hash*2862933555777941757),
+			"/usr/share/doc/package-" + strconv.Itoa(i/16) + "/changelog." + strconv.Itoa(i%16) + ".gz",
+			strconv.FormatUint(hash%1_000_000, 10), strconv.FormatUint(hash, 16) + strconv.FormatUint(hash*2862933555777941757, 16),
 		}
 		for _, text := range row {
 			sent += int64(len(text)) + 1

@@ -60,6 +60,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	go relay.Thrift(ctx)
 	log.Info("listening", "on", r.Addr().String(), "pin", r.Pin())
 	return r.Serve(ctx)
 }
