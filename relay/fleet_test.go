@@ -40,6 +40,7 @@ type fleet struct {
 	t           testing.TB
 	id          signing.ID
 	dir, addr   string
+	nats        string // the spine, where it is not in the relay
 	admin       *signing.PrivateKey
 	alice, bob  *signing.PrivateKey
 	stranger    *signing.PrivateKey
@@ -88,7 +89,7 @@ func (f *fleet) sealedPolicy(text string, by *signing.PrivateKey) []byte {
 
 func (f *fleet) start() {
 	f.t.Helper()
-	f.relay = must(relay.Open(context.Background(), f.dir, relay.Options{Now: func() time.Time {
+	f.relay = must(relay.Open(context.Background(), f.dir, relay.Options{NATS: f.nats, Now: func() time.Time {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		return f.now()

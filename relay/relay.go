@@ -42,6 +42,7 @@ import (
 type Options struct {
 	Logger *slog.Logger
 	Now    func() time.Time
+	NATS   string // instead of what relay.toml says
 }
 
 // A Relay serves one fleet.
@@ -73,6 +74,9 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 	cfg, err := readConfig(dir)
 	if err != nil {
 		return nil, err
+	}
+	if o.NATS != "" {
+		cfg.NATS = o.NATS
 	}
 	r := &Relay{
 		cfg: cfg, log: o.Logger, now: o.Now,

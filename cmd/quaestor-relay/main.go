@@ -47,6 +47,7 @@ func (c *initCommand) Run() error {
 
 type serveCommand struct {
 	Dir     string `arg:"" type:"existingdir" help:"The folder that init made."`
+	Nats    string `placeholder:"URL" help:"Keep everything in this NATS cluster, whatever relay.toml says."`
 	Verbose bool   `short:"v" help:"Say more."`
 }
 
@@ -56,7 +57,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	r, err := relay.Open(ctx, c.Dir, relay.Options{Logger: log})
+	r, err := relay.Open(ctx, c.Dir, relay.Options{Logger: log, NATS: c.Nats})
 	if err != nil {
 		return err
 	}
