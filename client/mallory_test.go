@@ -30,11 +30,16 @@ type mallory struct {
 	// follow plays the answers to a plan.
 	follow func(s *transport.Stream, p *signing.PlanPayload)
 	items  func(s *transport.Stream)
+	// cancelled is told what a cancel says; agents are those of the fleet.
+	cancelled func(message.Cancel)
+	agents    []message.Agent
+	mute      bool          // it takes connections and says nothing
+	wait      time.Duration // that investigators wait
 }
 
 func newMallory(t *testing.T) *mallory {
 	t.Helper()
-	m := &mallory{t: t, home: t.TempDir()}
+	m := &mallory{t: t, home: t.TempDir(), wait: 300 * time.Millisecond}
 	var err error
 	if m.key, err = signing.NewPrivateKey("Ada", "ada@example.org", time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
@@ -113,6 +118,10 @@ func (m *mallory) serve(ctx context.Context) {
 
 func (m *mallory) stream(s *transport.Stream) {
 	defer s.Close()
+	if m.mute {
+		_, _, _ = s.ReadFrame(message.Limit)
+		return
+	}
 	if s.Kind() == message.KindAuth {
 		_ = s.WriteFrame(message.TypeChallenge, make([]byte, 32))
 		_, _, _ = s.ReadFrame(message.Limit)
@@ -144,6 +153,17 @@ func (m *mallory) stream(s *transport.Stream) {
 		m.follow(s, nil)
 	case message.OpList:
 		m.items(s)
+	case message.OpCancel:
+		_, body, _ = s.ReadFrame(message.Limit)
+		var c message.Cancel
+		if err := message.Unmarshal(body, &c); err != nil {
+			m.t.Error(err)
+		}
+		m.cancelled(c)
+	case message.OpFleet:
+		for _, a := range m.agents {
+			_ = s.WriteFrame(message.TypeAgent, message.Marshal(a))
+		}
 	}
 	_ = s.WriteFrame(message.TypeEnd, nil)
 }
@@ -164,11 +184,15 @@ func (m *mallory) agent(host string) *honest {
 }
 
 func (h *honest) described() message.Agent {
-	facts := plan.EncodeFacts(plan.Facts{"hostname": value.NewText(h.host), "os": value.NewText("linux")})
 	return message.Agent{
 		Agent: h.id.ID(), Membership: h.member.Encode(), Online: true, Seen: time.Now(),
-		Facts: signing.NewStatement(h.id, "facts", time.Now(), facts).Encode(),
+		Facts: h.facts("linux", time.Now()),
 	}
+}
+
+func (h *honest) facts(os string, at time.Time) []byte {
+	f := plan.EncodeFacts(plan.Facts{"hostname": value.NewText(h.host), "os": value.NewText(os)})
+	return signing.NewStatement(h.id, "facts", at, f).Encode()
 }
 
 // chunks gives the agent's answer: a chunk a path, and one with the account.
@@ -206,13 +230,15 @@ func send(s *transport.Stream, chunks ...message.Chunk) {
 }
 
 // dialMallory connects as an investigator would.
-func (m *mallory) dial() (*client.Session, error) {
+func (m *mallory) dial() (*client.Session, error) { return m.dialContext(m.t.Context()) }
+
+func (m *mallory) dialContext(ctx context.Context) (*client.Session, error) {
 	home, err := client.OpenHome(m.home)
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	home.Config = client.Config{Relays: []string{m.listener.Addr().String()}, Pin: m.pin, Administrators: []string{string(m.key.Fingerprint())}}
-	s, err := client.Dial(m.t.Context(), client.Options{Home: home, Signer: m.key, Run: client.RunOptions{Follow: client.FollowOptions{Wait: 300 * time.Millisecond}}})
+	s, err := client.Dial(ctx, client.Options{Home: home, Signer: m.key, Run: client.RunOptions{Follow: client.FollowOptions{Wait: m.wait}}})
 	if err == nil {
 		m.t.Cleanup(func() { s.Close() })
 	}

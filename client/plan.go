@@ -65,6 +65,13 @@ func (s *Session) payload(q quaestor.Query, policy *signing.Policy, o SignOption
 	if q.Plan.Source == "local" || q.Plan.Source == "case" {
 		return nil, fmt.Errorf("client: the query %q asks %s and no fleet", q.Name, q.Plan.Source)
 	}
+	if q.Plan.Source == "hits" || q.Plan.Source == "misses" {
+		for _, h := range q.Plan.Hosts {
+			if _, err := signing.ParseID(h); err != nil {
+				return nil, fmt.Errorf("client: %s(%q): %w\nhint: quaestor investigations lists them", q.Plan.Source, h, err)
+			}
+		}
+	}
 	needs, err := engine.NeedsOf(s.opts.Local.Catalogue(), q.Plan)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
@@ -228,7 +235,7 @@ func (s *Session) replyKey(ctx context.Context, payload *signing.PlanPayload) (*
 	}
 	seed, err := d.Decrypt(ctx, payload.Wrapped)
 	if err != nil {
-		return nil, fmt.Errorf("client: the reply key of plan %s: %w", payload.ID, err)
+		return nil, fmt.Errorf("client: the answers to plan %s cannot be opened with key %s: %w\nhint: whoever asks can let others open them with --share", payload.ID, s.opts.Signer.Fingerprint(), err)
 	}
 	if key, err = sealing.ParseReplyKey(seed); err != nil {
 		return nil, err

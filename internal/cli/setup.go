@@ -32,11 +32,19 @@ func (c *setupCommand) Run(a *app) error {
 	if conf.Administrators, err = c.administrators(a); err != nil {
 		return err
 	}
+	before, err := a.home()
+	if err != nil {
+		return err
+	}
 	if err := home.SaveConfig(); err != nil {
 		return err
 	}
 	s, err := a.dial(c.signerFlags)
 	if err != nil {
+		if len(before.Config.Relays) > 0 {
+			// What was known to be good is not given up for what is not.
+			return errors.Join(err, before.SaveConfig())
+		}
 		return err
 	}
 	defer s.Close()
