@@ -63,7 +63,7 @@ func (f *following) Coverage() quaestor.Coverage {
 			state, reason := a.state(f.ended)
 			one := quaestor.Agent{Agent: id.String(), Host: a.host, State: state, Reason: reason, Rows: a.rows}
 			if a.summary != nil {
-				one.Skipped = a.summary.Skipped
+				one.Skipped = slices.Clone(a.summary.Skipped)
 			}
 			i, known := at[id]
 			if !known {
@@ -130,6 +130,13 @@ func (f *following) findHidden() {
 	policy := f.session.Policy()
 	for _, p := range f.plans {
 		p.hidden = nil
+		switch {
+		case f.cut: // the reader had what he wanted before everyone was named
+			continue
+		case !p.caughtUp:
+			p.doubts = append(p.doubts, "the relay had not named every agent when the answer ended")
+			continue
+		}
 		for id, k := range f.session.opts.Home.remembered() {
 			if p.agents[id] != nil {
 				continue

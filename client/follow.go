@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,6 +115,7 @@ type following struct {
 	plans []*followed
 	rows  int64
 	ended bool
+	cut   bool // the reader wanted no more
 	err   error
 }
 
@@ -129,7 +131,8 @@ type followed struct {
 	hidden    []string
 	doubts    []string
 	caughtUp  bool
-	over      bool // the relay says that nothing more will come
+	heard     time.Time // when the relay last said something about it
+	over      bool      // the relay says that nothing more will come
 }
 
 // answering is one agent's answer to one plan.
@@ -180,6 +183,9 @@ func (f *following) add(ctx context.Context, payload *signing.PlanPayload, compi
 func (f *following) start(ctx context.Context) {
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	for _, p := range f.plans {
+		p.heard = time.Now()
+	}
+	for _, p := range f.plans {
 		f.wg.Go(func() { f.keepReading(p) })
 	}
 	go func() {
@@ -223,7 +229,9 @@ func (f *following) Answers() iter.Seq2[quaestor.Answer, error] {
 		defer tick.Stop()
 		begun := time.Now()
 		for {
-			if len(f.opened) == 0 && f.enough(time.Since(begun)) {
+			// In this order: what was opened before everyone had answered is in
+			// the queue by then.
+			if f.enough(time.Since(begun)) && len(f.opened) == 0 {
 				return
 			}
 			select {
@@ -241,6 +249,9 @@ func (f *following) Answers() iter.Seq2[quaestor.Answer, error] {
 					return
 				}
 				if !f.give(p, yield) {
+					f.mu.Lock()
+					f.cut = true
+					f.mu.Unlock()
 					return
 				}
 			case <-f.moved:
@@ -323,31 +334,39 @@ func (f *following) reject(a *answering, err error) {
 const (
 	patience = 15 * time.Second // connected, and it does not say that it has the question
 	absence  = 30 * time.Second // it has the question, and is not connected
+	mute     = 2 * time.Minute  // the relay, before it has named everyone and sent what it has
 )
 
 // enough says whether everyone has answered who is waited for.
 func (f *following) enough(waited time.Duration) bool {
+	longest := f.session.Policy().Ceilings().Timeout + absence
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now, longest := time.Now(), f.session.Policy().Ceilings().Timeout+absence
-	for _, p := range f.plans {
-		if !p.caughtUp && !p.over {
-			return false
-		}
-		if p.over || f.opts.Stored {
-			continue
-		}
-		for _, a := range p.agents {
-			switch {
-			case a.final || a.fault != nil:
-			case f.opts.Wait > 0:
-				if waited < f.opts.Wait {
-					return false
-				}
-			case a.reached && a.online && now.Sub(a.since) < longest, a.reached && now.Sub(a.since) < absence, a.online && now.Sub(a.since) < patience:
-				return false
-			}
+	if f.opts.Wait > 0 && waited >= f.opts.Wait && !f.opts.Stored {
+		return true
+	}
+	return !slices.ContainsFunc(f.plans, func(p *followed) bool { return f.waitsFor(p, longest) })
+}
+
+// waitsFor says whether more is expected of a plan. An agent is at work for as
+// long as it may be, at most; mu is held.
+func (f *following) waitsFor(p *followed, longest time.Duration) bool {
+	now := time.Now()
+	switch {
+	case p.over:
+		return false
+	case !p.caughtUp:
+		return now.Sub(p.heard) < mute
+	case f.opts.Stored, f.session.opts.Now().After(p.payload.Expires.Add(longest)):
+		return false
+	}
+	for _, a := range p.agents {
+		quiet := now.Sub(a.since)
+		switch {
+		case a.final || a.fault != nil:
+		case f.opts.Wait > 0, a.reached && a.online && quiet < longest, a.reached && quiet < absence, a.online && quiet < patience:
+			return true
 		}
 	}
-	return true
+	return false
 }

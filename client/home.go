@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -44,8 +43,10 @@ type Home struct {
 	Dir    string
 	Config Config
 
-	mu     sync.Mutex
-	roster map[message.ID]known
+	mu        sync.Mutex
+	roster    map[message.ID]known
+	forgotten map[message.ID]bool // taken off the roster since it was read
+	changed   bool                // the roster says more than its file
 }
 
 // known is what is remembered of an agent.
@@ -74,7 +75,7 @@ func OpenHome(dir string) (*Home, error) {
 		}
 		dir = filepath.Join(user, "quaestor")
 	}
-	h := &Home{Dir: dir, roster: map[message.ID]known{}}
+	h := &Home{Dir: dir, forgotten: map[message.ID]bool{}}
 	meta, err := toml.DecodeFile(h.path(fileConfig), &h.Config)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("client: %s: %w", h.path(fileConfig), err)
@@ -82,14 +83,20 @@ func OpenHome(dir string) (*Home, error) {
 	if odd := meta.Undecoded(); len(odd) > 0 {
 		return nil, fmt.Errorf("client: %s: there is no setting %q", h.path(fileConfig), odd[0])
 	}
+	h.roster, err = h.readRoster()
+	return h, err
+}
+
+func (h *Home) readRoster() (map[message.ID]known, error) {
+	roster := map[message.ID]known{}
 	text, err := os.ReadFile(h.path(fileRoster))
 	if err == nil {
-		err = json.Unmarshal(text, &h.roster)
+		err = json.Unmarshal(text, &roster)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("client: %s: %w", h.path(fileRoster), err)
 	}
-	return h, nil
+	return roster, nil
 }
 
 func (h *Home) path(parts ...string) string {
@@ -224,13 +231,35 @@ func (h *Home) forgetReply(plan signing.ID) error {
 	return err
 }
 
-// saw remembers an agent whose chain was verified.
+// saw remembers an agent whose chain and facts were verified. Of its facts the
+// latest are kept: by older ones, or none, a relay could make it one that no
+// target means.
 func (h *Home) saw(a message.Agent, at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.roster) < maxRoster || h.roster[a.Agent].Membership != nil {
-		h.roster[a.Agent] = known{Membership: a.Membership, Facts: a.Facts, Seen: at}
+	have, ok := h.roster[a.Agent]
+	if !ok && len(h.roster) >= maxRoster {
+		return
 	}
+	next := known{Membership: a.Membership, Facts: a.Facts, Seen: at}
+	if ok && said(a.Facts).Before(said(have.Facts)) {
+		next.Facts = have.Facts
+	}
+	if same := bytes.Equal(next.Facts, have.Facts) && bytes.Equal(next.Membership, have.Membership); !same || at.Sub(have.Seen) > freshness {
+		h.roster[a.Agent], h.changed = next, true
+	}
+}
+
+// freshness is how exactly it is remembered when an agent was seen.
+const freshness = time.Hour
+
+// said gives when an agent stated its facts; zero for none.
+func said(facts []byte) time.Time {
+	st, err := signing.DecodeStatement(facts)
+	if err != nil {
+		return time.Time{}
+	}
+	return st.At
 }
 
 // remembered gives the agents that were seen before.
@@ -244,17 +273,39 @@ func (h *Home) remembered() map[message.ID]known {
 // does not name them is no doubt any more.
 func (h *Home) Forget(agents ...message.ID) error {
 	h.mu.Lock()
-	maps.DeleteFunc(h.roster, func(id message.ID, _ known) bool { return slices.Contains(agents, id) })
+	for _, id := range agents {
+		delete(h.roster, id)
+		h.forgotten[id] = true
+	}
+	h.changed = true
 	h.mu.Unlock()
 	return h.saveRoster()
 }
 
+// saveRoster writes down who was seen, beside those whom another program that
+// uses this home saw meanwhile.
 func (h *Home) saveRoster() error {
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.changed {
+		return nil
+	}
+	others, err := h.readRoster()
+	if err != nil {
+		return err
+	}
+	for id, k := range others {
+		if _, ok := h.roster[id]; !ok && !h.forgotten[id] && len(h.roster) < maxRoster {
+			h.roster[id] = k
+		}
+	}
 	text, err := json.Marshal(h.roster)
-	h.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	return h.keep(text, fileRoster)
+	if err := h.keep(text, fileRoster); err != nil {
+		return err
+	}
+	h.changed = false
+	return nil
 }

@@ -39,7 +39,7 @@ type mallory struct {
 
 func newMallory(t *testing.T) *mallory {
 	t.Helper()
-	m := &mallory{t: t, home: t.TempDir(), wait: 300 * time.Millisecond}
+	m := &mallory{t: t, home: t.TempDir(), wait: 2 * time.Second}
 	var err error
 	if m.key, err = signing.NewPrivateKey("Ada", "ada@example.org", time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)

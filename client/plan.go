@@ -150,8 +150,15 @@ func Examine(e *signing.Envelope, policy *signing.Policy, at time.Time) (*Signed
 		out.Signers, out.Weight = v.Signers(), v.Weight()
 		return out, nil
 	}
-	// Who signed is of interest even when the window is over.
-	if v, err := policy.Verify(e, signing.VerifyOptions{At: payload.NotBefore}); err == nil {
+	// Who signed is of interest even when the window is over: whose signature
+	// counted at its very end, however late in it he signed.
+	if last := payload.Expires.Add(-time.Nanosecond); at.After(last) {
+		at = last
+	}
+	if at.Before(payload.NotBefore) {
+		at = payload.NotBefore
+	}
+	if v, err := policy.Verify(e, signing.VerifyOptions{At: at}); err == nil {
 		out.Signers, out.Weight = v.Signers(), v.Weight()
 	}
 	return out, nil
@@ -195,12 +202,12 @@ func difference(ours *plan.Plan, theirs []byte) string {
 	var out []string
 	for _, line := range a {
 		if !slices.Contains(b, line) {
-			out = append(out, "- "+line)
+			out = append(out, "- "+clean(line))
 		}
 	}
 	for _, line := range b {
 		if !slices.Contains(a, line) {
-			out = append(out, "+ "+line)
+			out = append(out, "+ "+clean(line))
 		}
 	}
 	if len(out) == 0 {

@@ -28,7 +28,7 @@ func (f *following) keepReading(p *followed) {
 			p.over, p.caughtUp = true, true
 			f.mu.Unlock()
 			return
-		case errors.As(err, &refused), errors.Is(err, errOurs):
+		case errors.As(err, &refused) && !passing(refused.Code), errors.Is(err, errOurs), errors.Is(err, message.ErrMalformed), errors.Is(err, transport.ErrFrame):
 			f.mu.Lock()
 			if f.err == nil {
 				f.err = err
@@ -43,6 +43,12 @@ func (f *following) keepReading(p *followed) {
 		case <-time.After(backoff.Next()):
 		}
 	}
+}
+
+// passing says whether a failure is of the kind that another attempt, or
+// another relay, may not meet.
+func passing(code string) bool {
+	return code == message.FailShutdown || code == message.FailStore || code == message.FailLimit
 }
 
 // errOurs marks what no other connection would mend.
@@ -63,6 +69,9 @@ func (f *following) read(p *followed, backoff *transport.Backoff) error {
 			return err
 		}
 		backoff.Reset()
+		f.mu.Lock()
+		p.heard = time.Now()
+		f.mu.Unlock()
 		switch t {
 		case message.TypeEnvelope: // it is known here, and verified
 		case message.TypeAgent:
@@ -104,10 +113,13 @@ func (f *following) name(p *followed, body []byte) error {
 		return fmt.Errorf("%w: %w", errOurs, err)
 	}
 	f.mu.Lock()
-	known := p.agents[m.Agent] != nil
+	known, many := p.agents[m.Agent] != nil, len(p.agents) >= maxFleet
 	f.mu.Unlock()
-	if known {
+	switch {
+	case known:
 		return nil
+	case many:
+		return fmt.Errorf("%w: %w", errOurs, errTooMany)
 	}
 	d := describe(m, f.session.Policy())
 	if d.Member.Agent != m.Agent || d.Problem != nil {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,9 +40,23 @@ func (s *Session) Pending(ctx context.Context) ([]Investigation, error) {
 	return s.items(ctx, message.OpPending)
 }
 
+// Bounds of what a relay may list.
+const (
+	maxItems  = 100_000   // investigations
+	maxPlans  = 256 << 20 // bytes of their plans, in all; the plans of further ones are not kept
+	maxFleet  = maxRoster // agents
+	maxDetail = 1 << 30   // bytes of what it says of them, in all
+)
+
+var errTooMany = fmt.Errorf("%w: the relay lists more than there can be", message.ErrMalformed)
+
 func (s *Session) items(ctx context.Context, op string) ([]Investigation, error) {
 	var out []Investigation
+	plans := 0
 	err := s.call(ctx, message.Request{Op: op}, message.TypeItem, func(body []byte) error {
+		if len(out) == maxItems {
+			return errTooMany
+		}
 		var i message.Investigation
 		if err := message.Unmarshal(body, &i); err != nil {
 			return err
@@ -50,7 +65,11 @@ func (s *Session) items(ctx context.Context, op string) ([]Investigation, error)
 			Plan: i.Plan, Submitted: i.Submitted, Expires: i.Expires, Agents: i.Agents,
 			Reached: i.Reached, Done: i.Done, Bytes: i.Bytes, Cancelled: i.Cancelled,
 		}
-		item.Signed, item.Problem = s.examine(i.Plan, i.Envelope)
+		if plans += len(i.Envelope); plans <= maxPlans || len(i.Envelope) < 64<<10 {
+			item.Signed, item.Problem = s.examine(i.Plan, i.Envelope)
+		} else {
+			item.Problem = errors.New("the plans of so many investigations are too large to be shown together")
+		}
 		out = append(out, item)
 		return nil
 	})
@@ -68,13 +87,18 @@ func (s *Session) examine(id signing.ID, envelope []byte) (*Signed, error) {
 		return nil, err
 	}
 	if signed.Payload.ID != id {
-		return nil, fmt.Errorf("the relay calls plan %s by the name of %s", signed.Payload.ID, id)
+		return nil, misnamed(signed.Payload.ID, id)
 	}
 	return signed, nil
 }
 
+func misnamed(plan, name signing.ID) error {
+	return fmt.Errorf("client: the relay calls plan %s by the name of %s", plan, name)
+}
+
 // Envelope gives the signed plan of an investigation, or one that waits for
-// signatures.
+// signatures. It is that plan, whatever the relay calls by its name; who signed
+// it is for Examine to say.
 func (s *Session) Envelope(ctx context.Context, id signing.ID) (*signing.Envelope, error) {
 	var found *signing.Envelope
 	for _, op := range []string{message.OpPending, message.OpList} {
@@ -83,9 +107,19 @@ func (s *Session) Envelope(ctx context.Context, id signing.ID) (*signing.Envelop
 			if err := message.Unmarshal(body, &i); err != nil || i.Plan != id {
 				return err
 			}
-			var err error
-			found, err = signing.ParseEnvelope(i.Envelope)
-			return err
+			e, err := signing.ParseEnvelope(i.Envelope)
+			if err != nil {
+				return err
+			}
+			payload, err := signing.DecodePlanPayload(e.Payload)
+			if err != nil {
+				return err
+			}
+			if payload.ID != id {
+				return misnamed(payload.ID, id)
+			}
+			found = e
+			return nil
 		})
 		if err != nil || found != nil {
 			return found, err
@@ -158,7 +192,11 @@ func (s *Session) Fleet(ctx context.Context) ([]FleetAgent, error) {
 	policy := s.Policy()
 	named := map[message.ID]bool{}
 	var out []FleetAgent
+	detail := 0
 	err := s.call(ctx, message.Request{Op: message.OpFleet}, message.TypeAgent, func(body []byte) error {
+		if detail += len(body); len(out) == maxFleet || detail > maxDetail {
+			return errTooMany
+		}
 		var a message.Agent
 		if err := message.Unmarshal(body, &a); err != nil {
 			return err
@@ -218,6 +256,9 @@ func (f *FleetAgent) learn(a message.Agent) error {
 		}
 		if err := st.Verify(f.Member.Public); err != nil {
 			return err
+		}
+		if st.Kind != "facts" {
+			return fmt.Errorf("%w: a statement of %q for its facts", message.ErrMalformed, st.Kind)
 		}
 		if f.Facts, err = plan.DecodeFacts(st.Payload); err != nil {
 			return err

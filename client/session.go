@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,9 +44,10 @@ type Options struct {
 // A Session is connected to a relay, again if need be. It may be used by
 // several goroutines.
 type Session struct {
-	opts Options
+	opts    Options
+	dialing chan struct{} // of capacity one: held by who connects, who may take long
 
-	mu     sync.Mutex
+	mu     sync.Mutex // never held while the network or a person is waited for
 	conn   *transport.Conn
 	policy *signing.Policy
 	doubts []string // about the relay
@@ -70,7 +72,7 @@ func Dial(ctx context.Context, o Options) (*Session, error) {
 	if len(o.Home.Config.Relays) == 0 {
 		return nil, fmt.Errorf("%w\nhint: quaestor setup --relay HOST:PORT --pin sha256:…", ErrNoRelay)
 	}
-	s := &Session{opts: o}
+	s := &Session{opts: o, dialing: make(chan struct{}, 1)}
 	if _, err := s.connected(ctx); err != nil {
 		return nil, err
 	}
@@ -88,7 +90,7 @@ func (s *Session) Policy() *signing.Policy {
 func (s *Session) Doubts() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]string(nil), s.doubts...)
+	return slices.Clone(s.doubts)
 }
 
 // Close ends the connection. Investigations go on.
@@ -120,14 +122,14 @@ func (s *Session) Query(ctx context.Context, text string) (*quaestor.Rows, error
 
 // connected gives the connection, and makes a new one where it has ended.
 func (s *Session) connected(ctx context.Context) (*transport.Conn, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn != nil {
-		select {
-		case <-s.conn.Done():
-		default:
-			return s.conn, nil
-		}
+	select {
+	case s.dialing <- struct{}{}:
+		defer func() { <-s.dialing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if conn := s.living(); conn != nil {
+		return conn, nil
 	}
 	c := s.opts.Home.Config
 	d := &transport.Dialer{Addrs: c.Relays, Pin: c.Pin, Proxy: c.Proxy, Window: window}
@@ -137,26 +139,62 @@ func (s *Session) connected(ctx context.Context) (*transport.Conn, error) {
 	}
 	granted, err := s.prove(ctx, conn)
 	if err == nil {
-		s.policy, err = s.opts.Home.TakePolicy(granted.Policy, s.opts.Now())
-		if s.policy != nil && errors.Is(err, signing.ErrRollback) {
-			s.doubts = append(s.doubts, fmt.Sprintf("the relay %q has an older policy than version %d, which is known here", granted.Relay, s.policy.Version()))
-			err = nil
-		}
+		err = s.follows(granted)
 	}
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, errors.Join(ctx.Err(), err, conn.Close())
 	}
+	s.mu.Lock()
 	s.conn = conn
+	s.mu.Unlock()
 	return conn, nil
 }
 
+// living gives the connection, if there is one that has not ended.
+func (s *Session) living() *transport.Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		return nil
+	}
+	select {
+	case <-s.conn.Done():
+		return nil
+	default:
+		return s.conn
+	}
+}
+
+// follows takes the policy that the relay shows.
+func (s *Session) follows(granted *message.Granted) error {
+	policy, err := s.opts.Home.TakePolicy(granted.Policy, s.opts.Now())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if policy != nil {
+		s.policy = policy
+	}
+	if policy == nil || !errors.Is(err, signing.ErrRollback) {
+		return err
+	}
+	doubt := fmt.Sprintf("the relay %q has an older policy than version %d, which is known here", granted.Relay, policy.Version())
+	if !slices.Contains(s.doubts, doubt) {
+		s.doubts = append(s.doubts, doubt)
+	}
+	return nil
+}
+
+// silence is how long a relay that was asked something may say nothing.
+const silence = 5 * time.Minute
+
 // prove signs what only this connection can have asked for.
 func (s *Session) prove(ctx context.Context, conn *transport.Conn) (*message.Granted, error) {
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	stream, err := conn.Open(ctx, message.KindAuth)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	defer stream.Close()
+	stream.SetReadDeadline(time.Now().Add(silence))
 	challenge, err := read(stream, message.TypeChallenge)
 	if err != nil {
 		return nil, err
@@ -173,6 +211,7 @@ func (s *Session) prove(ctx context.Context, conn *transport.Conn) (*message.Gra
 	if err := stream.WriteFrame(message.TypeProof, message.Marshal(proof)); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
+	stream.SetReadDeadline(time.Now().Add(silence)) // the signer may have waited for a person
 	body, err := read(stream, message.TypeGranted)
 	if err != nil {
 		return nil, fmt.Errorf("client: the relay does not let this key in: %w", err)
@@ -216,6 +255,8 @@ func (s *Session) ask(ctx context.Context, q message.Request, frames ...frame) (
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
+	// A relay that takes nothing loses the connection when the caller gives up.
+	defer context.AfterFunc(ctx, func() { stream.SetWriteDeadline(time.Unix(1, 0)) })()
 	frames = append([]frame{{message.TypeRequest, message.Marshal(q)}}, frames...)
 	for _, f := range frames {
 		if err := stream.WriteFrame(f.t, f.body); err != nil {
@@ -239,6 +280,11 @@ func (s *Session) call(ctx context.Context, q message.Request, t message.Type, t
 	defer stream.Close()
 	defer context.AfterFunc(ctx, func() { stream.SetReadDeadline(time.Unix(1, 0)) })()
 	for {
+		// Set before ctx is asked: what ends with ctx sets it again, to the past.
+		stream.SetReadDeadline(time.Now().Add(silence))
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		got, body, err := stream.ReadFrame(message.Limit)
 		switch {
 		case err != nil:
