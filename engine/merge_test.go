@@ -76,7 +76,7 @@ func TestMergeAgreesWithOneHost(t *testing.T) {
 			"RETURN s, count() AS n, sum(i), min(h), count(DISTINCT f), list(z, 3) GROUP BY s",
 			"RETURN s, count() AS n, sum(f), max(i) GROUP BY s HAVING n > 1 ORDER BY n DESC, s LIMIT 2",
 			"RETURN count(), max(f), avg(i), avg(f), sum(f), any(b), sum(z), count(i), count(DISTINCT s)",
-			"RETURN s, i, h ORDER BY i DESC, s LIMIT 3",
+			"RETURN s, i, h ORDER BY i DESC, s, h LIMIT 3", // all of it: ties go by host
 			"RETURN s ORDER BY f, h, s, i LIMIT 4",
 			"RETURN i + 1 AS n, upper(s) AS u ORDER BY u, n DESC",
 		}).Draw(rt, "shape")
