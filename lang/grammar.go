@@ -55,7 +55,7 @@ type fromRule struct {
 	stretch
 	Source lexer.Token `parser:"'FROM' @Ident"`
 	Called []*sumRule  `parser:"( '(' @@ ( ',' @@ )* ')'"`
-	Listed []*sumRule  `parser:"| @@ ( ',' @@ )* )?"`
+	Listed []*sumRule  `parser:"| (?! '(' ) @@ ( ',' @@ )* )?"`
 }
 
 type whereRule struct {
