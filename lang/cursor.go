@@ -37,11 +37,13 @@ type Cursor struct {
 	Columns []string
 	Params  []string // what PARAM and LET named, without the $
 	Path    []string // names that stand before Word with dots between: process, exe
-	// Left is the column that Word is compared with, or nil: the names
-	// between its dots.
-	Left []string
-	Call string // the function whose arguments are being written
-	Arg  int    // and which of them, from 0
+	// After is what stands right before Word, as slots name it.
+	After string
+	// Left is the column that Word is compared with, and Before the one that
+	// stands right before it; or nil: the names between its dots.
+	Left, Before []string
+	Call         string // the function whose arguments are being written
+	Arg          int    // and which of them, from 0
 	// Setting is the name of WITH whose value is being written.
 	Setting string
 }
@@ -72,21 +74,26 @@ func At(text string, offset int) Cursor {
 		return c
 	}
 	toks = c.word(toks, before)
-	if i := slices.IndexFunc(toks, func(t token) bool { return t.kind == kindBad }); i >= 0 {
-		return c
-	}
 	for i := len(toks) - 1; i >= 0; i-- {
 		if toks[i].is(";") {
 			toks = toks[i+1:]
 			break
 		}
 	}
-	if len(toks) > maxCursorTokens {
+	n := len(toks)
+	if n > maxCursorTokens {
 		return c
 	}
+	// With a mistake before the place nothing is sure, but that the last word
+	// may be half of a keyword.
+	wrong := n > 0 && slices.ContainsFunc(s.diags, func(d Diagnostic) bool {
+		return d.Span.Start >= toks[0].span.Start && d.Span.End <= toks[n-1].span.End
+	})
 	chart := net().run(toks)
-	c.Slots = chart.expected(len(toks))
-	if n := len(toks); n > 0 && c.Quote == 0 && toks[n-1].kind == kindIdent {
+	if !wrong {
+		c.Slots = chart.expected(n)
+	}
+	if n > 0 && c.Quote == 0 && (toks[n-1].kind == kindIdent || toks[n-1].kind == kindKeyword) {
 		c.PairSpan = Span{toks[n-1].span.Start, c.Span.End}
 		c.PairSlots = chart.expected(n - 1)
 	}

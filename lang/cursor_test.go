@@ -32,7 +32,7 @@ func TestAt(t *testing.T) {
 		{`FIND file /etc/*, |`, `"" in FIND scans file`},
 		{`FIND file f, host AS h WHERE f.|`, `"" in WHERE path f scans file:f host:h`},
 		{`FIND file /a, /b x, host WHERE |`, `"" in WHERE scans file:x host`},
-		{`FIND NOT file /etc CONTAINS |`, `"" in FIND scans file`},
+		{`FIND NOT file /etc CONTAINS |`, `"" in WHERE scans file`},
 		{`FIND file WHERE owner.name = "|`, `"" quoted " in WHERE left owner.name scans file`},
 		{`FIND file WHERE size BETWEEN 1 AND |`, `"" in WHERE left size scans file`},
 		{`FIND file WHERE size BETWEEN 1 AND 2 AND |`, `"" in WHERE scans file`},

@@ -55,3 +55,22 @@ var keywords = [...]Keyword{
 	{"EVERY", "Ask again and again, with so much time between.", `FROM fleet FIND file /etc/** RETURN path, sha256 EVERY 1h`},
 	{"WITH", "Set limits and ways of looking: timeout, depth, archives and others.", `FIND file /srv/** CONTAINS "ioc" WITH archives = on, timeout = 5m`},
 }
+
+// A SourceName is a word that may stand behind FROM.
+type SourceName struct {
+	Text    string // in lower case
+	Doc     string // one sentence
+	Example string
+}
+
+// SourceNames lists them.
+func SourceNames() []SourceName { return sourceNames[:] }
+
+var sourceNames = [...]SourceName{
+	{"fleet", "Every agent, or those that WHERE is true of.", `FROM fleet WHERE os = linux FIND host`},
+	{"local", "This machine, without any relay; what is meant without FROM, too.", `FROM local FIND host`},
+	{"host", "The agents of hosts with these names.", `FROM host "web-1", "web-2" FIND host`},
+	{"hits", "The hosts where an earlier investigation found something.", `FROM hits("01J9Z3") FIND host`},
+	{"misses", "The hosts where an earlier investigation looked and found nothing.", `FROM misses("01J9Z3") FIND host`},
+	{"case", "The answers that are kept in a case.", `FROM case("shop-2026") FIND answer`},
+}

@@ -124,8 +124,12 @@ func unknownType(id Ident) Diagnostic {
 }
 
 func unknownSource(id Ident) Diagnostic {
+	var names []string
+	for _, n := range sourceNames {
+		names = append(names, n.Text)
+	}
 	hint := "FROM says who is asked: fleet, local, host, hits, misses or case; FIND says what to look for"
-	if near, ok := Nearest(id.Name, []string{"fleet", "local", "host", "hits", "misses", "case"}); ok {
+	if near, ok := Nearest(id.Name, names); ok {
 		hint = "did you mean " + near + "?"
 	}
 	return diag(CodeUnknownSource, id.span, fmt.Sprintf("there is no source %q", id.Name), hint)

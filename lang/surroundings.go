@@ -51,9 +51,12 @@ func (c *Cursor) around(toks []token) {
 	}
 	top := s.top()
 	c.Clause, c.Call, c.Arg, c.Left = top.clause, top.call, top.arg, top.left
-	c.Source, c.Params = s.source, s.params
-	if s.prev.is(".") {
+	c.Source, c.Params, c.After = s.source, s.params, s.prev.term()
+	switch {
+	case s.prev.is("."):
 		c.Path = top.names
+	case s.prev.kind == kindIdent || s.prev.isAny("NOT", "IS"):
+		c.Before = top.names
 	}
 	if top.find != nil {
 		c.Scans, c.Columns = top.find.scans, top.find.columns
@@ -68,7 +71,9 @@ func (s *surroundings) top() *level { return &s.levels[len(s.levels)-1] }
 func (s *surroundings) take(t token) {
 	top := s.top()
 	if top.find != nil {
-		top.find.take(t)
+		if top.find.take(t); top.find.state == placeOther && (top.clause == "FIND" || top.clause == "WATCH") {
+			top.clause = "WHERE" // which may be left out
+		}
 	}
 	switch {
 	case t.is("("):

@@ -142,28 +142,6 @@ const (
 	AggList
 )
 
-// AggNames are the aggregates as the language spells them.
-var aggNames = [...]string{AggCount: "count", AggHosts: "hosts", AggMin: "min", AggMax: "max",
-	AggSum: "sum", AggAvg: "avg", AggAny: "any", AggList: "list"}
-
-// String gives the function's name in the language.
-func (f AggFunc) String() string {
-	if int(f) < len(aggNames) {
-		return aggNames[f]
-	}
-	return "?"
-}
-
-// AggByName finds an aggregate by its name in the language.
-func AggByName(name string) (AggFunc, bool) {
-	for f, n := range aggNames {
-		if n != "" && n == name {
-			return AggFunc(f), true
-		}
-	}
-	return 0, false
-}
-
 // An Output is one column of the answer.
 type Output struct {
 	Name    string

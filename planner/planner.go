@@ -189,9 +189,9 @@ func (c *compiler) parameterNames() []string {
 
 // fleetFacts are the facts that an agent has beside the columns of the host
 // module.
-var fleetFacts = map[string]value.Type{
-	"agent_version": value.Version,
-	"last_seen":     value.Time,
+var fleetFacts = [...]modules.Column{
+	{Name: "agent_version", Type: value.Version, Doc: "The version of the agent."},
+	{Name: "last_seen", Type: value.Time, Doc: "When the agent was last there; now, where it is."},
 }
 
 func (c *compiler) from(f *lang.From) {
@@ -216,15 +216,10 @@ func (c *compiler) from(f *lang.From) {
 
 // fact finds a fact of a host by its name and gives it as a column.
 func (c *compiler) fact(name string) (plan.Expr, value.Type, bool) {
-	typ, ok := fleetFacts[name]
-	if !ok && (strings.HasPrefix(name, "tags.") || strings.HasPrefix(name, "cloud.")) {
-		typ, ok = value.Text, true
-	}
-	if schema, found := c.cat.Schema("host"); found && !ok {
-		var i int
-		if i, ok = schema.Column(name); ok {
-			typ = schema.Columns[i].Type
-		}
+	facts := Facts(c.cat)
+	typ, ok := value.Text, strings.HasPrefix(name, "tags.") || strings.HasPrefix(name, "cloud.")
+	if i := slices.IndexFunc(facts, func(f modules.Column) bool { return f.Name == name }); i >= 0 {
+		typ, ok = facts[i].Type, true
 	}
 	if !ok {
 		return nil, 0, false
@@ -243,14 +238,19 @@ func (c *compiler) isFact(name string) bool {
 
 func (c *compiler) factNames() []string {
 	names := []string{"tags.KEY"}
-	for n := range fleetFacts {
-		names = append(names, n)
-	}
-	if schema, ok := c.cat.Schema("host"); ok {
-		for _, col := range schema.Columns {
-			names = append(names, col.Name)
-		}
+	for _, f := range Facts(c.cat) {
+		names = append(names, f.Name)
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Facts lists what a target may speak of, beside tags.KEY and cloud.KEY: the
+// columns of the module host, and what an agent says of itself.
+func Facts(cat Catalogue) []modules.Column {
+	facts := fleetFacts[:]
+	if schema, ok := cat.Schema("host"); ok {
+		facts = append(slices.Clip(facts), schema.Columns...)
+	}
+	return facts
 }

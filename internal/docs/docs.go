@@ -134,23 +134,10 @@ func Functions() string {
 	b.WriteString("\nArithmetic is `+ - * / %`, with blanks around `/`. Besides numbers: sizes and durations add, subtract and divide; a time and a duration give a time; two times give a duration; `+` joins texts; `/` of two whole numbers is whole, of two sizes or durations a float. What overflows is NULL.\n")
 	b.WriteString("\n## Aggregates\n\nThey stand in RETURN, HAVING and ORDER BY. NULLs do not count, except in `count()`.\n\n" +
 		"| aggregate | of each group | type |\n|---|---|---|\n")
-	for _, a := range aggregates {
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", a.signature, a.doc, a.typ)
+	for _, a := range plan.Aggs() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", a.Signature, a.Doc, a.Result)
 	}
 	return b.String()
-}
-
-// aggregates describes what plan.AggByName knows; a test holds the two
-// together, and evaluates the examples of functions.
-var aggregates = []struct{ name, signature, doc, typ string }{
-	{"count", "count(), count(x), count(DISTINCT x)", "how many rows; how many with an x; how many different x", "int"},
-	{"hosts", "hosts()", "on how many hosts", "int"},
-	{"min", "min(x)", "the least", "that of x"},
-	{"max", "max(x)", "the greatest", "that of x"},
-	{"sum", "sum(x)", "the sum of numbers, sizes or durations", "that of x"},
-	{"avg", "avg(x)", "their mean", "float; of durations, duration"},
-	{"any", "any(x)", "one of them, no matter which", "that of x"},
-	{"list", "list(x, n)", "the first n of them in their order, n from 1 to 1000", "list"},
 }
 
 // Settings prints the reference of WITH.

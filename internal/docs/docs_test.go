@@ -94,24 +94,6 @@ func TestFunctionExamples(t *testing.T) {
 	}
 }
 
-// The aggregates described are those that there are.
-func TestAggregatesAreThose(t *testing.T) {
-	for i, a := range aggregates {
-		f, ok := plan.AggByName(a.name)
-		if !ok || f != plan.AggFunc(i+1) {
-			t.Errorf("%s is described as aggregate %d and is %d", a.name, i+1, f)
-		}
-	}
-	if next := plan.AggFunc(len(aggregates) + 1); next.String() != "" && isAggregate(next.String()) {
-		t.Errorf("the aggregate %s is not described", next)
-	}
-}
-
-func isAggregate(name string) bool {
-	_, ok := plan.AggByName(name)
-	return ok
-}
-
 var (
 	link    = regexp.MustCompile(`\]\(([^)#\s]+)(#[^)]*)?\)`)
 	outside = regexp.MustCompile(`^(https?|mailto):`)

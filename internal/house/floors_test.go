@@ -46,6 +46,7 @@ var floors = []floor{
 	{pkg: "client", may: ". engine lang modules modules/std plan plan/answer planner signing signing/sealing transport transport/message value", why: "asks fleets for whoever has a key"},
 	{pkg: "internal/demo", may: ". agent client modules modules/std relay signing transport transport/message", why: "a fleet in a temporary folder"},
 	{pkg: ".", may: "lang planner plan plan/answer engine modules modules/std value", why: "the library: joins the floors below"},
+	{pkg: "internal/complete", may: "lang modules plan planner value", why: "says how a query may go on; compiles and runs none"},
 	{pkg: "internal/render", may: ". lang modules value plan/answer", why: "shows answers; asks nothing"},
 	{pkg: "internal/spec", may: ". lang modules modules/std value plan plan/answer", why: "runs behaviour scripts through the library, as a user would"},
 	{pkg: "internal/cli", may: ". client internal/demo internal/render internal/spec lang modules modules/std plan plan/answer planner signing transport transport/message value", why: "the command, with its surroundings handed in"},
