@@ -124,7 +124,7 @@ func (s *LocalSession) compile(c *Compiled, f *lang.File, i int, params map[stri
 	p, warnings, err := planner.Compile(q, s.cat, planner.Inputs{
 		Source: f.Source, Dir: dir, Params: params, OS: s.opts.OS, Now: in.At, Naive: s.opts.Naive,
 		ReadList: func(name string) ([]byte, error) {
-			data, err := readList(dir, name)
+			data, err := s.readList(dir, name)
 			lists[name] = data
 			return data, err
 		},

@@ -55,9 +55,11 @@ type Options struct {
 	Now     func() time.Time  // nil: the clock
 	Dir     string            // where @lists and relative paths start; "" is the working directory
 	Params  map[string]string // what PARAMs are, as text
-	Workers int               // how many goroutines look; 0: as many as there are processors
-	OS      string            // the system that queries are checked for, as in runtime.GOOS; "": this one
-	Naive   bool              // run plans as they were written: for tests that compare
+	// List gives @lists that are no files; false: it is a file. Nil: all are.
+	List    func(name string) (data []byte, ok bool, err error)
+	Workers int    // how many goroutines look; 0: as many as there are processors
+	OS      string // the system that queries are checked for, as in runtime.GOOS; "": this one
+	Naive   bool   // run plans as they were written: for tests that compare
 }
 
 // Local makes a session that asks this machine, with the modules that come
@@ -122,8 +124,14 @@ func (s *LocalSession) Query(ctx context.Context, text string) (*Rows, error) {
 // planner's own bound, so that the planner says what is wrong with it.
 const maxListFile = 128<<20 + 1
 
-// readList reads the file of an @list, whose name may be relative to dir.
-func readList(dir, name string) ([]byte, error) {
+// readList reads an @list: a file, whose name may be relative to dir, unless
+// Options.List has it.
+func (s *LocalSession) readList(dir, name string) ([]byte, error) {
+	if s.opts.List != nil {
+		if data, ok, err := s.opts.List(name); ok || err != nil {
+			return data, err
+		}
+	}
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(dir, name)
 	}

@@ -134,3 +134,25 @@ func isClosed(quoted string) bool {
 	}
 	return false
 }
+
+// EndsQuery says whether a text ends with the semicolon that ends a query: no
+// quote is open, and no comment comes last.
+func EndsQuery(text string) bool {
+	if len(text) > MaxSource || !utf8.ValidString(text) {
+		return true // no more lines will help
+	}
+	toks := scan(text).toks
+	return len(toks) > 1 && toks[len(toks)-2].is(";")
+}
+
+// WithoutComments gives a text with a blank in the place of each comment.
+func WithoutComments(text string) string {
+	if len(text) > MaxSource || !utf8.ValidString(text) {
+		return text
+	}
+	comments := scan(text).comments
+	for i := len(comments) - 1; i >= 0; i-- {
+		text = text[:comments[i].Span.Start] + " " + text[comments[i].Span.End:]
+	}
+	return text
+}

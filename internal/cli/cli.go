@@ -61,6 +61,7 @@ type app struct {
 	IO
 	ctx    context.Context
 	screen *sync.Mutex // held by who writes rows, or asks something while they come
+	keeper *keeper     // nil: each command connects for itself
 }
 
 func newApp(ctx context.Context, std IO) *app { return &app{IO: std, ctx: ctx, screen: &sync.Mutex{}} }
@@ -84,9 +85,12 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 			panic(r)
 		}
 	}()
-	if len(args) == 0 {
+	if len(args) == 0 && !isPrompt(std) {
 		_, _ = io.WriteString(std.Out, shortHelp)
 		return ExitDone
+	}
+	if len(args) == 0 {
+		args = []string{"repl"}
 	}
 	k, err := kong.New(&commands{}, kong.Name("quaestor"), kong.Description(description),
 		kong.Writers(std.Out, std.Err), kong.Exit(func(c int) { panic(early(c)) }),

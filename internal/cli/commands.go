@@ -9,7 +9,7 @@ import (
 const description = "Asks machines questions. Exit codes: 0 done, 1 where --fail-on asked for it, 2 the query is wrong, " +
 	"3 incomplete where --require asked for more, 4 could not run, 130 interrupted."
 
-const shortHelp = `quaestor asks machines questions.
+const shortHelp = `quaestor asks machines questions. In a terminal, quaestor alone is a prompt.
 
   quaestor demo
   quaestor run 'FIND file /etc/* CONTAINS "root"'
@@ -17,7 +17,7 @@ const shortHelp = `quaestor asks machines questions.
   quaestor run 'FIND file /usr/** WHERE suid RETURN path, owner, mtime' --format jsonl
   quaestor explain 'FIND file /home/** WHERE size > 10MB AND mtime > now - 2d'
 
-Ask:      run, explain, check, fmt, modules
+Ask:      repl, run, explain, check, fmt, modules
 A fleet:  demo, setup, fleet, investigations
 Together: sign, cosign, submit, pending, verify
 Rule it:  keys, policy, token
@@ -26,6 +26,7 @@ More: quaestor --help
 
 // commands is the command line as kong reads it.
 type commands struct {
+	Repl    replCommand    `cmd:"" help:"Ask queries at a prompt, which completes them. It is what quaestor alone does in a terminal."`
 	Run     runCommand     `cmd:"" help:"Ask queries and show their answers."`
 	Explain explainCommand `cmd:"" help:"Show how queries would be asked."`
 	Check   checkCommand   `cmd:"" help:"Look for mistakes in queries, and for what is doubtful."`
@@ -62,6 +63,8 @@ type runCommand struct {
 	Root        string        `placeholder:"DIR" help:"Ask a tree that stands for a machine, such as a mounted image."`
 	Timeout     time.Duration `placeholder:"30s" help:"Stop after this time and show what was found."`
 	Workers     int           `placeholder:"N" help:"How many threads look (default: one a processor)."`
+
+	submitted func(id string) // told of each investigation; nil: nobody is
 }
 
 // showFlags say how answers are shown, and what is made of them.
@@ -75,6 +78,7 @@ type showFlags struct {
 	Agents  bool     `help:"Name every agent of a fleet, with what became of the question there."`
 
 	coverage quaestor.Coverage // of the fleet that was asked, once it has answered
+	keep     *lastAnswer       // where rows are kept beside being shown; nil: nowhere
 }
 
 // fleetFlags say how a fleet is asked.

@@ -17,6 +17,11 @@ func (c *explainCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	return c.draw(a, session, compiled)
+}
+
+// draw draws the plans of what was compiled.
+func (c *explainCommand) draw(a *app, session *quaestor.LocalSession, compiled *quaestor.Compiled) error {
 	for i, q := range compiled.Queries {
 		if len(compiled.Queries) > 1 {
 			if i > 0 {
@@ -26,6 +31,7 @@ func (c *explainCommand) Run(a *app) error {
 		}
 		text := session.Explain(q)
 		if c.Analyze || q.Analyze {
+			var err error
 			if text, err = session.Analyze(a.ctx, q); err != nil {
 				return err
 			}

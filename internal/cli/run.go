@@ -36,6 +36,11 @@ func (c *runCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	return c.ask(a, session, compiled, need)
+}
+
+// ask asks what was compiled, and shows the answer.
+func (c *runCommand) ask(a *app, session *quaestor.LocalSession, compiled *quaestor.Compiled, need required) error {
 	c.limit(compiled)
 	if asksOthers(compiled) {
 		return c.runFleet(a, session, compiled, need)
@@ -105,7 +110,7 @@ func (c *showFlags) open(a *app) (io.Writer, func() error, error) {
 // show writes rows as they come, and the account of them at the end, which is
 // also given when they ended badly.
 func (c *showFlags) show(a *app, rows *quaestor.Rows, out io.Writer, start time.Time) error {
-	v := &view{rows: rows, done: make(chan struct{}), people: c.Format == "table", screen: a.screen}
+	v := &view{rows: rows, keep: c.keep, done: make(chan struct{}), people: c.Format == "table", screen: a.screen}
 	opts := a.options(out, c.Colour)
 	if width := widthOf(a.Err); width > 0 && !c.Quiet {
 		v.progress = render.NewProgress(a.Err, width, start)
@@ -176,6 +181,7 @@ type progress interface {
 // A view writes the rows of an answer while they are found.
 type view struct {
 	rows     *quaestor.Rows
+	keep     *lastAnswer   // where rows are kept, too; nil: nowhere
 	people   bool          // the agents' IDs are left out, which nobody reads
 	progress progress      // nil: none
 	done     chan struct{} // closed by stream
@@ -227,6 +233,7 @@ func (v *view) write() error {
 		if err != nil {
 			return err
 		}
+		v.keep.add(v.rows, row)
 		v.screen.Lock()
 		if v.err == nil {
 			values := row.Values()

@@ -29,14 +29,18 @@ func (c *runCommand) runFleet(a *app, local *quaestor.LocalSession, compiled *qu
 	if err != nil {
 		return err
 	}
-	defer s.Session.Close()
+	defer s.disconnect()
 	if c.Detach {
 		return c.detach(a, s, compiled, sign)
 	}
 	var ids []signing.ID
 	o := client.RunOptions{
 		Sign: sign, Follow: client.FollowOptions{Wait: time.Duration(c.Wait)},
-		Submitted: func(_ int, sub message.Submitted) { ids = append(ids, sub.Plan) },
+		Submitted: func(_ int, sub message.Submitted) {
+			if ids = append(ids, sub.Plan); c.submitted != nil {
+				c.submitted(sub.Plan.String())
+			}
+		},
 	}
 	err = a.follow(s, &c.showFlags, need, func(ctx context.Context) (*quaestor.Rows, []signing.ID, error) {
 		rows, err := s.Run(ctx, compiled, o)

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/client"
@@ -106,10 +107,41 @@ type link struct {
 	*client.Session
 	local  *quaestor.LocalSession
 	signer holder
+	kept   bool // it stays for the next command
 }
 
-// Close ends both.
-func (l *link) Close() error { return errors.Join(l.Session.Close(), l.local.Close()) }
+// Close ends both, unless the connection is kept.
+func (l *link) Close() error { return errors.Join(l.disconnect(), l.local.Close()) }
+
+// disconnect ends the connection, unless it is kept.
+func (l *link) disconnect() error {
+	if l.kept {
+		return nil
+	}
+	return l.Session.Close()
+}
+
+// A keeper keeps the connection for commands that follow one another, so that
+// a passphrase is asked for once.
+type keeper struct {
+	mu      sync.Mutex
+	session *client.Session
+	signer  holder
+}
+
+// connected says whether there is a connection already.
+func (k *keeper) connected() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.session != nil
+}
+
+func (k *keeper) close() error {
+	if k.session == nil {
+		return nil
+	}
+	return k.session.Close()
+}
 
 // dial connects to the relay as the one who signs.
 func (a *app) dial(who signerFlags) (*link, error) {
@@ -125,6 +157,28 @@ func (a *app) dial(who signerFlags) (*link, error) {
 }
 
 func (a *app) dialWith(who signerFlags, local *quaestor.LocalSession) (*link, error) {
+	if a.keeper == nil {
+		return a.connect(who, local)
+	}
+	a.keeper.mu.Lock()
+	defer a.keeper.mu.Unlock()
+	if a.keeper.session == nil {
+		// It outlives the command that is the first to need it, and the
+		// session that plans for that one.
+		own, err := quaestor.LocalWith(quaestor.Options{})
+		if err != nil {
+			return nil, err
+		}
+		l, err := a.connect(who, own)
+		if err != nil {
+			return nil, errors.Join(err, own.Close())
+		}
+		a.keeper.session, a.keeper.signer = l.Session, l.signer
+	}
+	return &link{Session: a.keeper.session, local: local, signer: a.keeper.signer, kept: true}, nil
+}
+
+func (a *app) connect(who signerFlags, local *quaestor.LocalSession) (*link, error) {
 	home, err := a.home()
 	if err != nil {
 		return nil, err

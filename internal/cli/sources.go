@@ -80,6 +80,11 @@ func (a *app) compile(s *quaestor.LocalSession, args []string, quiet bool) (*qua
 	if err != nil {
 		return nil, err
 	}
+	return a.compiled(s, sources, quiet)
+}
+
+// compiled checks and plans sources.
+func (a *app) compiled(s *quaestor.LocalSession, sources []lang.Source, quiet bool) (*quaestor.Compiled, error) {
 	c, err := s.Compile(sources...)
 	if !quiet {
 		for _, w := range c.Warnings {

@@ -148,14 +148,10 @@ func (f *finder) explain(s lang.Slot) string {
 	switch {
 	case s.Rule == "Scan" && s.Nth == 0:
 		if m, ok := f.Catalogue.Schema(word); ok {
-			return Entry{Name: m.Name, Head: "module", Doc: m.Doc + "\n\n" + m.Locator.Doc, Example: m.Locator.Example}.text()
+			return aboutModule(m.Name, f.Catalogue).text()
 		}
 	case s.Rule == "From":
-		for _, n := range lang.SourceNames() {
-			if n.Text == word {
-				return Entry{Name: n.Text, Head: "source", Doc: n.Doc, Example: n.Example}.text()
-			}
-		}
+		return aboutSource(word).text()
 	case s.Rule == "Setting":
 		return AboutSetting(word).text()
 	case s.Rule == "Link", s.Rule == "Named":

@@ -48,8 +48,9 @@ var floors = []floor{
 	{pkg: ".", may: "lang planner plan plan/answer engine modules modules/std value", why: "the library: joins the floors below"},
 	{pkg: "internal/complete", may: "lang modules plan planner value", why: "says how a query may go on; compiles and runs none"},
 	{pkg: "internal/render", may: ". lang modules value plan/answer", why: "shows answers; asks nothing"},
+	{pkg: "repl", may: "lang value internal/complete", why: "the prompt works on any session: it knows no network, no key and no fleet"},
 	{pkg: "internal/spec", may: ". lang modules modules/std value plan plan/answer", why: "runs behaviour scripts through the library, as a user would"},
-	{pkg: "internal/cli", may: ". client internal/demo internal/render internal/spec lang modules modules/std plan plan/answer planner signing transport transport/message value", why: "the command, with its surroundings handed in"},
+	{pkg: "internal/cli", may: ". client internal/complete internal/demo internal/render internal/spec lang modules modules/std plan plan/answer planner repl signing transport transport/message value", why: "the command, with its surroundings handed in"},
 	{pkg: "internal/docs", down: true, may: ". internal/cli internal/docs internal/render lang modules modules/std plan plan/answer planner value", why: "makes the reference from the tables that the program runs by"},
 	{pkg: "internal/house", why: "reads the source and runs none of it"},
 	{pkg: "cmd", down: true, may: ". agent internal/cli modules modules/std relay signing signing/journal transport value", why: "where a program meets the system; under 100 lines"},
@@ -74,6 +75,7 @@ var nevers = []never{
 	{"relay", "modules", "a relay looks at nothing"},
 	{"relay", "plan/answer", "a relay decodes no answer"},
 	{"relay", "signing/sealing", "a relay opens nothing"},
+	{"repl", "transport", "the prompt works on any session"},
 	{".", "transport", "who asks only his own machine links no network"},
 	{".", "signing", "who asks only his own machine links no OpenPGP"},
 }
@@ -92,6 +94,7 @@ var reservations = []reserved{
 	{"net/http", "", "nothing here speaks to a network"},
 	{"unsafe", "value engine internal/search modules/file modules/host", "where a measured cost or a system call asks for it"},
 	{"github.com/alecthomas/participle/v2", "lang", "the parser stays behind lang"},
+	{"github.com/c-bata/go-prompt", "repl", "the line editor can be replaced"},
 	{"github.com/alecthomas/kong", "internal/cli cmd", "flags are a command's business"},
 }
 

@@ -55,6 +55,7 @@ var formats = []struct {
 	make func(io.Writer, Options) Sink
 }{
 	{"table", func(w io.Writer, o Options) Sink { return newOrdered(newTable(w, o)) }},
+	{"record", func(w io.Writer, o Options) Sink { return newOrdered(newRecord(w, o)) }},
 	{"jsonl", func(w io.Writer, _ Options) Sink { return &jsonl{out: out{w: w}} }},
 	{"json", func(w io.Writer, _ Options) Sink { return newOrdered(&document{out: out{w: w}}) }},
 	{"csv", func(w io.Writer, _ Options) Sink { return newOrdered(&csv{out: out{w: w}}) }},
