@@ -32,12 +32,16 @@ type splitter struct {
 	cr      bool // the last byte of the paste was a carriage return
 }
 
-// feed takes one read. A line end that comes together with text was not typed
+// feed takes one read; an empty one says that nothing came for a while, so
+// that an escape that waits for what follows it is a key. A line end that comes together with text was not typed
 // by anybody: terminals that do not mark a paste send it so.
 func (s *splitter) feed(read []byte) []key {
 	together := len(read) > 2 && !s.pasting && !bytes.Contains(read, []byte(pasteStart))
 	data := append(s.rest, read...)
 	s.rest = nil
+	if len(read) == 0 && len(data) == 1 && data[0] == 0x1b && !s.pasting {
+		return []key{{bytes: data}}
+	}
 	var keys []key
 	for len(data) > 0 {
 		k, n := s.next(data)
@@ -88,14 +92,13 @@ func textRun(data []byte) int {
 }
 
 // escape cuts off an escape sequence: CSI, SS3, or a byte behind the escape.
-// An escape that comes alone is the key of that name.
 func (s *splitter) escape(data []byte) (key, int) {
 	if bytes.HasPrefix(data, []byte(pasteStart)) {
 		s.pasting = true
 		return key{}, len(pasteStart)
 	}
 	if len(data) == 1 {
-		return key{bytes: data}, 1
+		return key{}, 0
 	}
 	switch data[1] {
 	case '[':

@@ -41,7 +41,7 @@ func suggestion(text string, c complete.Candidate) (prompt.Suggest, bool) {
 		whole = text[start:c.Span.Start] + whole
 	default:
 		front := text[c.Span.Start:start]
-		if len(whole) < len(front) || !strings.EqualFold(strings.TrimRight(whole[:len(front)], " "), strings.TrimRight(front, " ")) {
+		if len(whole) < len(front) || !strings.EqualFold(strings.TrimSpace(whole[:len(front)]), strings.TrimSpace(front)) {
 			return prompt.Suggest{}, false
 		}
 		whole = whole[len(front):]
