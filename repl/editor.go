@@ -45,7 +45,8 @@ func newEditor(ctx context.Context, in *os.File, prefix string) (e *editor, err 
 			err = fmt.Errorf("the prompt needs a terminal: %v", r)
 		}
 	}()
-	e = &editor{prefix: prefix, term: &terminal{ctx: ctx, tty: openTTY(in), resized: resizes()}}
+	e = &editor{prefix: prefix, term: &terminal{ctx: ctx, tty: openTTY(in), resized: resizes(),
+		split: splitter{unmarked: !marksPastes(os.Getenv("TERM"))}}}
 	e.prompt = prompt.New(func(string) {}, e.suggest,
 		prompt.OptionParser(e.term),
 		prompt.OptionWriter(quietWriter{prompt.NewStdoutWriter()}),

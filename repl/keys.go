@@ -2,6 +2,7 @@ package repl
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -27,16 +28,23 @@ const longestSequence = 32
 // A splitter cuts what a terminal sends into keys. Several keys can come in
 // one read, and one key in several.
 type splitter struct {
-	rest    []byte
-	pasting bool
-	cr      bool // the last byte of the paste was a carriage return
+	unmarked bool // the terminal does not mark what is pasted
+	rest     []byte
+	pasting  bool
+	cr       bool // the last byte of the paste was a carriage return
+}
+
+// marksPastes says whether a terminal of that name, as in $TERM, marks what is
+// pasted: nearly all do. Of the others a line end that comes together with
+// text counts as pasted, though somebody may have typed fast.
+func marksPastes(term string) bool {
+	return !slices.Contains([]string{"", "dumb", "linux", "ansi", "vt100", "vt102", "vt220", "cons25"}, term)
 }
 
 // feed takes one read; an empty one says that nothing came for a while, so
-// that an escape that waits for what follows it is a key. A line end that comes together with text was not typed
-// by anybody: terminals that do not mark a paste send it so.
+// that an escape that waits for what follows it is a key.
 func (s *splitter) feed(read []byte) []key {
-	together := len(read) > 2 && !s.pasting && !bytes.Contains(read, []byte(pasteStart))
+	together := s.unmarked && len(read) > 2
 	data := append(s.rest, read...)
 	s.rest = nil
 	if len(read) == 0 && len(data) == 1 && data[0] == 0x1b && !s.pasting {

@@ -42,10 +42,11 @@ func TestSplit(t *testing.T) {
 		{"its mark in two reads", []string{"\x1b[20", "0~a\n\x1b[2", "01~"}, []string{"a", "[paste]"}},
 		{"a paste with keys in it", []string{"\x1b[200~a\x03\x1b[Bb\x1b[201~"}, []string{"a", "[Bb"}},
 		{"a paste that is not marked", []string{"FIND a\nRETURN b\n"}, []string{"FIND a", "[paste]", "RETURN b", "[paste]"}},
+		{"typed ahead", []string{"FIND a;\rFIND b;\r"}, []string{"FIND a;", "\r", "FIND b;", "\r"}},
 		{"a sequence without an end", []string{"\x1b[" + strings.Repeat("1", 40), "B"}, []string{strings.Repeat("1", 10), "B"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &splitter{}
+			s := &splitter{unmarked: strings.Contains(c.name, "not marked")}
 			var got []key
 			for _, r := range c.reads {
 				got = append(got, s.feed([]byte(r))...)

@@ -10,11 +10,12 @@ import (
 	"github.com/c-bata/go-prompt"
 )
 
-// Keys that nobody types, by which the terminal tells the editor what
-// happened: they are bound to functions there.
+// Keys by which the terminal tells the editor what happened: they are bound
+// to functions there. go-prompt has them for F23 and F24, and no terminal
+// sends them.
 var (
-	resizedKey = []byte("\x1b[24;2~") // F24
-	endedKey   = []byte("\x1b[23;2~") // F23
+	endedKey   = []byte("\x1b[#;2~")
+	resizedKey = []byte("\x1b[$;2~")
 )
 
 // patience is how long one look for a key takes: go-prompt cannot be told to
@@ -98,6 +99,9 @@ func (t *terminal) Read() ([]byte, error) {
 	}
 	k := t.keys[0]
 	t.keys = t.keys[1:]
+	if k.bytes[0] == 0x1b && prompt.GetKey(k.bytes) == prompt.NotDefined {
+		return nil, errNoKey // it would be taken for text
+	}
 	return t.give(k)
 }
 

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/internal/demo"
 )
@@ -141,28 +139,13 @@ func (d *demonstration) run(query string) (quaestor.Coverage, error) {
 // shellQuoted puts a text into quotes as a shell wants them.
 func shellQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// prompt takes queries from a terminal until an empty line.
+// prompt lets a person at a terminal ask.
 func (d *demonstration) prompt() error {
-	out := d.guest.Out
-	tty, ok := d.guest.In.(*os.File)
-	if !ok || !term.IsTerminal(int(tty.Fd())) || widthOf(out) == 0 {
+	if !isPrompt(d.guest.IO) {
 		return nil
 	}
-	fmt.Fprint(out, "\nnow yours: a query a line, such as  FROM fleet FIND file /etc/** WHERE mtime > 2026-01-01\nan empty line ends it, and removes everything\n")
-	typed := lines(d.guest.ctx, tty)
-	for {
-		fmt.Fprint(out, "quaestor> ")
-		select {
-		case line, ok := <-typed:
-			if !ok || strings.TrimSpace(line) == "" {
-				return nil
-			}
-			if _, err := d.run(line); err != nil {
-				return err
-			}
-		case <-d.guest.ctx.Done():
-			fmt.Fprintln(out)
-			return &exit{code: ExitInterrupted}
-		}
-	}
+	fmt.Fprint(d.guest.Out, "\nnow yours, such as  FROM fleet FIND file /etc/** WHERE mtime > 2026-01-01;\nleaving removes everything\n")
+	c := &replCommand{NoHistory: true}
+	c.Purpose = "a demonstration"
+	return c.Run(d.guest)
 }

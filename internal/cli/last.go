@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -23,18 +24,28 @@ type lastAnswer struct {
 	rows   [][][]value.Value // by table
 	kept   int               // values
 	full   bool
+	whole  bool // nothing was left out of it
+	used   bool // a list was made of it
 }
 
-func (l *lastAnswer) begin() { *l = lastAnswer{} }
+// begin makes room for an answer.
+func (l *lastAnswer) begin(rows *quaestor.Rows) {
+	if l != nil {
+		*l = lastAnswer{tables: rows.Tables(), rows: make([][][]value.Value, len(rows.Tables()))}
+	}
+}
+
+// end says how it was.
+func (l *lastAnswer) end(sum answer.Summary) {
+	if l != nil {
+		l.whole = sum.Outcome == answer.Complete
+	}
+}
 
 // add keeps a row.
-func (l *lastAnswer) add(rows *quaestor.Rows, row quaestor.Row) {
+func (l *lastAnswer) add(row quaestor.Row) {
 	if l == nil {
 		return
-	}
-	if l.tables == nil {
-		l.tables = rows.Tables()
-		l.rows = make([][][]value.Value, len(l.tables))
 	}
 	values := row.Values()
 	if l.kept += len(values); l.kept > mostKept {
@@ -66,6 +77,7 @@ func (l *lastAnswer) list(name string) (data []byte, ok bool, err error) {
 	if !ok {
 		return nil, false, nil
 	}
+	l.used = true
 	if l.full {
 		return nil, true, fmt.Errorf("the last answer has more than %d values, and was not kept\nhint: --output it, and name the file", mostKept)
 	}
@@ -77,7 +89,7 @@ func (l *lastAnswer) list(name string) (data []byte, ok bool, err error) {
 		}
 	}
 	if l.tables == nil {
-		return nil, true, errors.New("there is no last answer with rows yet")
+		return nil, true, errors.New("nothing was asked yet")
 	}
 	return nil, true, fmt.Errorf("the last answer has no column %q: there are %s", column, strings.Join(l.names(), ", "))
 }
@@ -98,6 +110,9 @@ func listOf(rows [][]value.Value, c int) ([]byte, bool, error) {
 			seen[text] = true
 			b.WriteString(text + "\n")
 		}
+	}
+	if b.Len() == 0 {
+		return nil, true, errors.New("the last answer has no value there")
 	}
 	return []byte(b.String()), true, nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/signal"
@@ -118,6 +119,10 @@ func (s *asking) Ask(ctx context.Context, entry string) error {
 	if err != nil {
 		return plainly(err)
 	}
+	if s.last.used && !s.last.whole {
+		fmt.Fprintln(a.Err, "warning: the last answer left something out, and so does this list")
+	}
+	s.last.used = false
 	var kept lastAnswer
 	run.keep = &kept
 	run.submitted = func(id string) { s.lastID = id }

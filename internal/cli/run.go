@@ -110,6 +110,7 @@ func (c *showFlags) open(a *app) (io.Writer, func() error, error) {
 // show writes rows as they come, and the account of them at the end, which is
 // also given when they ended badly.
 func (c *showFlags) show(a *app, rows *quaestor.Rows, out io.Writer, start time.Time) error {
+	c.keep.begin(rows)
 	v := &view{rows: rows, keep: c.keep, done: make(chan struct{}), people: c.Format == "table", screen: a.screen}
 	opts := a.options(out, c.Colour)
 	if width := widthOf(a.Err); width > 0 && !c.Quiet {
@@ -213,7 +214,9 @@ func (v *view) stream() error {
 	if v.progress != nil {
 		v.progress.Clear()
 	}
-	err := v.sink.End(v.rows.Summary())
+	sum := v.rows.Summary()
+	v.keep.end(sum)
+	err := v.sink.End(sum)
 	switch {
 	case v.err != nil:
 		return v.err
@@ -233,7 +236,7 @@ func (v *view) write() error {
 		if err != nil {
 			return err
 		}
-		v.keep.add(v.rows, row)
+		v.keep.add(row)
 		v.screen.Lock()
 		if v.err == nil {
 			values := row.Values()
