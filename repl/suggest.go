@@ -16,8 +16,8 @@ func (p *Prompt) offers(before, line string, cursor int) []prompt.Suggest {
 			return list
 		}
 	}
-	if strings.TrimSpace(before+line) == "" {
-		return nil // an empty prompt is not covered by a list
+	if strings.TrimSpace(line) == "" {
+		return nil // an empty line may be the end of the entry
 	}
 	text, at := before+line[:cursor], len(before)+cursor
 	var out []prompt.Suggest

@@ -24,7 +24,7 @@ func (s *asking) commands() []repl.Command {
 	}
 	quit := func(context.Context, *repl.Prompt, string) error { return repl.ErrQuit }
 	return []repl.Command{
-		{Name: "help", Args: "[WORD]", Doc: "Explain the prompt, or a keyword, a module, a column, a function, a setting.", Run: s.help, Offers: func() []string { return complete.Words(s.cat) }},
+		{Name: "help", Args: "[WORD]", Doc: "Explain the prompt, or a word: a keyword, a column, a function.", Run: s.help, Offers: func() []string { return complete.Words(s.cat) }},
 		{Name: `\?`, Doc: "List these commands.", Run: s.listCommands},
 		{Name: `\m`, Args: "[MODULE]", Doc: "List modules, or the columns of one.", Run: plain(s.modules), Offers: s.cat.Names},
 		{Name: `\fleet`, Args: "[WHERE …]", Doc: "List the agents that a target means.", Run: plain(s.fleet)},
