@@ -142,7 +142,7 @@ func TestSummaryGolden(t *testing.T) {
 
 func TestNewNamesTheFormats(t *testing.T) {
 	_, err := New("xml", io.Discard, Options{})
-	if err == nil || err.Error() != `no format "xml": there are table, jsonl, json, csv` {
+	if err == nil || err.Error() != `no format "xml": there are table, record, jsonl, json, csv` {
 		t.Errorf("got %v", err)
 	}
 }
