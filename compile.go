@@ -74,7 +74,7 @@ func (s *LocalSession) Compile(sources ...lang.Source) (*Compiled, error) {
 			continue
 		}
 		for k, q := range f.Queries {
-			err := s.compile(c, f, k, s.paramsOf(q, unknown))
+			err := s.compile(c, f, k, given{params: s.paramsOf(q, unknown)})
 			errs[i] = errors.Join(errs[i], err)
 			unknown = nil // said once
 		}
@@ -116,14 +116,19 @@ func (s *LocalSession) paramsOf(q *lang.Query, more map[string]string) map[strin
 	return params
 }
 
-func (s *LocalSession) compile(c *Compiled, f *lang.File, i int, params map[string]string) error {
+func (s *LocalSession) compile(c *Compiled, f *lang.File, i int, g given) error {
 	q := f.Queries[i]
 	dir := s.dirOf(f.Source)
 	lists := map[string][]byte{}
-	in := Inputs{Params: params, At: s.opts.Now()}
+	in := Inputs{Params: g.params, At: s.opts.Now()}
 	p, warnings, err := planner.Compile(q, s.cat, planner.Inputs{
-		Source: f.Source, Dir: dir, Params: params, OS: s.opts.OS, Now: in.At, Naive: s.opts.Naive,
+		Source: f.Source, Dir: dir, Params: g.params, Funcs: s.funcs, OS: s.opts.OS, Now: in.At, Naive: s.opts.Naive,
 		ReadList: func(name string) ([]byte, error) {
+			data, ok := g.lists[name]
+			if ok {
+				lists[name] = data
+				return data, nil
+			}
 			data, err := s.readList(dir, name)
 			lists[name] = data
 			return data, err
@@ -134,6 +139,9 @@ func (s *LocalSession) compile(c *Compiled, f *lang.File, i int, params map[stri
 	}
 	if err != nil {
 		return err
+	}
+	if p.Source == "local" {
+		s.opts.Limits.cap(&p.Limits) // a fleet's plan is what its text says
 	}
 	for _, name := range slices.Sorted(maps.Keys(lists)) {
 		in.Lists = append(in.Lists, List{Name: name, Data: lists[name]})
@@ -156,7 +164,7 @@ func (s *LocalSession) Recompile(text string, in Inputs) (*plan.Plan, error) {
 		return nil, fmt.Errorf("a plan is made from one query, not from %d", len(f.Queries))
 	}
 	p, _, err := planner.Compile(f.Queries[0], s.cat, planner.Inputs{
-		Source: src, Dir: s.opts.Dir, Params: in.Params, OS: s.opts.OS, Now: in.At, Naive: s.opts.Naive,
+		Source: src, Dir: s.opts.Dir, Params: in.Params, Funcs: s.funcs, OS: s.opts.OS, Now: in.At, Naive: s.opts.Naive,
 		ReadList: func(name string) ([]byte, error) {
 			i := slices.IndexFunc(in.Lists, func(l List) bool { return l.Name == name })
 			if i < 0 {

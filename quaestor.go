@@ -23,22 +23,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/engine"
-	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/std"
+	"github.com/quaestor-engine/quaestor/plan"
 )
 
 // A Session answers queries.
 type Session interface {
 	// Query asks what the text says; several queries in it are asked
 	// together. A text that is wrong gives an error that holds a *lang.Error
-	// for each query with mistakes.
-	Query(ctx context.Context, text string) (*Rows, error)
+	// for each query with mistakes; arguments that do not fit give one that
+	// wraps ErrArgument.
+	Query(ctx context.Context, text string, args ...Argument) (*Rows, error)
+	// Prepare reads a text that is to be asked often.
+	Prepare(text string) (*Prepared, error)
 	// Close lets go of what the session holds. Rows end.
 	Close() error
 }
@@ -56,7 +60,14 @@ type Options struct {
 	Dir     string            // where @lists and relative paths start; "" is the working directory
 	Params  map[string]string // what PARAMs are, as text
 	// List gives @lists that are no files; false: it is a file. Nil: all are.
-	List    func(name string) (data []byte, ok bool, err error)
+	List func(name string) (data []byte, ok bool, err error)
+	// Functions are those that queries of this machine may call beside the
+	// language's own.
+	Functions []Function
+	Limits    Limits // of queries of this machine
+	// Logger is told of queries that begin and end, and of what they left
+	// out, at the level of debugging; nil: nobody is.
+	Logger  *slog.Logger
 	Workers int    // how many goroutines look; 0: as many as there are processors
 	OS      string // the system that queries are checked for, as in runtime.GOOS; "": this one
 	Naive   bool   // run plans as they were written: for tests that compare
@@ -72,6 +83,7 @@ func Local(mods ...modules.Module) (Session, error) {
 // goroutines at once.
 type LocalSession struct {
 	opts   Options
+	funcs  []plan.Func
 	cat    *modules.Catalogue
 	engine *engine.Engine
 	ctx    context.Context // ends with the session
@@ -96,7 +108,11 @@ func LocalWith(o Options) (*LocalSession, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &LocalSession{opts: o, cat: cat}
+	funcs, err := functions(o.Functions)
+	if err != nil {
+		return nil, err
+	}
+	s := &LocalSession{opts: o, cat: cat, funcs: funcs}
 	s.engine = engine.New(cat, engine.Options{Host: modules.Host{Root: o.Root, Now: o.Now}, Workers: o.Workers})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
@@ -112,12 +128,12 @@ func (s *LocalSession) Close() error {
 }
 
 // Query implements Session. Messages call the text "query".
-func (s *LocalSession) Query(ctx context.Context, text string) (*Rows, error) {
-	c, err := s.Compile(lang.Source{Name: "query", Text: text})
+func (s *LocalSession) Query(ctx context.Context, text string, args ...Argument) (*Rows, error) {
+	p, err := s.Prepare(text)
 	if err != nil {
 		return nil, err
 	}
-	return s.Run(ctx, c)
+	return p.Query(ctx, args...)
 }
 
 // maxListFile is where reading the file of an @list stops, in bytes: past the

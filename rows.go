@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -44,6 +45,8 @@ type Rows struct {
 	warnings []Warning
 	cancel   context.CancelFunc
 	begun    bool
+	log      *slog.Logger // nil: nobody is told
+	names    []string     // of the queries, for it
 }
 
 // Run asks the queries together: scans that go over the same places share one
@@ -71,8 +74,11 @@ func (s *LocalSession) Run(ctx context.Context, c *Compiled) (*Rows, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(s.ctx, cancel)
-	r := &Rows{warnings: c.Warnings, cancel: func() { stop(); cancel() }}
+	r := &Rows{warnings: c.Warnings, cancel: func() { stop(); cancel() }, log: s.opts.Logger}
 	r.name(c.Queries, false)
+	for _, q := range c.Queries {
+		r.names = append(r.names, q.Name)
+	}
 	r.run = s.engine.Start(ctx, plans...)
 	r.plans, r.host = len(plans), func() value.Value { return s.hostname(ctx) }
 	return r, nil
@@ -170,6 +176,7 @@ func (r *Rows) All() iter.Seq2[Row, error] {
 			return
 		}
 		r.begun = true
+		defer r.tell()()
 		for _, row := range r.plain {
 			if !yield(row, nil) {
 				return
@@ -190,6 +197,23 @@ func (r *Rows) All() iter.Seq2[Row, error] {
 			if row, ok := r.row(got); ok && !yield(row, nil) {
 				return
 			}
+		}
+	}
+}
+
+// tell tells the logger that the queries begin, and gives what tells that they
+// ended.
+func (r *Rows) tell() func() {
+	if r.log == nil {
+		return func() {}
+	}
+	start := time.Now()
+	for _, name := range r.names {
+		r.log.Debug("query begins", "query", name)
+	}
+	return func() {
+		for i, sum := range r.Summaries() {
+			logEnd(r.log, r.names[min(i, len(r.names)-1)], sum, time.Since(start))
 		}
 	}
 }
@@ -245,47 +269,4 @@ func (r *Rows) Progress() (looked map[string]int64, rows int64) {
 func (r *Rows) Close() error {
 	r.cancel()
 	return nil
-}
-
-// A Row is one row of an answer.
-type Row struct {
-	table  *Table
-	index  int
-	values []value.Value
-}
-
-// Table gives the index of the row's table in Rows.Tables.
-func (r Row) Table() int { return r.index }
-
-// Values gives the row's values in the order of its table's columns. They
-// must not be changed.
-func (r Row) Values() []value.Value { return r.values }
-
-// Value gives the value of the column with that name, and whether there is
-// such a column.
-func (r Row) Value(column string) (value.Value, bool) {
-	i := slices.IndexFunc(r.table.Columns, func(c Column) bool { return c.Name == column })
-	if i < 0 || i >= len(r.values) {
-		return value.Value{}, false
-	}
-	return r.values[i], true
-}
-
-// Text gives a column for eyes: see value.Value.String. It is "" for null and
-// where there is no such column.
-func (r Row) Text(column string) string {
-	v, _ := r.Value(column)
-	return v.String()
-}
-
-// Int gives a column that is a number, a size or a mode, else 0.
-func (r Row) Int(column string) int64 {
-	v, _ := r.Value(column)
-	return v.Int()
-}
-
-// Time gives a column that is a time, else the zero time.
-func (r Row) Time(column string) time.Time {
-	v, _ := r.Value(column)
-	return v.Time()
 }

@@ -126,7 +126,7 @@ func count(n int, what string) string {
 // findHidden looks for agents that were seen before, that the target means,
 // and that the relay did not name.
 func (f *following) findHidden() {
-	now := f.session.opts.Now()
+	now := f.session.opts.now()
 	policy := f.session.Policy()
 	for _, p := range f.plans {
 		p.hidden = nil
@@ -137,7 +137,7 @@ func (f *following) findHidden() {
 			p.doubts = append(p.doubts, "the relay had not named every agent when the answer ended")
 			continue
 		}
-		for id, k := range f.session.opts.Home.remembered() {
+		for id, k := range f.session.opts.home.remembered() {
 			if p.agents[id] != nil {
 				continue
 			}

@@ -152,7 +152,7 @@ func (f *fleet) dial() *client.Session {
 		f.t.Fatal(err)
 	}
 	home.Config = client.Config{Relays: []string{f.addr}, Pin: f.pin, Administrators: []string{string(f.key.Fingerprint())}}
-	s, err := client.Dial(f.t.Context(), client.Options{Home: home, Signer: f.key})
+	s, err := client.Dial(f.t.Context(), "", client.WithHome(home), client.WithKey(f.key))
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func (s *Session) Follow(ctx context.Context, id signing.ID, o FollowOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	signed, err := Examine(e, s.Policy(), s.opts.Now())
+	signed, err := Examine(e, s.Policy(), s.opts.now())
 	if err != nil {
 		return nil, err
 	}
@@ -268,7 +268,7 @@ func (f *following) finish() {
 	defer f.mu.Unlock()
 	f.ended = true
 	f.findHidden()
-	if err := f.session.opts.Home.saveRoster(); err != nil {
+	if err := f.session.opts.home.saveRoster(); err != nil {
 		f.plans[0].doubts = append(f.plans[0].doubts, "who was seen could not be kept, and who is hidden will not be noticed: "+err.Error())
 	}
 }
@@ -357,7 +357,7 @@ func (f *following) waitsFor(p *followed, longest time.Duration) bool {
 		return false
 	case !p.caughtUp:
 		return now.Sub(p.heard) < mute
-	case f.opts.Stored, f.session.opts.Now().After(p.payload.Expires.Add(longest)):
+	case f.opts.Stored, f.session.opts.now().After(p.payload.Expires.Add(longest)):
 		return false
 	}
 	for _, a := range p.agents {

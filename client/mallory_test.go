@@ -238,7 +238,7 @@ func (m *mallory) dialContext(ctx context.Context) (*client.Session, error) {
 		m.t.Fatal(err)
 	}
 	home.Config = client.Config{Relays: []string{m.listener.Addr().String()}, Pin: m.pin, Administrators: []string{string(m.key.Fingerprint())}}
-	s, err := client.Dial(ctx, client.Options{Home: home, Signer: m.key, Run: client.RunOptions{Follow: client.FollowOptions{Wait: m.wait}}})
+	s, err := client.Dial(ctx, "", client.WithHome(home), client.WithKey(m.key), client.WithRun(client.RunOptions{Follow: client.FollowOptions{Wait: m.wait}}))
 	if err == nil {
 		m.t.Cleanup(func() { s.Close() })
 	}

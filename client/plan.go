@@ -47,18 +47,18 @@ func (s *Session) Sign(ctx context.Context, q quaestor.Query, o SignOptions) (*s
 	digest := reply.CancelDigest()
 	payload.ReplyKey, payload.Cancel = reply.Public(), digest[:]
 	if !o.NoWrap {
-		if payload.Wrapped, err = wrap(policy, reply, append([]signing.Fingerprint{s.opts.Signer.Fingerprint()}, o.Share...)); err != nil {
+		if payload.Wrapped, err = wrap(policy, reply, append([]signing.Fingerprint{s.opts.signer.Fingerprint()}, o.Share...)); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.opts.Home.keepReply(payload.ID, reply); err != nil {
+	if err := s.opts.home.keepReply(payload.ID, reply); err != nil {
 		return nil, err
 	}
 	e := &signing.Envelope{PayloadType: signing.TypePlan, Payload: payload.Encode()}
 	if _, err := signing.DecodePlanPayload(e.Payload); err != nil {
 		return nil, fmt.Errorf("client: the query makes no plan that can be sent: %w", err)
 	}
-	return e, e.Sign(ctx, s.opts.Signer)
+	return e, e.Sign(ctx, s.opts.signer)
 }
 
 func (s *Session) payload(q quaestor.Query, policy *signing.Policy, o SignOptions) (*signing.PlanPayload, error) {
@@ -72,7 +72,7 @@ func (s *Session) payload(q quaestor.Query, policy *signing.Policy, o SignOption
 			}
 		}
 	}
-	needs, err := engine.NeedsOf(s.opts.Local.Catalogue(), q.Plan)
+	needs, err := engine.NeedsOf(s.opts.local.Catalogue(), q.Plan)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
@@ -80,7 +80,7 @@ func (s *Session) payload(q quaestor.Query, policy *signing.Policy, o SignOption
 	if open == 0 {
 		open = min(DefaultWindow, policy.Ceilings().Window)
 	}
-	now := s.opts.Now()
+	now := s.opts.now()
 	p := &signing.PlanPayload{
 		Version: signing.Version, ID: signing.NewID(), Fleet: policy.Fleet(),
 		Query: q.Plan.Query, Params: q.Inputs.Params, Compiled: q.Plan.Encode(),
@@ -223,26 +223,26 @@ func (s *Session) Cosign(ctx context.Context, e *signing.Envelope) error {
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	if _, err := Replan(payload, s.opts.Local); err != nil {
+	if _, err := Replan(payload, s.opts.local); err != nil {
 		return err
 	}
-	return e.Sign(ctx, s.opts.Signer)
+	return e.Sign(ctx, s.opts.signer)
 }
 
 // replyKey finds the key that opens a plan's answers: here, or wrapped to the
 // signer in the plan.
 func (s *Session) replyKey(ctx context.Context, payload *signing.PlanPayload) (*sealing.ReplyKey, error) {
-	key, err := s.opts.Home.reply(payload.ID)
+	key, err := s.opts.home.reply(payload.ID)
 	if key != nil || err != nil {
 		return key, err
 	}
-	d, ok := s.opts.Signer.(signing.Decrypter)
+	d, ok := s.opts.signer.(signing.Decrypter)
 	if len(payload.Wrapped) == 0 || !ok {
 		return nil, fmt.Errorf("client: plan %s was asked from elsewhere, and no copy of its reply key is in it", payload.ID)
 	}
 	seed, err := d.Decrypt(ctx, payload.Wrapped)
 	if err != nil {
-		return nil, fmt.Errorf("client: the answers to plan %s cannot be opened with key %s: %w\nhint: whoever asks can let others open them with --share", payload.ID, s.opts.Signer.Fingerprint(), err)
+		return nil, fmt.Errorf("client: the answers to plan %s cannot be opened with key %s: %w\nhint: whoever asks can let others open them with --share", payload.ID, s.opts.signer.Fingerprint(), err)
 	}
 	if key, err = sealing.ParseReplyKey(seed); err != nil {
 		return nil, err

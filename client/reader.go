@@ -130,7 +130,7 @@ func (f *following) name(p *followed, body []byte) error {
 		}
 		return nil
 	}
-	f.session.opts.Home.saw(m, f.session.opts.Now())
+	f.session.opts.home.saw(m, f.session.opts.now())
 	a := &answering{member: d.Member, host: hostOrID(d), online: m.Online, since: time.Now()}
 	a.opener = sealing.NewOpener(p.key, sealing.Binding{Fleet: p.payload.Fleet, Plan: p.payload.ID, Agent: m.Agent}, d.Member.Public)
 	f.mu.Lock()

@@ -82,7 +82,7 @@ func (s *Session) examine(id signing.ID, envelope []byte) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	signed, err := Examine(e, s.Policy(), s.opts.Now())
+	signed, err := Examine(e, s.Policy(), s.opts.now())
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (s *Session) Delete(ctx context.Context, id signing.ID) error {
 	if err := s.call(ctx, message.Request{Op: message.OpDelete, Plan: id}, 0, nil); err != nil {
 		return err
 	}
-	return s.opts.Home.forgetReply(id)
+	return s.opts.home.forgetReply(id)
 }
 
 // Publish hands the next policy to the relay, which hands it to the agents,
@@ -162,7 +162,7 @@ func (s *Session) Publish(ctx context.Context, envelope []byte) (*signing.Policy
 	if err := s.call(ctx, message.Request{Op: message.OpPublish}, 0, nil, frame{message.TypePolicy, envelope}); err != nil {
 		return nil, err
 	}
-	next, err := s.opts.Home.TakePolicy(envelope, s.opts.Now())
+	next, err := s.opts.home.TakePolicy(envelope, s.opts.now())
 	if err == nil {
 		s.mu.Lock()
 		s.policy = next
@@ -204,12 +204,12 @@ func (s *Session) Fleet(ctx context.Context) ([]FleetAgent, error) {
 		named[a.Agent] = true
 		f := describe(a, policy)
 		if f.Problem == nil {
-			s.opts.Home.saw(a, s.opts.Now())
+			s.opts.home.saw(a, s.opts.now())
 		}
 		out = append(out, f)
 		return nil
 	})
-	for id, k := range s.opts.Home.remembered() {
+	for id, k := range s.opts.home.remembered() {
 		if named[id] || err != nil {
 			continue
 		}

@@ -27,24 +27,10 @@ import (
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
-// Options say who asks, and from where.
-type Options struct {
-	Home *Home
-	// Signer proves who asks, and signs plans. If it is a signing.Decrypter
-	// too, answers to plans that were signed elsewhere can be opened.
-	Signer signing.Signer
-	// Local compiles queries; nil: one with the modules of Quaestor.
-	Local *quaestor.LocalSession
-	// Now is the clock; nil: time.Now.
-	Now func() time.Time
-	// Run says how Query asks.
-	Run RunOptions
-}
-
 // A Session is connected to a relay, again if need be. It may be used by
 // several goroutines.
 type Session struct {
-	opts    Options
+	opts    options
 	dialing chan struct{} // of capacity one: held by who connects, who may take long
 
 	mu     sync.Mutex // never held while the network or a person is waited for
@@ -56,20 +42,33 @@ type Session struct {
 // window is how many bytes of answers may be in flight.
 const window = 4 << 20
 
-// Dial connects to the first of the home's relays that answers, and proves who
-// asks.
-func Dial(ctx context.Context, o Options) (*Session, error) {
-	if o.Now == nil {
-		o.Now = time.Now
+// Dial connects to a relay at host:port, or, where addr is empty, to the first
+// of the home's relays that answers, and proves who asks. Without WithKey
+// nobody asks, which is an error. A home that knows no relay is ErrNoRelay: to
+// trust one takes its pin, which quaestor setup keeps in the home.
+func Dial(ctx context.Context, addr string, opts ...Option) (*Session, error) {
+	o := options{now: time.Now}
+	for _, set := range opts {
+		set(&o)
 	}
-	if o.Local == nil {
-		local, err := quaestor.LocalWith(quaestor.Options{})
-		if err != nil {
+	if o.signer == nil {
+		return nil, errors.New("client: there is no key to ask with\nhint: client.WithKey")
+	}
+	var err error
+	if o.home == nil {
+		if o.home, err = OpenHome(""); err != nil {
 			return nil, err
 		}
-		o.Local = local
 	}
-	if len(o.Home.Config.Relays) == 0 {
+	if o.local == nil {
+		if o.local, err = quaestor.LocalWith(quaestor.Options{}); err != nil {
+			return nil, err
+		}
+	}
+	if o.relays = o.home.Config.Relays; addr != "" {
+		o.relays = []string{addr}
+	}
+	if len(o.relays) == 0 {
 		return nil, fmt.Errorf("%w\nhint: quaestor setup --relay HOST:PORT --pin sha256:…", ErrNoRelay)
 	}
 	s := &Session{opts: o, dialing: make(chan struct{}, 1)}
@@ -99,7 +98,7 @@ func (s *Session) Close() error {
 	conn := s.conn
 	s.conn = nil
 	s.mu.Unlock()
-	err := s.opts.Home.saveRoster()
+	err := s.opts.home.saveRoster()
 	if conn != nil {
 		err = errors.Join(err, conn.Close())
 	}
@@ -108,16 +107,27 @@ func (s *Session) Close() error {
 
 // Compile checks and plans queries that ask others than this machine.
 func (s *Session) Compile(sources ...lang.Source) (*quaestor.Compiled, error) {
-	return s.opts.Local.Compile(sources...)
+	return s.opts.local.Compile(sources...)
 }
 
 // Query implements quaestor.Session.
-func (s *Session) Query(ctx context.Context, text string) (*quaestor.Rows, error) {
-	c, err := s.Compile(lang.Source{Name: "query", Text: text})
+func (s *Session) Query(ctx context.Context, text string, args ...quaestor.Argument) (*quaestor.Rows, error) {
+	p, err := s.Prepare(text)
 	if err != nil {
 		return nil, err
 	}
-	return s.Run(ctx, c, s.opts.Run)
+	return p.Query(ctx, args...)
+}
+
+// Prepare implements quaestor.Session.
+func (s *Session) Prepare(text string) (*quaestor.Prepared, error) {
+	p, err := s.opts.local.Prepare(text)
+	if err != nil {
+		return nil, err
+	}
+	return p.Through(func(ctx context.Context, c *quaestor.Compiled) (*quaestor.Rows, error) {
+		return s.Run(ctx, c, s.opts.run)
+	}), nil
 }
 
 // connected gives the connection, and makes a new one where it has ended.
@@ -131,8 +141,8 @@ func (s *Session) connected(ctx context.Context) (*transport.Conn, error) {
 	if conn := s.living(); conn != nil {
 		return conn, nil
 	}
-	c := s.opts.Home.Config
-	d := &transport.Dialer{Addrs: c.Relays, Pin: c.Pin, Proxy: c.Proxy, Window: window}
+	c := s.opts.home.Config
+	d := &transport.Dialer{Addrs: s.opts.relays, Pin: c.Pin, Proxy: c.Proxy, Window: window}
 	conn, err := d.Dial(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
@@ -167,7 +177,7 @@ func (s *Session) living() *transport.Conn {
 
 // follows takes the policy that the relay shows.
 func (s *Session) follows(granted *message.Granted) error {
-	policy, err := s.opts.Home.TakePolicy(granted.Policy, s.opts.Now())
+	policy, err := s.opts.home.TakePolicy(granted.Policy, s.opts.now())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if policy != nil {
@@ -203,11 +213,11 @@ func (s *Session) prove(ctx context.Context, conn *transport.Conn) (*message.Gra
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	sig, err := s.opts.Signer.Sign(ctx, message.AuthMessage(challenge, exported))
+	sig, err := s.opts.signer.Sign(ctx, message.AuthMessage(challenge, exported))
 	if err != nil {
 		return nil, fmt.Errorf("client: proving who asks: %w", err)
 	}
-	proof := message.Proof{Fingerprint: string(s.opts.Signer.Fingerprint()), Signature: sig}
+	proof := message.Proof{Fingerprint: string(s.opts.signer.Fingerprint()), Signature: sig}
 	if err := stream.WriteFrame(message.TypeProof, message.Marshal(proof)); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}

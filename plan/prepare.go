@@ -144,9 +144,12 @@ func (c *preparer) node(e Expr) {
 	case *Match:
 		c.match(e)
 	case *Call:
-		fn, ok := FuncByName(e.Func)
+		fn := e.fn // one that is not in the table was given to NewCall
+		if fn == nil {
+			fn, _ = FuncByName(e.Func)
+		}
 		switch {
-		case !ok:
+		case fn == nil:
 			c.fail("no function %q", e.Func)
 		case len(e.Args) < fn.Min || fn.Max >= 0 && len(e.Args) > fn.Max:
 			c.fail("function %s with %d arguments", e.Func, len(e.Args))

@@ -213,21 +213,43 @@ func (s *scope) call(e *lang.Call) (typed, bool) {
 		}
 		return s.function("-", e, []typed{{expr: &plan.Now{}, typ: value.Time}, args[0]})
 	}
-	f, ok := plan.FuncByName(e.Name.Name)
-	if !ok || f.Signature == "" {
-		s.c.report(unknownFunction(e.Name, functionNames()))
+	f, ok := s.c.funcByName(e.Name)
+	if !ok {
 		return typed{}, false
 	}
 	if len(args) < f.Min || f.Max >= 0 && len(args) > f.Max {
 		s.c.report(wrongCount(e, f.Signature))
 		return typed{}, false
 	}
-	return s.function(f.Name, e, args)
+	return s.apply(f, e, args)
+}
+
+// funcByName finds a function: one of the table, or one that came with the
+// inputs, which only this machine has.
+func (c *compiler) funcByName(id lang.Ident) (*plan.Func, bool) {
+	if i := slices.IndexFunc(c.in.Funcs, func(f plan.Func) bool { return f.Name == id.Name }); i >= 0 {
+		if c.plan.Source != "local" {
+			c.report(onlyHere(id))
+			return nil, false
+		}
+		return &c.in.Funcs[i], true
+	}
+	f, ok := plan.FuncByName(id.Name)
+	if !ok || f.Signature == "" {
+		c.report(unknownFunction(id, c.functionNames()))
+		return nil, false
+	}
+	return f, true
 }
 
 // function applies a function or operator of the table to checked arguments.
 func (s *scope) function(name string, e lang.Expr, args []typed) (typed, bool) {
 	f, _ := plan.FuncByName(name)
+	return s.apply(f, e, args)
+}
+
+func (s *scope) apply(f *plan.Func, e lang.Expr, args []typed) (typed, bool) {
+	name := f.Name
 	types := make([]value.Type, len(args))
 	exprs := make([]plan.Expr, len(args))
 	for i, a := range args {
@@ -253,9 +275,12 @@ func (s *scope) function(name string, e lang.Expr, args []typed) (typed, bool) {
 	return s.fold(typed{expr: plan.NewCall(f, exprs...), typ: typ, elem: elem, node: e}, exprs...), true
 }
 
-func functionNames() []string {
-	names := []string{"now", "age", "count", "hosts", "min", "max", "sum", "avg", "any", "list"}
-	for _, f := range plan.Funcs() {
+func (c *compiler) functionNames() []string {
+	names := []string{"now", "age"}
+	for _, a := range plan.Aggs() {
+		names = append(names, a.Name)
+	}
+	for _, f := range append(plan.Funcs(), c.in.Funcs...) {
 		names = append(names, f.Name)
 	}
 	slices.Sort(names)

@@ -77,6 +77,10 @@ func unknownFunction(n lang.Ident, names []string) lang.Diagnostic {
 	return problem(CodeUnknownFunction, n.Span(), didYouMean(n.Name, names), "there is no function %q", n.Name)
 }
 
+func onlyHere(n lang.Ident) lang.Diagnostic {
+	return problem(CodeUnknownFunction, n.Span(), "ask this machine alone with it", "the function %q is this program's own, and agents do not have it", n.Name)
+}
+
 func unknownSetting(n lang.Ident) lang.Diagnostic {
 	var names []string
 	for _, s := range Settings() {

@@ -42,6 +42,9 @@ type Inputs struct {
 	// ReadList reads the file of an @list by its name in the query; nil:
 	// there are none.
 	ReadList func(name string) ([]byte, error)
+	// Funcs are functions beside those of the language, which queries of this
+	// machine may call; a name of the language's own means this one then.
+	Funcs []plan.Func
 	// OS is the system that is asked, as in runtime.GOOS; "" for this one.
 	OS string
 	// Now is the time that dates in lists and parameters are read at.

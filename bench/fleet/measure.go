@@ -39,7 +39,7 @@ func measure(ctx context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
-	session, err := client.Dial(ctx, client.Options{Home: st.home, Signer: st.key, Local: local})
+	session, err := client.Dial(ctx, "", client.WithHome(st.home), client.WithKey(st.key), client.WithLocal(local))
 	if err != nil {
 		return err
 	}

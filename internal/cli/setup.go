@@ -190,7 +190,7 @@ func (a *app) connect(who signerFlags, local *quaestor.LocalSession) (*link, err
 	if err != nil {
 		return nil, err
 	}
-	s, err := client.Dial(a.ctx, client.Options{Home: home, Signer: k, Local: local})
+	s, err := client.Dial(a.ctx, "", client.WithHome(home), client.WithKey(k), client.WithLocal(local))
 	if err != nil {
 		return nil, err
 	}
