@@ -46,6 +46,7 @@ var floors = []floor{
 	{pkg: "client", may: ". engine lang modules modules/std plan plan/answer planner signing signing/sealing transport transport/message value", why: "asks fleets for whoever has a key"},
 	{pkg: "internal/demo", may: ". agent client modules modules/std relay signing transport transport/message", why: "a fleet in a temporary folder"},
 	{pkg: ".", may: "lang planner plan plan/answer engine modules modules/std value", why: "the library: joins the floors below"},
+	{pkg: "sqldriver", may: ". plan/answer value", why: "database/sql over any session: it links no network"},
 	{pkg: "internal/complete", may: "lang modules plan planner value", why: "says how a query may go on; compiles and runs none"},
 	{pkg: "internal/render", may: ". lang modules value plan/answer", why: "shows answers; asks nothing"},
 	{pkg: "repl", may: "lang value internal/complete", why: "the prompt works on any session: it knows no network, no key and no fleet"},
@@ -76,6 +77,7 @@ var nevers = []never{
 	{"relay", "plan/answer", "a relay decodes no answer"},
 	{"relay", "signing/sealing", "a relay opens nothing"},
 	{"repl", "transport", "the prompt works on any session"},
+	{"sqldriver", "transport", "who asks only his own machine links no network"},
 	{".", "transport", "who asks only his own machine links no network"},
 	{".", "signing", "who asks only his own machine links no OpenPGP"},
 }
