@@ -24,7 +24,9 @@ type Compiled struct {
 // A Query is one of them.
 type Query struct {
 	Name             string // from its header, or from its source
-	Explain, Analyze bool   // it begins with EXPLAIN or EXPLAIN ANALYZE
+	File             string // what its source is called
+	Header           lang.Header
+	Explain, Analyze bool // it begins with EXPLAIN or EXPLAIN ANALYZE
 	Plan             *plan.Plan
 
 	// What the plan was made from, beside Plan.Query: who has all of it can
@@ -146,7 +148,7 @@ func (s *LocalSession) compile(c *Compiled, f *lang.File, i int, g given) error 
 	for _, name := range slices.Sorted(maps.Keys(lists)) {
 		in.Lists = append(in.Lists, List{Name: name, Data: lists[name]})
 	}
-	c.Queries = append(c.Queries, Query{Name: nameOf(f, i), Explain: q.Explain, Analyze: q.Analyze, Plan: p, Inputs: in})
+	c.Queries = append(c.Queries, Query{Name: nameOf(f, i), File: f.Source.Name, Header: q.Header, Explain: q.Explain, Analyze: q.Analyze, Plan: p, Inputs: in})
 	return nil
 }
 

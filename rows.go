@@ -45,8 +45,8 @@ type Rows struct {
 	warnings []Warning
 	cancel   context.CancelFunc
 	begun    bool
+	queries  []Query
 	log      *slog.Logger // nil: nobody is told
-	names    []string     // of the queries, for it
 }
 
 // Run asks the queries together: scans that go over the same places share one
@@ -76,9 +76,6 @@ func (s *LocalSession) Run(ctx context.Context, c *Compiled) (*Rows, error) {
 	stop := context.AfterFunc(s.ctx, cancel)
 	r := &Rows{warnings: c.Warnings, cancel: func() { stop(); cancel() }, log: s.opts.Logger}
 	r.name(c.Queries, false)
-	for _, q := range c.Queries {
-		r.names = append(r.names, q.Name)
-	}
 	r.run = s.engine.Start(ctx, plans...)
 	r.plans, r.host = len(plans), func() value.Value { return s.hostname(ctx) }
 	return r, nil
@@ -89,6 +86,7 @@ func (s *LocalSession) Run(ctx context.Context, c *Compiled) (*Rows, error) {
 // A FIND NOT has no rows and no table; a query that a host can satisfy without
 // rows has a table "host" for that. Rows of a fleet begin with their origin.
 func (r *Rows) name(queries []Query, fleet bool) {
+	r.queries = queries
 	for i, q := range queries {
 		index := make([]int, len(q.Plan.Tables)+1)
 		var tables []Table
@@ -160,6 +158,10 @@ func (r *Rows) free(name string) string {
 // Tables lists the tables of the answer, those without rows included.
 func (r *Rows) Tables() []Table { return r.tables }
 
+// Queries gives the queries that are answered: Table.Query numbers them. There
+// are none where only plans were drawn.
+func (r *Rows) Queries() []Query { return r.queries }
+
 // Columns gives the columns of the first table.
 func (r *Rows) Columns() []Column { return r.tables[0].Columns }
 
@@ -208,12 +210,12 @@ func (r *Rows) tell() func() {
 		return func() {}
 	}
 	start := time.Now()
-	for _, name := range r.names {
-		r.log.Debug("query begins", "query", name)
+	for _, q := range r.queries {
+		r.log.Debug("query begins", "query", q.Name)
 	}
 	return func() {
 		for i, sum := range r.Summaries() {
-			logEnd(r.log, r.names[min(i, len(r.names)-1)], sum, time.Since(start))
+			logEnd(r.log, r.queries[i].Name, sum, time.Since(start))
 		}
 	}
 }

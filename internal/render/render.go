@@ -11,6 +11,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/plan/answer"
@@ -27,6 +28,35 @@ type Column struct {
 type Table struct {
 	Name    string
 	Columns []Column
+	About   About
+}
+
+// About is what the header of a table's query says.
+type About struct {
+	File                                   string // where it stands; "" for none
+	Name, Description, Severity, Reference string
+	Tags                                   []string
+}
+
+// titles gives each table what reports call it: its query's name where it has
+// one, with the table behind it where a query has several.
+func titles(tables []Table) []string {
+	count := map[string]int{}
+	for _, t := range tables {
+		count[t.About.Name]++
+	}
+	out := make([]string, len(tables))
+	for i, t := range tables {
+		switch {
+		case t.About.Name == "":
+			out[i] = t.Name
+		case count[t.About.Name] == 1:
+			out[i] = t.About.Name
+		default:
+			out[i] = t.About.Name + "/" + t.Name
+		}
+	}
+	return out
 }
 
 // A Sink writes one answer: Begin once, Row for each row, End once. An error
@@ -48,7 +78,14 @@ type Sink interface {
 type Options struct {
 	Width  int  // columns of the terminal; 0: it is none, nothing is shortened
 	Colour bool // escape codes may be written
+	// FailOn says what a report of tests counts as a failure: hits, misses.
+	FailOn []string
+	// Another opens what the tables from the second on are written to, where
+	// a form holds one table; nil: there is no such place.
+	Another func(table string) (io.WriteCloser, error)
 }
+
+func (o Options) fails(on string) bool { return slices.Contains(o.FailOn, on) }
 
 var formats = []struct {
 	name string
@@ -59,6 +96,10 @@ var formats = []struct {
 	{"jsonl", func(w io.Writer, _ Options) Sink { return &jsonl{out: out{w: w}} }},
 	{"json", func(w io.Writer, _ Options) Sink { return newOrdered(&document{out: out{w: w}}) }},
 	{"csv", func(w io.Writer, _ Options) Sink { return newOrdered(&csv{out: out{w: w}}) }},
+	{"markdown", func(w io.Writer, o Options) Sink { return newOrdered(newMarkdown(w, o)) }},
+	{"sarif", newSarif},
+	{"junit", newJUnit},
+	{"parquet", newParquet},
 }
 
 // Formats lists the names that New knows.

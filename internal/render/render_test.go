@@ -96,6 +96,15 @@ func TestGolden(t *testing.T) {
 		{"json-none", "json", Options{}, nil, nil},
 		{"csv", "csv", Options{}, []Table{files}, hostile},
 		{"csv-several", "csv", Options{}, []Table{files, hosts, empty}, mixed},
+		{"record", "record", Options{}, []Table{files}, hostile},
+		{"record-several", "record", Options{Colour: true}, []Table{files, hosts, empty}, mixed},
+		{"markdown", "markdown", Options{}, []Table{files}, hostile},
+		{"markdown-several", "markdown", Options{}, []Table{about(files), hosts, empty}, mixed},
+		{"markdown-none", "markdown", Options{}, []Table{empty}, nil},
+		{"sarif", "sarif", Options{}, []Table{about(files)}, hostile},
+		{"sarif-several", "sarif", Options{}, []Table{files, hosts, empty}, mixed},
+		{"junit", "junit", Options{}, []Table{about(files)}, hostile},
+		{"junit-hits", "junit", Options{FailOn: []string{"hits", "misses"}}, []Table{files, hosts, empty}, mixed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			golden(t, c.name, write(t, c.format, c.opts, c.tables, c.rows))
@@ -142,7 +151,7 @@ func TestSummaryGolden(t *testing.T) {
 
 func TestNewNamesTheFormats(t *testing.T) {
 	_, err := New("xml", io.Discard, Options{})
-	if err == nil || err.Error() != `no format "xml": there are table, record, jsonl, json, csv` {
+	if err == nil || err.Error() != `no format "xml": there are table, record, jsonl, json, csv, markdown, sarif, junit, parquet` {
 		t.Errorf("got %v", err)
 	}
 }
@@ -150,6 +159,9 @@ func TestNewNamesTheFormats(t *testing.T) {
 // A row must not wait for the next one when somebody looks.
 func TestFlushShowsWhatHasCome(t *testing.T) {
 	for _, format := range Formats() {
+		if format == "junit" || format == "parquet" {
+			continue // these are whole at their end
+		}
 		var b bytes.Buffer
 		s, err := New(format, &b, Options{Width: 80})
 		if err != nil {
@@ -217,7 +229,7 @@ func (f *fullDisk) Write(p []byte) (int, error) {
 
 func TestAFullDiskIsAnError(t *testing.T) {
 	for _, format := range Formats() {
-		s, err := New(format, &fullDisk{left: 100_000}, Options{})
+		s, err := New(format, &fullDisk{left: 100}, Options{Another: func(string) (io.WriteCloser, error) { return nopCloser{&fullDisk{left: 100}}, nil }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,6 +244,10 @@ func TestAFullDiskIsAnError(t *testing.T) {
 		}
 	}
 }
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
 
 func anyText() *rapid.Generator[string] {
 	return rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~/\\=+@"',\x00-\x1f]{0,20}`),
