@@ -19,6 +19,9 @@ const (
 	proofWithin   = 2 * time.Minute
 	requestWithin = time.Minute
 	challengeLen  = 32
+	// maxStrangers submit plans at once, of whom nothing is known but what
+	// they hand in.
+	maxStrangers = 2
 )
 
 // serveInvestigator serves a connection whose first stream is a proof.
@@ -53,6 +56,24 @@ func (r *Relay) serveInvestigator(ctx context.Context, c *transport.Conn, s *tra
 			r.request(ctx, stream, who)
 		})
 	}
+}
+
+// serveStranger takes one plan from somebody who proves nothing: the plan's own
+// signatures say whether it is good, as they do to agents.
+func (r *Relay) serveStranger(ctx context.Context, s *transport.Stream) {
+	if !r.strangers.TryAcquire(1) {
+		fail(s, message.FailLimit, fmt.Sprintf("%d others hand in plans at this moment; try again", maxStrangers))
+		return
+	}
+	defer r.strangers.Release(1)
+	s.SetReadDeadline(time.Now().Add(requestWithin))
+	if failure := r.doSubmit(ctx, s, false); failure != nil {
+		r.log.Info("plan of a stranger refused", "why", failure.Reason)
+		fail(s, failure.Code, failure.Reason)
+		return
+	}
+	_ = s.WriteFrame(message.TypeEnd, nil)
+	_ = s.Close()
 }
 
 // authenticate asks for a signature that is good for this connection alone.
@@ -107,7 +128,7 @@ func (r *Relay) request(ctx context.Context, s *transport.Stream, who signing.Pr
 	var failure *message.Failure
 	switch q.Op {
 	case message.OpSubmit:
-		failure = r.doSubmit(ctx, s)
+		failure = r.doSubmit(ctx, s, true)
 	case message.OpFollow:
 		failure = r.follow(ctx, s, q, who)
 	case message.OpCancel:
@@ -160,12 +181,14 @@ func take(s *transport.Stream, t message.Type) ([]byte, *message.Failure) {
 	return body, nil
 }
 
-func (r *Relay) doSubmit(ctx context.Context, s *transport.Stream) *message.Failure {
+// doSubmit takes a plan. What lacks signatures waits for them where mayWait
+// says so: a stranger fills no list of those that wait.
+func (r *Relay) doSubmit(ctx context.Context, s *transport.Stream, mayWait bool) *message.Failure {
 	envelope, failure := take(s, message.TypeEnvelope)
 	if failure != nil {
 		return failure
 	}
-	out, failure := r.submit(ctx, envelope)
+	out, failure := r.submit(ctx, envelope, mayWait)
 	if failure != nil {
 		return failure
 	}

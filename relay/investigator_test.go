@@ -74,6 +74,55 @@ func TestSubmitRefused(t *testing.T) {
 	a.wantNone()
 }
 
+// Who has no key hands in a plan whose signatures are enough, one alone.
+func TestStranger(t *testing.T) {
+	f := newFleet(t)
+	a := f.agent("web-1", "linux")
+	a.settle()
+	hand := func(envelope []byte) *line {
+		l := f.open(f.dial(nil), message.KindSubmit)
+		l.say(message.TypeEnvelope, envelope)
+		return l
+	}
+	p := f.plan("")
+	l := hand(f.signed(p, f.alice))
+	if s := read[message.Submitted](t, l.want(message.TypeResult)); s.Plan != p.ID || s.Online != 1 {
+		t.Errorf("submitted %+v", s)
+	}
+	l.want(message.TypeEnd)
+	a.wantPlan(p.ID)
+	hand(f.signed(f.plan(""), f.stranger)).wantFailure(message.FailDenied)
+	hand(f.signed(f.plan(""))).wantFailure(message.FailDenied)
+	weak := f.plan("")
+	weak.Modules = []string{"file"}
+	hand(f.signed(weak, f.alice)).wantFailure(message.FailPending)
+	if waiting := f.login(f.alice).items(message.OpPending); len(waiting) != 0 {
+		t.Errorf("a stranger made plans wait: %+v", waiting)
+	}
+	a.wantNone()
+
+	// Those who say nothing take all places, and give them back.
+	full := func() bool {
+		kind, body := hand(f.signed(f.plan(""), f.alice)).hear()
+		return kind == message.TypeFailure && read[message.Failure](t, body).Code == message.FailLimit
+	}
+	silent := []*line{f.open(f.dial(nil), message.KindSubmit), f.open(f.dial(nil), message.KindSubmit)}
+	eventually(t, "the silent are counted", full)
+	for _, l := range silent {
+		l.Close()
+	}
+	eventually(t, "and forgotten", func() bool { return !full() })
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(long); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("never: " + what)
+		}
+	}
+}
+
 // A plan that lacks weight waits for the second signer.
 func TestPending(t *testing.T) {
 	f := newFleet(t)

@@ -195,7 +195,7 @@ func (r *Relay) presence(a *agent) {
 
 // submit admits a plan: everything that an agent would refuse for, and that
 // can be seen from here, is refused here.
-func (r *Relay) submit(ctx context.Context, envelope []byte) (message.Submitted, *message.Failure) {
+func (r *Relay) submit(ctx context.Context, envelope []byte, mayWait bool) (message.Submitted, *message.Failure) {
 	if len(envelope) > MaxEnvelope {
 		return message.Submitted{}, &message.Failure{Code: message.FailLimit, Reason: fmt.Sprintf("a plan of %d bytes; this relay takes %d", len(envelope), MaxEnvelope)}
 	}
@@ -205,7 +205,7 @@ func (r *Relay) submit(ctx context.Context, envelope []byte) (message.Submitted,
 	}
 	p, refusal := r.accept(e, envelope)
 	if refusal != nil {
-		if refusal.Code == message.FailPending {
+		if refusal.Code == message.FailPending && mayWait {
 			return r.wait(ctx, e, envelope, refusal)
 		}
 		return message.Submitted{}, refusal

@@ -47,15 +47,16 @@ type Options struct {
 
 // A Relay serves one fleet.
 type Relay struct {
-	cfg      *Config
-	log      *slog.Logger
-	now      func() time.Time
-	ca       *transport.CA
-	spine    *spine
-	listener *transport.Listener
-	wg       sync.WaitGroup
-	keeping  sync.Mutex          // held while a plan's record is written; before mu
-	inFlight *semaphore.Weighted // bytes of chunks that the spine was given
+	cfg       *Config
+	log       *slog.Logger
+	now       func() time.Time
+	ca        *transport.CA
+	spine     *spine
+	listener  *transport.Listener
+	wg        sync.WaitGroup
+	keeping   sync.Mutex          // held while a plan's record is written; before mu
+	inFlight  *semaphore.Weighted // bytes of chunks that the spine was given
+	strangers *semaphore.Weighted // those who hand in plans and proved nothing
 
 	mu       sync.Mutex
 	policy   *signing.Policy
@@ -82,7 +83,7 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 		cfg: cfg, log: o.Logger, now: o.Now,
 		agents: map[message.ID]*agent{}, plans: map[message.ID]*investigation{}, pending: map[message.ID]*pendingPlan{},
 		conns: map[*transport.Conn]struct{}{}, uses: map[signing.ID]int{},
-		inFlight: semaphore.NewWeighted(maxInFlight),
+		inFlight: semaphore.NewWeighted(maxInFlight), strangers: semaphore.NewWeighted(maxStrangers),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -207,6 +208,8 @@ func (r *Relay) serve(ctx context.Context, c *transport.Conn) {
 		r.serveAgent(ctx, c, s)
 	case kind == message.KindAuth:
 		r.serveInvestigator(ctx, c, s)
+	case kind == message.KindSubmit && c.Peer() == "":
+		r.serveStranger(ctx, s)
 	default:
 		fail(s, message.FailBad, fmt.Sprintf("a connection does not begin with a stream of kind %.32q", kind))
 	}

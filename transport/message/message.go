@@ -27,6 +27,7 @@ const (
 	KindRenew   = "renew"   // an enrolled one asks for its next
 	KindAuth    = "auth"    // an investigator proves his key; the first stream of his connection
 	KindRequest = "request" // one request of an investigator
+	KindSubmit  = "submit"  // a signed plan of somebody who has no key; the first stream of his connection
 )
 
 // A Type says what a frame's body is.
