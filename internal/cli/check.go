@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/quaestor-engine/quaestor"
@@ -23,17 +22,19 @@ func (c *checkCommand) Run(a *app) error {
 		return err
 	}
 	compiled, err := session.Compile(sources...)
-	for _, w := range compiled.Warnings {
-		fmt.Fprintln(a.Err, w)
-	}
 	open, err := withoutValues(err)
-	if err != nil {
-		return &exit{ExitWrong, err}
+	found := findings(compiled, err)
+	if found == nil && err != nil {
+		return err
 	}
 	queries, warnings := len(compiled.Queries)+open, len(compiled.Warnings)
-	_, err = fmt.Fprintf(a.Out, "%d %s, %d %s, no mistake\n",
-		queries, plural(queries, "query", "queries"), warnings, plural(warnings, "warning", "warnings"))
-	return err
+	if err := a.report(found, c.Format, queries); err != nil {
+		return err
+	}
+	if mistakes := len(found) - warnings; mistakes > 0 || c.Strict && warnings > 0 {
+		return &exit{code: ExitWrong}
+	}
+	return nil
 }
 
 // withoutValues takes the complaints about parameters without a value out of

@@ -13,10 +13,13 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/quaestor-engine/quaestor/internal/render"
 )
 
 // The exit codes.
@@ -94,6 +97,7 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 	}
 	k, err := kong.New(&commands{}, kong.Name("quaestor"), kong.Description(description),
 		kong.Writers(std.Out, std.Err), kong.Exit(func(c int) { panic(early(c)) }),
+		kong.Vars{"formats": strings.Join(render.Formats(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		panic("cli: the table of commands is wrong: " + err.Error())

@@ -69,16 +69,18 @@ type runCommand struct {
 
 // showFlags say how answers are shown, and what is made of them.
 type showFlags struct {
-	Format  string   `default:"table" placeholder:"FORMAT" help:"table, jsonl, json or csv (default: ${default})."`
-	Output  string   `short:"o" placeholder:"FILE" help:"Write rows to a file."`
-	Require string   `placeholder:"complete" help:"Exit with 3 where anything was left out; of a fleet also 95%: where fewer of its agents answered."`
-	FailOn  []string `enum:"hits,misses,errors" placeholder:"hits|misses|errors" help:"Exit with 1 where a row was found, where none was, or where something could not be looked at."`
-	Quiet   bool     `short:"q" help:"No warnings, no progress and no summary."`
-	Colour  string   `enum:"auto,always,never" default:"auto" aliases:"color" help:"auto, always or never (default: ${default}). NO_COLOR is respected."`
-	Agents  bool     `help:"Name every agent of a fleet, with what became of the question there."`
+	Format   string   `default:"table" placeholder:"FORMAT" help:"${formats} (default: ${default})."`
+	Output   string   `short:"o" placeholder:"FILE" help:"Write rows to a file."`
+	Require  string   `placeholder:"complete" help:"Exit with 3 where anything was left out; of a fleet also 95%: where fewer of its agents answered."`
+	FailOn   []string `enum:"hits,misses,errors" placeholder:"hits|misses|errors" help:"Exit with 1 where a row was found, where none was, or where something could not be looked at."`
+	Baseline string   `placeholder:"FILE" help:"Show only rows that are not in this answer of before, which --format jsonl --output FILE wrote."`
+	Quiet    bool     `short:"q" help:"No warnings, no progress and no summary."`
+	Colour   string   `enum:"auto,always,never" default:"auto" aliases:"color" help:"auto, always or never (default: ${default}). NO_COLOR is respected."`
+	Agents   bool     `help:"Name every agent of a fleet, with what became of the question there."`
 
 	coverage quaestor.Coverage // of the fleet that was asked, once it has answered
 	keep     *lastAnswer       // where rows are kept beside being shown; nil: nowhere
+	before   *baseline         // nil: there is none
 }
 
 // fleetFlags say how a fleet is asked.
@@ -106,6 +108,8 @@ type explainCommand struct {
 type checkCommand struct {
 	sourceFlags `embed:""`
 	OS          string `name:"os" placeholder:"linux" help:"The system that the queries are for (default: this one)."`
+	Format      string `enum:"text,json,github,sarif" default:"text" placeholder:"text|json|github|sarif" help:"For people, for programs, for the page of a hosted CI, for code scanning (default: ${default})."`
+	Strict      bool   `help:"Exit with 2 where there is a warning, too."`
 }
 
 type fmtCommand struct {

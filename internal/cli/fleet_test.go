@@ -3,7 +3,9 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,6 +22,17 @@ func TestFleetScripts(t *testing.T) {
 		section := "[[investigator]]\nname = \"Grace\"\nweight = 1\nkey = '''\n" + ts.ReadFile(args[0]) + "'''\n\n[default]"
 		text := strings.Replace(ts.ReadFile(args[1]), "[default]", section, 1)
 		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
+	}
+	// hand KEYFILE: the key is in $QUAESTOR_KEY. hand -fd KEYFILE: it is in $FD.
+	cmds["hand"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		if len(args) == 1 {
+			ts.Setenv("QUAESTOR_KEY", ts.ReadFile(args[0]))
+			return
+		}
+		fd, err := syscall.Open(ts.MkAbs(args[1]), syscall.O_RDONLY, 0) // inherited by the command
+		ts.Check(err)
+		ts.Defer(func() { _ = syscall.Close(fd) })
+		ts.Setenv("FD", strconv.Itoa(fd))
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:  filepath.Join("testdata", "fleet"),

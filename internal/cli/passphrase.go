@@ -20,10 +20,13 @@ type passphraseFlags struct {
 
 // passphrase gives the passphrase of a key.
 func (p passphraseFlags) passphrase(a *app, what string) ([]byte, error) {
-	if p.PassphraseFile == "" {
-		return a.secret("passphrase of " + what + ": ")
+	if p.PassphraseFile != "" {
+		return p.fromFile()
 	}
-	return p.fromFile()
+	if phrase := a.Getenv("QUAESTOR_KEY_PASSPHRASE"); phrase != "" {
+		return []byte(phrase), nil
+	}
+	return a.secret("passphrase of " + what + ": ")
 }
 
 func (p passphraseFlags) fromFile() ([]byte, error) {

@@ -30,7 +30,9 @@ type cosignCommand struct {
 }
 
 type submitCommand struct {
-	File        string `arg:"" default:"plan.env" help:"The signed plan (default: ${default})."`
+	File        string   `arg:"" default:"plan.env" help:"The signed plan (default: ${default})."`
+	Relay       []string `placeholder:"HOST:PORT" help:"Where a relay is, instead of what config.toml says; with --pin, nothing else is needed. Repeatable."`
+	Pin         string   `placeholder:"sha256:…" help:"The pin of the relay's CA."`
 	signerFlags `embed:""`
 }
 
@@ -47,22 +49,31 @@ type verifyCommand struct {
 
 // readPlan reads a signed plan, and says what the policy thinks of it.
 func readPlan(name string, policy *signing.Policy) (*signing.Envelope, *client.Signed, error) {
-	b, err := readBounded(name, signing.MaxEnvelope)
+	e, err := readEnvelope(name, signing.TypePlan, "plan")
 	if err != nil {
 		return nil, nil, err
-	}
-	e, err := signing.ParseEnvelope(bytes.TrimSpace(b))
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if e.PayloadType != signing.TypePlan {
-		return nil, nil, fmt.Errorf("%s is no plan: it holds %s", name, value.EscapeText(e.PayloadType))
 	}
 	known, err := client.Examine(e, policy, time.Now())
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return e, known, nil
+}
+
+// readEnvelope reads what somebody signed, of one type.
+func readEnvelope(name, payloadType, what string) (*signing.Envelope, error) {
+	b, err := readBounded(name, signing.MaxEnvelope)
+	if err != nil {
+		return nil, err
+	}
+	e, err := signing.ParseEnvelope(bytes.TrimSpace(b))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if e.PayloadType != payloadType {
+		return nil, fmt.Errorf("%s is no %s: it holds %s", name, what, value.EscapeText(e.PayloadType))
+	}
+	return e, nil
 }
 
 // showPlan says what a signed plan asks for, and who signed it. Those whose
@@ -220,18 +231,51 @@ func (a *app) confirm(question string) error {
 	}
 }
 
-// Run hands a signed plan to the relay.
+// Run hands a signed plan to the relay. Where there is a key, one that lacks
+// signatures can be left to wait for them; without, it has to be whole.
 func (c *submitCommand) Run(a *app) error {
-	s, err := a.dial(c.signerFlags)
+	if c.Relay == nil && c.Pin == "" {
+		s, err := a.dial(c.signerFlags)
+		if !errors.Is(err, errNoKey) {
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			e, _, err := readPlan(c.File, s.Policy())
+			if err != nil {
+				return err
+			}
+			sub, err := s.Submit(a.ctx, e)
+			if err != nil {
+				return err
+			}
+			return a.tellSubmitted(sub)
+		}
+	}
+	return c.handOver(a)
+}
+
+// handOver submits without a key.
+func (c *submitCommand) handOver(a *app) error {
+	home, err := a.home()
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	e, _, err := readPlan(c.File, s.Policy())
+	to := client.Relay{Addrs: home.Config.Relays, Pin: home.Config.Pin, Proxy: home.Config.Proxy}
+	if c.Relay != nil {
+		to.Addrs = c.Relay
+	}
+	if c.Pin != "" {
+		to.Pin = c.Pin
+	}
+	if len(to.Addrs) == 0 || to.Pin == "" {
+		return fmt.Errorf("%w\nhint: --relay HOST:PORT --pin sha256:…, or quaestor setup with both", client.ErrNoRelay)
+	}
+	e, err := readEnvelope(c.File, signing.TypePlan, "plan")
 	if err != nil {
 		return err
 	}
-	sub, err := s.Submit(a.ctx, e)
+	sub, err := client.HandOver(a.ctx, to, e)
 	if err != nil {
 		return err
 	}

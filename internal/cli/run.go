@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,6 +74,12 @@ func (c *showFlags) check(a *app) (required, error) {
 		_, err := render.New(c.Format, io.Discard, render.Options{})
 		return required{}, err
 	}
+	if c.Baseline != "" {
+		var err error
+		if c.before, err = readBaseline(c.Baseline); err != nil {
+			return required{}, err
+		}
+	}
 	return parseRequired(c.Require)
 }
 
@@ -107,12 +115,32 @@ func (c *showFlags) open(a *app) (io.Writer, func() error, error) {
 	return f, f.Close, nil
 }
 
+// another opens the file of a further table: NAME-TABLE.parquet beside
+// NAME.parquet.
+func (c *showFlags) another(table string) (io.WriteCloser, error) {
+	ext := filepath.Ext(c.Output)
+	table = strings.Map(func(r rune) rune {
+		if r == '/' || r == '\\' || r == 0 || r == ':' {
+			return '_'
+		}
+		return r
+	}, table)
+	return os.OpenFile(strings.TrimSuffix(c.Output, ext)+"-"+table+ext, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+}
+
 // show writes rows as they come, and the account of them at the end, which is
 // also given when they ended badly.
 func (c *showFlags) show(a *app, rows *quaestor.Rows, out io.Writer, start time.Time) error {
+	if err := c.before.begin(rows.Tables()); err != nil {
+		return err
+	}
 	c.keep.begin(rows)
-	v := &view{rows: rows, keep: c.keep, done: make(chan struct{}), people: c.Format == "table", screen: a.screen}
+	v := &view{rows: rows, keep: c.keep, before: c.before, done: make(chan struct{}), people: c.Format == "table" || c.Format == "record" || c.Format == "markdown", screen: a.screen}
 	opts := a.options(out, c.Colour)
+	opts.FailOn = c.FailOn
+	if c.Output != "" {
+		opts.Another = c.another
+	}
 	if width := widthOf(a.Err); width > 0 && !c.Quiet {
 		v.progress = render.NewProgress(a.Err, width, start)
 		if _, fleet := rows.Coverage(); fleet {
@@ -133,6 +161,7 @@ func (c *showFlags) show(a *app, rows *quaestor.Rows, out io.Writer, start time.
 
 func (c *showFlags) account(a *app, rows *quaestor.Rows, took time.Duration) error {
 	err := render.Summary(a.Err, rows.Summary(), took, a.options(a.Err, c.Colour))
+	err = errors.Join(err, c.before.account(a.Err, rows.Summary()))
 	var fleet bool
 	if c.coverage, fleet = rows.Coverage(); err != nil || !fleet {
 		return err
@@ -153,6 +182,9 @@ func (c *showFlags) verdict(a *app, rows *quaestor.Rows, need required) error {
 	for _, s := range rows.Summaries() {
 		hits += s.Matched
 		whole = whole && s.Outcome == answer.Complete
+	}
+	if c.before != nil {
+		hits = c.before.fresh
 	}
 	if coverage, fleet := rows.Coverage(); fleet {
 		if !need.met(coverage, whole) {
@@ -183,6 +215,7 @@ type progress interface {
 type view struct {
 	rows     *quaestor.Rows
 	keep     *lastAnswer   // where rows are kept, too; nil: nowhere
+	before   *baseline     // rows that are not shown again; nil: none
 	people   bool          // the agents' IDs are left out, which nobody reads
 	progress progress      // nil: none
 	done     chan struct{} // closed by stream
@@ -196,7 +229,7 @@ type view struct {
 func (v *view) stream() error {
 	var tables []render.Table
 	for _, t := range v.rows.Tables() {
-		tab := render.Table{Name: t.Name}
+		tab := render.Table{Name: t.Name, About: v.about(t)}
 		for i, c := range t.Columns {
 			if v.hides(t, i) {
 				continue
@@ -226,6 +259,20 @@ func (v *view) stream() error {
 	return errors.Join(failed, err)
 }
 
+// about gives what the header of a table's query says.
+func (v *view) about(t quaestor.Table) render.About {
+	queries := v.rows.Queries()
+	if t.Query >= len(queries) {
+		return render.About{}
+	}
+	q := queries[t.Query]
+	about := render.About{Name: q.Header.Name, Description: q.Header.Description, Severity: q.Header.Severity, Reference: q.Header.Reference, Tags: q.Header.Tags}
+	if strings.HasSuffix(q.File, ".qst") {
+		about.File = q.File
+	}
+	return about
+}
+
 // hides says whether a column is not for the eyes: the agent's ID, second of
 // the columns that say where a row comes from.
 func (v *view) hides(t quaestor.Table, column int) bool { return v.people && t.Origin && column == 1 }
@@ -237,6 +284,12 @@ func (v *view) write() error {
 			return err
 		}
 		v.keep.add(row)
+		if known, err := v.before.knows(row.Table(), row.Values()); known || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		v.screen.Lock()
 		if v.err == nil {
 			values := row.Values()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 // signerFlags say who signs.
 type signerFlags struct {
 	Signer          string `placeholder:"KEY" help:"Who signs: a fingerprint of keys list, or gpg:FINGERPRINT for GnuPG and its smartcards (default: signer in config.toml, or the only key)."`
+	KeyFD           *int   `name:"key-fd" placeholder:"N" help:"Read the armoured private key from this file descriptor, as a CI server hands it over. QUAESTOR_KEY can hold it, too."`
 	passphraseFlags `embed:""`
 }
 
@@ -25,8 +27,14 @@ type holder interface {
 	Decrypt(ctx context.Context, msg []byte) ([]byte, error)
 }
 
+// errNoKey says that nothing names a key, and that there is none to choose.
+var errNoKey = errors.New("there is no key to sign with\nhint: quaestor keys new makes one, and --signer gpg:FINGERPRINT takes one of GnuPG")
+
 // open gives the signer, unlocked.
 func (s signerFlags) open(a *app) (holder, error) {
+	if text, err := s.handed(a); err != nil || text != nil {
+		return s.unlocked(a, text, err)
+	}
 	ref, err := s.ref(a)
 	if err != nil {
 		return nil, err
@@ -43,15 +51,54 @@ func (s signerFlags) open(a *app) (holder, error) {
 		return nil, err
 	}
 	k, err := h.private(fp)
-	if err != nil || !k.Locked() {
-		return k, err
+	if err != nil {
+		return nil, err
+	}
+	return s.unlock(a, k)
+}
+
+// handed gives the text of a key that comes from outside of the home, or nil.
+func (s signerFlags) handed(a *app) ([]byte, error) {
+	if s.KeyFD != nil {
+		f := os.NewFile(uintptr(*s.KeyFD), "key-fd")
+		if f == nil {
+			return nil, fmt.Errorf("--key-fd %d is no file descriptor", *s.KeyFD)
+		}
+		defer f.Close()
+		text, err := io.ReadAll(io.LimitReader(f, signing.MaxKey+1))
+		if err != nil {
+			return nil, fmt.Errorf("--key-fd %d: %w", *s.KeyFD, err)
+		}
+		return text, nil
+	}
+	if text := a.Getenv("QUAESTOR_KEY"); text != "" && s.Signer == "" {
+		return []byte(text), nil
+	}
+	return nil, nil
+}
+
+// unlocked reads a key that was handed over.
+func (s signerFlags) unlocked(a *app, text []byte, err error) (holder, error) {
+	if err != nil {
+		return nil, err
+	}
+	k, err := signing.ReadPrivateKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("the key of QUAESTOR_KEY or --key-fd: %w", err)
+	}
+	return s.unlock(a, k)
+}
+
+func (s signerFlags) unlock(a *app, k *signing.PrivateKey) (holder, error) {
+	if !k.Locked() {
+		return k, nil
 	}
 	phrase, err := s.passphrase(a, nameOfKey(k.Public()))
 	if err != nil {
 		return nil, err
 	}
 	if err := k.Unlock(phrase); err != nil {
-		return nil, fmt.Errorf("%s: %w", fp, err)
+		return nil, fmt.Errorf("%s: %w", k.Fingerprint(), err)
 	}
 	return k, nil
 }
@@ -74,7 +121,7 @@ func (s signerFlags) ref(a *app) (string, error) {
 	}
 	switch len(names) {
 	case 0:
-		return "", errors.New("there is no key to sign with\nhint: quaestor keys new makes one, and --signer gpg:FINGERPRINT takes one of GnuPG")
+		return "", errNoKey
 	case 1:
 		return names[0], nil
 	}
