@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/internal/pretend"
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan/answer"
@@ -80,7 +81,7 @@ func (s *script) collect(rows *quaestor.Rows, got map[string]string) error {
 		}
 		var cells []string
 		for _, v := range row.Values() {
-			cells = append(cells, showCell(v))
+			cells = append(cells, pretend.ShowCell(v))
 		}
 		tables[row.Table()] = append(tables[row.Table()], cells)
 	}
@@ -142,7 +143,7 @@ func (s *script) summary(sum answer.Summary) string {
 // summaryLines gives the lines of the section, "partial: x" as two.
 func summaryLines(text string) []string {
 	var out []string
-	for _, l := range lines(text) {
+	for _, l := range pretend.Lines(text) {
 		first, rest, ok := strings.Cut(l, ":")
 		if ok && slices.Contains([]string{"complete", "partial", "refused", "failed"}, first) {
 			out = append(out, first, strings.TrimSpace(rest))
@@ -170,4 +171,27 @@ func (s *script) normal(name, text string) string {
 		return canonical(parseRows(text), s.ordered[name])
 	}
 	return text
+}
+
+// canonical gives a table of rows in one form: columns aligned, rows in the
+// order of their text unless their order is part of what is specified.
+func canonical(rows [][]string, ordered bool) string {
+	if len(rows) <= 1 {
+		return "(none)\n"
+	}
+	if !ordered {
+		slices.SortFunc(rows[1:], slices.Compare)
+	}
+	return pretend.Align(rows)
+}
+
+func parseRows(text string) [][]string {
+	var rows [][]string
+	for _, l := range pretend.Lines(text) {
+		if l == "(none)" {
+			continue
+		}
+		rows = append(rows, pretend.SplitCells(l))
+	}
+	return rows
 }

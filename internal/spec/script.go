@@ -8,17 +8,17 @@ import (
 	"time"
 
 	"golang.org/x/tools/txtar"
+
+	"github.com/quaestor-engine/quaestor/internal/pretend"
 )
 
 // A script is one case, read but not yet run.
 type script struct {
 	archive  *txtar.Archive
-	files    map[string][]byte // of the host, by path below its root
-	pack     map[string][]byte // what archives of the tree are made from
+	host     *pretend.Tree
 	lists    map[string][]byte
-	modules  []*module
+	modules  []*pretend.Module
 	facts    map[string]string
-	tree     []treeLine
 	query    string
 	settings settings
 	expect   map[string]string // by section
@@ -45,15 +45,12 @@ func isExpectation(name string) bool {
 	return strings.HasPrefix(name, "rows ")
 }
 
-// fixedNow is what the queries call now where a script does not say it.
-var fixedNow = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-
 // parse reads a script, or says what is wrong with it.
 func parse(data []byte) (*script, error) {
 	s := &script{
 		archive: txtar.Parse(data),
-		files:   map[string][]byte{}, pack: map[string][]byte{}, lists: map[string][]byte{},
-		settings: settings{now: fixedNow, params: map[string]string{}},
+		host:    pretend.NewTree(), lists: map[string][]byte{},
+		settings: settings{now: pretend.Now(), params: map[string]string{}},
 		expect:   map[string]string{},
 	}
 	if strings.TrimSpace(string(s.archive.Comment)) == "" {
@@ -89,9 +86,9 @@ func (s *script) section(name string, data []byte) error {
 	case name == "query.qst":
 		s.query = string(data)
 	case name == "tree":
-		return s.parseTree(string(data))
+		return s.host.Parse(string(data))
 	case name == "facts":
-		return keyValues(string(data), func(k, v string) error {
+		return pretend.KeyValues(string(data), func(k, v string) error {
 			if s.facts == nil {
 				s.facts = map[string]string{}
 			}
@@ -99,17 +96,17 @@ func (s *script) section(name string, data []byte) error {
 			return nil
 		})
 	case name == "settings":
-		return keyValues(string(data), s.set)
+		return pretend.KeyValues(string(data), s.set)
 	case rest == "":
 		return errors.New("no such section")
 	case kind == "host":
-		s.files[rest] = data
+		s.host.Files[rest] = data
 	case kind == "pack":
-		s.pack[rest] = data
+		s.host.Pack[rest] = data
 	case kind == "list":
 		s.lists[rest] = data
 	case kind == "module":
-		m, err := parseModule(rest, string(data))
+		m, err := pretend.Parse(rest, string(data))
 		if err != nil {
 			return err
 		}
@@ -134,30 +131,6 @@ func (s *script) set(key, text string) error {
 		s.settings.params[strings.TrimSpace(key[4:])] = text
 	default:
 		return fmt.Errorf("no setting %q: there are now, os and set NAME", key)
-	}
-	return nil
-}
-
-// lines gives the lines of a section that are neither empty nor comments.
-func lines(text string) []string {
-	var out []string
-	for l := range strings.Lines(text) {
-		if l = strings.TrimSpace(l); l != "" && !strings.HasPrefix(l, "#") {
-			out = append(out, l)
-		}
-	}
-	return out
-}
-
-func keyValues(text string, set func(k, v string) error) error {
-	for _, l := range lines(text) {
-		k, v, ok := strings.Cut(l, "=")
-		if !ok {
-			return fmt.Errorf("%q is not key=value", l)
-		}
-		if err := set(strings.TrimSpace(k), strings.TrimSpace(v)); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -48,6 +48,7 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"github.com/quaestor-engine/quaestor/internal/pretend"
 	"github.com/quaestor-engine/quaestor/modules"
 )
 
@@ -93,10 +94,10 @@ func Run(t *testing.T, dir string, mods ...modules.Module) {
 // lets the others run side by side.
 func (s *script) guard(t *testing.T) (back func()) {
 	switch {
-	case s.needs("uid", "gid") && os.Geteuid() != 0:
+	case s.host.Needs("uid", "gid") && os.Geteuid() != 0:
 		t.Skip("only root can give files away")
-	case s.needs("unreadable"):
-		back, err := asUser()
+	case s.host.Needs("unreadable"):
+		back, err := pretend.AsUser()
 		if err != nil {
 			t.Skip(err)
 		}
@@ -173,11 +174,12 @@ func (s *script) prepare(dir, root string) (undo func(), err error) {
 		return undo, err
 	}
 	for name, data := range s.lists {
-		if err := put(filepath.Join(dir, filepath.FromSlash(name)), data); err != nil {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
 			return undo, err
 		}
 	}
-	return s.build(root)
+	return s.host.Build(root)
 }
 
 // catalogue replaces modules by those that the script pretends.
@@ -188,14 +190,14 @@ func (s *script) catalogue(mods []modules.Module) ([]modules.Module, error) {
 		if i < 0 {
 			return nil, errors.New("facts without a module host")
 		}
-		m, err := withFacts(mods[i].Schema(), s.facts)
+		m, err := pretend.Facts(mods[i].Schema(), s.facts)
 		if err != nil {
 			return nil, err
 		}
 		pretended = append(pretended, m)
 	}
 	all := slices.DeleteFunc(slices.Clone(mods), func(m modules.Module) bool {
-		return slices.ContainsFunc(pretended, func(p *module) bool { return p.schema.Name == m.Schema().Name })
+		return slices.ContainsFunc(pretended, func(p *pretend.Module) bool { return p.Schema().Name == m.Schema().Name })
 	})
 	for _, p := range pretended {
 		all = append(all, p)

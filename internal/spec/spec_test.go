@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/quaestor-engine/quaestor/modules/std"
-	"github.com/quaestor-engine/quaestor/value"
 )
 
 // The scripts here specify the runner; those of the language are in the
@@ -65,24 +64,6 @@ func TestRunNotices(t *testing.T) {
 		problems, err := s.run(t.Context(), std.Modules())
 		if all := strings.Join(problems, "\n"); err != nil || !strings.Contains(all, c.want) {
 			t.Errorf("%q gives %q (%v), not %q", c.script, all, err, c.want)
-		}
-	}
-}
-
-func TestCells(t *testing.T) {
-	for _, cells := range [][]string{{"a", "b c", `"  d  "`}, {"x"}, {`"a\tb"`, `""`, "null"}, {`"`, "b"}} {
-		line := strings.Join(cells, "  ")
-		if got := splitCells("  " + line); strings.Join(got, "|") != strings.Join(cells, "|") {
-			t.Errorf("splitCells(%q) = %q", line, got)
-		}
-	}
-	for _, text := range []string{"", "null", " a", "a  b", "#a", `"q"`, "(none)", "plain text"} {
-		cell := showCell(value.NewText(text))
-		if got := splitCells(cell); len(got) != 1 || got[0] != cell {
-			t.Errorf("%q is shown as %q, which is %q", text, cell, got)
-		}
-		if v, err := parseCell(cell, value.Text, value.Null); err != nil || v.Text() != text {
-			t.Errorf("%q is shown as %q, which is %v (%v)", text, cell, v, err)
 		}
 	}
 }

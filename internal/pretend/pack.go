@@ -1,4 +1,4 @@
-package spec
+package pretend
 
 import (
 	"archive/tar"
@@ -15,9 +15,12 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
+// A packer makes archives of the sections that it has.
+type packer map[string][]byte
+
 // packed makes an archive of the pack sections below from, or compresses the
 // one that is called from.
-func (s *script) packed(kind, from string) ([]byte, error) {
+func (s packer) packed(kind, from string) ([]byte, error) {
 	var b bytes.Buffer
 	var err error
 	switch kind {
@@ -31,7 +34,7 @@ func (s *script) packed(kind, from string) ([]byte, error) {
 			err = compress("gzip", &b, t.Bytes())
 		}
 	default:
-		data, ok := s.pack[from]
+		data, ok := s[from]
 		if !ok {
 			return nil, fmt.Errorf("no section pack/%s", from)
 		}
@@ -61,9 +64,9 @@ func compress(kind string, w io.Writer, data []byte) error {
 }
 
 // members gives what is packed below a folder, in order.
-func (s *script) members(from string) ([]string, error) {
+func (s packer) members(from string) ([]string, error) {
 	var names []string
-	for _, n := range slices.Sorted(maps.Keys(s.pack)) {
+	for _, n := range slices.Sorted(maps.Keys(s)) {
 		if strings.HasPrefix(n, from+"/") {
 			names = append(names, n)
 		}
@@ -74,7 +77,7 @@ func (s *script) members(from string) ([]string, error) {
 	return names, nil
 }
 
-func (s *script) zip(w io.Writer, from string) error {
+func (s packer) zip(w io.Writer, from string) error {
 	names, err := s.members(from)
 	if err != nil {
 		return err
@@ -85,25 +88,25 @@ func (s *script) zip(w io.Writer, from string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := f.Write(s.pack[n]); err != nil {
+		if _, err := f.Write(s[n]); err != nil {
 			return err
 		}
 	}
 	return z.Close()
 }
 
-func (s *script) tar(w io.Writer, from string) error {
+func (s packer) tar(w io.Writer, from string) error {
 	names, err := s.members(from)
 	if err != nil {
 		return err
 	}
 	t := tar.NewWriter(w)
 	for _, n := range names {
-		h := &tar.Header{Name: n[len(from)+1:], Mode: 0o644, Size: int64(len(s.pack[n])), ModTime: treeTime, Typeflag: tar.TypeReg}
+		h := &tar.Header{Name: n[len(from)+1:], Mode: 0o644, Size: int64(len(s[n])), ModTime: treeTime, Typeflag: tar.TypeReg}
 		if err := t.WriteHeader(h); err != nil {
 			return err
 		}
-		if _, err := t.Write(s.pack[n]); err != nil {
+		if _, err := t.Write(s[n]); err != nil {
 			return err
 		}
 	}

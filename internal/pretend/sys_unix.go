@@ -1,6 +1,6 @@
 //go:build unix
 
-package spec
+package pretend
 
 import (
 	"os"
@@ -24,9 +24,9 @@ func setTimes(path string, at time.Time) error {
 	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// asUser makes the whole process one that permissions apply to, until back is
+// AsUser makes the whole process one that permissions apply to, until back is
 // called. It must not be used beside parallel tests.
-func asUser() (back func(), err error) {
+func AsUser() (back func(), err error) {
 	if os.Geteuid() != 0 {
 		return func() {}, nil
 	}
@@ -35,7 +35,7 @@ func asUser() (back func(), err error) {
 	}
 	return func() {
 		if err := syscall.Setreuid(-1, 0); err != nil {
-			panic("spec: cannot be root again: " + err.Error())
+			panic("pretend: cannot be root again: " + err.Error())
 		}
 	}, nil
 }

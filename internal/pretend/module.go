@@ -1,4 +1,4 @@
-package spec
+package pretend
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"github.com/quaestor-engine/quaestor/value"
 )
 
-// module pretends to be a module: its rows stand in the script.
-type module struct {
+// A Module pretends to be a module: its rows stand in a text.
+type Module struct {
 	schema modules.Schema
 	rows   [][]value.Value
 	skips  []modules.Skip
@@ -21,13 +21,14 @@ type module struct {
 
 var columnForm = regexp.MustCompile(`^([a-z0-9_]+):([a-z]+)(\(([a-z]+)\))?([*@?!]*)(->([a-z_]+))?$`)
 
-// parseModule reads a section module/NAME.
-func parseModule(name, text string) (*module, error) {
-	ls := lines(text)
+// Parse reads a table whose header declares its columns, name:type each with
+// its marks: see the package comment of internal/spec.
+func Parse(name, text string) (*Module, error) {
+	ls := Lines(text)
 	if len(ls) == 0 {
 		return nil, errors.New("no header")
 	}
-	m := &module{schema: modules.Schema{Name: name, Doc: "what the script says"}}
+	m := &Module{schema: modules.Schema{Name: name, Doc: "what the script says"}}
 	for _, word := range strings.Fields(ls[0]) {
 		if err := m.column(word); err != nil {
 			return nil, err
@@ -41,7 +42,7 @@ func parseModule(name, text string) (*module, error) {
 	return m, nil
 }
 
-func (m *module) column(word string) error {
+func (m *Module) column(word string) error {
 	parts := columnForm.FindStringSubmatch(word)
 	if parts == nil {
 		return fmt.Errorf("%q is not name:type, with (elem), *, @, ?, ! and ->module as they are needed", word)
@@ -72,7 +73,7 @@ func (m *module) column(word string) error {
 
 // line reads a row, "! KIND WHERE DETAIL" for what could not be looked at, or
 // "! fail REASON" for a scan that ends badly.
-func (m *module) line(l string) error {
+func (m *Module) line(l string) error {
 	if rest, ok := strings.CutPrefix(l, "! "); ok {
 		kind, where, _ := strings.Cut(rest, " ")
 		if kind == "fail" {
@@ -83,13 +84,13 @@ func (m *module) line(l string) error {
 		m.skips = append(m.skips, modules.Skip{Kind: modules.SkipKind(kind), Where: where, Detail: detail})
 		return nil
 	}
-	cells := splitCells(l)
+	cells := SplitCells(l)
 	if len(cells) != len(m.schema.Columns) {
 		return fmt.Errorf("%d cells for %d columns", len(cells), len(m.schema.Columns))
 	}
 	row := make([]value.Value, len(cells))
 	for i, cell := range cells {
-		v, err := parseCell(cell, m.schema.Columns[i].Type, m.schema.Columns[i].Elem)
+		v, err := ParseCell(cell, m.schema.Columns[i].Type, m.schema.Columns[i].Elem, Now())
 		if err != nil {
 			return err
 		}
@@ -100,10 +101,10 @@ func (m *module) line(l string) error {
 }
 
 // Schema implements modules.Module.
-func (m *module) Schema() *modules.Schema { return &m.schema }
+func (m *Module) Schema() *modules.Schema { return &m.schema }
 
 // Scan implements modules.Module.
-func (m *module) Scan(ctx context.Context, req *modules.Request, yield func(modules.Row) error) error {
+func (m *Module) Scan(ctx context.Context, req *modules.Request, yield func(modules.Row) error) error {
 	wanted, err := m.wanted(req)
 	if err != nil {
 		return err
@@ -132,7 +133,7 @@ func (m *module) Scan(ctx context.Context, req *modules.Request, yield func(modu
 }
 
 // wanted makes the test that keys or locators ask for.
-func (m *module) wanted(req *modules.Request) (func([]value.Value) bool, error) {
+func (m *Module) wanted(req *modules.Request) (func([]value.Value) bool, error) {
 	if req.Keys != nil {
 		key, _ := m.schema.Column(m.schema.Key)
 		return func(r []value.Value) bool {
@@ -170,16 +171,16 @@ type row []value.Value
 
 func (r row) Column(_ context.Context, i int) (value.Value, error) { return r[i], nil }
 
-// withFacts gives a host module whose one row is what the script's facts say.
-func withFacts(schema *modules.Schema, facts map[string]string) (*module, error) {
-	m := &module{schema: *schema}
+// Facts gives a module host whose one row is what the facts say.
+func Facts(schema *modules.Schema, facts map[string]string) (*Module, error) {
+	m := &Module{schema: *schema}
 	r := make([]value.Value, len(schema.Columns))
 	for name, text := range facts {
 		i, ok := schema.Column(name)
 		if !ok {
 			return nil, fmt.Errorf("facts: host has no column %q", name)
 		}
-		v, err := parseCell(text, schema.Columns[i].Type, schema.Columns[i].Elem)
+		v, err := ParseCell(text, schema.Columns[i].Type, schema.Columns[i].Elem, Now())
 		if err != nil {
 			return nil, fmt.Errorf("facts: %s: %w", name, err)
 		}

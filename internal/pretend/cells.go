@@ -1,11 +1,11 @@
-package spec
+package pretend
 
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/quaestor-engine/quaestor/value"
@@ -13,9 +13,9 @@ import (
 
 var cellGap = regexp.MustCompile(`\t+| {2,}`)
 
-// splitCells splits a line at tabs and at two or more blanks. A cell in
+// SplitCells splits a line at tabs and at two or more blanks. A cell in
 // quotes may hold any.
-func splitCells(l string) []string {
+func SplitCells(l string) []string {
 	var cells []string
 	for l = strings.TrimSpace(l); l != ""; {
 		if q, err := strconv.QuotedPrefix(l); err == nil && l[0] == '"' {
@@ -34,13 +34,14 @@ func splitCells(l string) []string {
 	return cells
 }
 
-// parseCell reads a value of a type, elem being that of a list's members.
-func parseCell(cell string, t, elem value.Type) (value.Value, error) {
+// ParseCell reads a value of a type, elem being that of a list's members.
+// Times may count from now.
+func ParseCell(cell string, t, elem value.Type, now time.Time) (value.Value, error) {
 	if cell == "null" {
 		return value.Value{}, nil
 	}
 	if t == value.List {
-		return parseList(cell, elem)
+		return parseList(cell, elem, now)
 	}
 	text := cell
 	if len(cell) > 1 && cell[0] == '"' {
@@ -61,14 +62,14 @@ func parseCell(cell string, t, elem value.Type) (value.Value, error) {
 			}
 		}
 	}
-	v, err := value.Convert(value.NewText(text), t, fixedNow)
+	v, err := value.Convert(value.NewText(text), t, now)
 	if err != nil {
 		return value.Value{}, fmt.Errorf("%s: %w", cell, err)
 	}
 	return v, nil
 }
 
-func parseList(cell string, elem value.Type) (value.Value, error) {
+func parseList(cell string, elem value.Type, now time.Time) (value.Value, error) {
 	inner, ok := strings.CutPrefix(cell, "[")
 	if inner, ok2 := strings.CutSuffix(inner, "]"); ok && ok2 {
 		var vs []value.Value
@@ -76,7 +77,7 @@ func parseList(cell string, elem value.Type) (value.Value, error) {
 			if part = strings.TrimSpace(part); part == "" {
 				continue
 			}
-			v, err := parseCell(part, elem, value.Text)
+			v, err := ParseCell(part, elem, value.Text, now)
 			if err != nil {
 				return value.Value{}, err
 			}
@@ -87,9 +88,9 @@ func parseList(cell string, elem value.Type) (value.Value, error) {
 	return value.Value{}, fmt.Errorf("%s is not [a, b, …]", cell)
 }
 
-// showCell writes a value so that splitCells gives it back as one cell, and
+// ShowCell writes a value so that SplitCells gives it back as one cell, and
 // so that null, no text and the text null differ.
-func showCell(v value.Value) string {
+func ShowCell(v value.Value) string {
 	if v.IsNull() {
 		return "null"
 	}
@@ -100,8 +101,8 @@ func showCell(v value.Value) string {
 	return s
 }
 
-// align writes cells in columns, two blanks apart.
-func align(rows [][]string) string {
+// Align writes cells in columns, two blanks apart.
+func Align(rows [][]string) string {
 	var widths []int
 	for _, r := range rows {
 		for i, c := range r {
@@ -122,27 +123,4 @@ func align(rows [][]string) string {
 		b.WriteByte('\n')
 	}
 	return b.String()
-}
-
-// canonical gives a table of rows in one form: columns aligned, rows in the
-// order of their text unless their order is part of what is specified.
-func canonical(rows [][]string, ordered bool) string {
-	if len(rows) <= 1 {
-		return "(none)\n"
-	}
-	if !ordered {
-		slices.SortFunc(rows[1:], slices.Compare)
-	}
-	return align(rows)
-}
-
-func parseRows(text string) [][]string {
-	var rows [][]string
-	for _, l := range lines(text) {
-		if l == "(none)" {
-			continue
-		}
-		rows = append(rows, splitCells(l))
-	}
-	return rows
 }
