@@ -29,6 +29,12 @@ type Answers interface {
 	Close() error
 }
 
+// A Clock may be Answers, too: it says what the query calls now where what
+// several agents found is merged. Without, it is the time at which that begins.
+type Clock interface {
+	Now() time.Time
+}
+
 // An Answer is one row that one agent found, as engine.Options.Partial gives
 // it. It is valid until the next one.
 type Answer struct {
@@ -168,9 +174,13 @@ func (f *fleetRows) all(yield func(engine.Row, error) bool) {
 			return nil
 		}
 	}
+	now := time.Now()
+	if c, ok := f.answers.(Clock); ok {
+		now = c.Now()
+	}
 	var merges []*engine.Merge
 	for i, q := range f.queries {
-		merges = append(merges, engine.NewMerge(q.Plan, engine.MergeOptions{Now: time.Now()}, emit(i)))
+		merges = append(merges, engine.NewMerge(q.Plan, engine.MergeOptions{Now: now}, emit(i)))
 	}
 	var failure error
 	for a, err := range f.answers.Answers() {

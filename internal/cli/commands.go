@@ -17,7 +17,7 @@ const shortHelp = `quaestor asks machines questions. In a terminal, quaestor alo
   quaestor run 'FIND file /usr/** WHERE suid RETURN path, owner, mtime' --format jsonl
   quaestor explain 'FIND file /home/** WHERE size > 10MB AND mtime > now - 2d'
 
-Ask:      repl, run, explain, check, fmt, modules
+Ask:      repl, run, explain, check, test, fmt, modules
 A fleet:  demo, setup, fleet, investigations
 Together: sign, cosign, submit, pending, verify
 Rule it:  keys, policy, token
@@ -30,6 +30,7 @@ type commands struct {
 	Run     runCommand     `cmd:"" help:"Ask queries and show their answers."`
 	Explain explainCommand `cmd:"" help:"Show how queries would be asked."`
 	Check   checkCommand   `cmd:"" help:"Look for mistakes in queries, and for what is doubtful."`
+	Test    testCommand    `cmd:"" help:"Try query files on pretended hosts, as the *.test.txtar beside them say."`
 	Fmt     fmtCommand     `cmd:"" help:"Write query files in their one canonical form."`
 	Modules modulesCommand `cmd:"" help:"List what can be asked about."`
 

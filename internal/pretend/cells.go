@@ -54,6 +54,10 @@ func ParseCell(cell string, t, elem value.Type, now time.Time) (value.Value, err
 	switch t {
 	case value.Text:
 		return value.NewText(text), nil
+	case value.Size:
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return value.NewSize(n), nil
+		}
 	case value.Version:
 		// scheme:version, or a version whose scheme is not known
 		if name, rest, ok := strings.Cut(text, ":"); ok {

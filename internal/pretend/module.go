@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/modules"
@@ -148,23 +149,35 @@ func (m *Module) wanted(req *modules.Request) (func([]value.Value) bool, error) 
 	if len(req.Locators) == 0 {
 		return func([]value.Value) bool { return true }, nil
 	}
-	var globs []*value.Glob
+	col, ok := m.schema.Column(m.schema.Locator.Column)
+	if !ok {
+		return nil, fmt.Errorf("rows of %s that are pretended cannot be found by %q: ask with WHERE", m.schema.Name, req.Locators[0])
+	}
+	var places []place
 	for _, l := range req.Locators {
 		g, err := value.CompileGlob(l, value.GlobOptions{})
 		if err != nil {
 			return nil, fmt.Errorf("locator %q: %w", l, err)
 		}
-		globs = append(globs, g)
-	}
-	col, _ := m.schema.Column(m.schema.Locator.Column)
-	return func(r []value.Value) bool {
-		for _, g := range globs {
-			if g.Match(r[col].String()) {
-				return true
-			}
+		p := place{glob: g}
+		if g.Literal() && m.schema.Locator.Dir != "" {
+			p.below = strings.TrimRight(g.Prefix(), "/") + "/"
 		}
-		return false
+		places = append(places, p)
+	}
+	return func(r []value.Value) bool {
+		return slices.ContainsFunc(places, func(p place) bool { return p.holds(r[col].String()) })
 	}, nil
+}
+
+// A place is where a locator leads.
+type place struct {
+	glob  *value.Glob
+	below string // what lies there belongs to it, too, where it is a folder
+}
+
+func (p place) holds(name string) bool {
+	return p.glob.Match(name) || p.below != "" && strings.HasPrefix(name, p.below)
 }
 
 type row []value.Value

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -99,74 +98,16 @@ func (s *script) collect(rows *quaestor.Rows, got map[string]string) error {
 		s.ordered[name] = t.Ordered
 	}
 	sum := rows.Summary()
-	got["summary"] = s.summary(sum)
+	got["summary"] = pretend.SummaryOf(sum, s.expect["summary"])
 	if failed != "" && sum.Outcome != answer.Failed {
 		return fmt.Errorf("the query ended with %q and the summary says %s", failed, sum.Outcome)
 	}
 	return nil
 }
 
-// summary gives the account in the lines of a section: the outcome, all that
-// was left out, and of what was looked at the kinds that the script names.
-func (s *script) summary(sum answer.Summary) string {
-	var b strings.Builder
-	b.WriteString(sum.Outcome.String() + "\n")
-	wanted := map[string]bool{}
-	for _, l := range summaryLines(s.expect["summary"]) {
-		wanted[strings.Fields(l)[0]] = true
-	}
-	if wanted["reason"] {
-		b.WriteString("reason " + sum.Reason + "\n")
-	}
-	if wanted["matched"] {
-		b.WriteString("matched " + strconv.FormatInt(sum.Matched, 10) + "\n")
-	}
-	for _, kind := range sum.Kinds() {
-		if wanted[kind] {
-			fmt.Fprintf(&b, "%s %d\n", kind, sum.Looked[kind])
-			delete(wanted, kind)
-		}
-	}
-	for _, k := range sum.Skipped {
-		fmt.Fprintf(&b, "%s %d", k.Kind, k.Count)
-		for _, f := range k.First {
-			b.WriteString(" " + f.Where)
-		}
-		b.WriteString("\n")
-	}
-	for _, l := range sum.Limits {
-		b.WriteString("limit " + l + "\n")
-	}
-	return b.String()
-}
-
-// summaryLines gives the lines of the section, "partial: x" as two.
-func summaryLines(text string) []string {
-	var out []string
-	for _, l := range pretend.Lines(text) {
-		first, rest, ok := strings.Cut(l, ":")
-		if ok && slices.Contains([]string{"complete", "partial", "refused", "failed"}, first) {
-			out = append(out, first, strings.TrimSpace(rest))
-			continue
-		}
-		out = append(out, l)
-	}
-	return out
-}
-
 // normal gives the form in which two texts of a section are compared.
 func (s *script) normal(name, text string) string {
 	switch {
-	case name == "summary":
-		ls := summaryLines(text)
-		for i, l := range ls {
-			if words := strings.Fields(l); words[0] != "reason" && len(words) > 2 {
-				slices.Sort(words[2:]) // places come in the order of the walk
-				ls[i] = strings.Join(words, " ")
-			}
-		}
-		slices.Sort(ls)
-		return strings.Join(ls, "\n")
 	case strings.HasPrefix(name, "rows"):
 		return canonical(parseRows(text), s.ordered[name])
 	}
