@@ -99,11 +99,15 @@ func ShowCell(v value.Value) string {
 		return "null"
 	}
 	s := v.String()
-	if s == "" || s == "null" || strings.TrimSpace(s) != s || strings.Contains(s, "  ") || s[0] == '"' || s[0] == '#' || s == "(none)" {
+	if s == "" || strings.TrimSpace(s) != s || strings.Contains(s, "  ") || misread.MatchString(s) {
 		return strconv.Quote(s)
 	}
 	return s
 }
+
+// misread matches what is no text where it begins a cell: null, comments, what
+// is left out, and the lines that begin sections.
+var misread = regexp.MustCompile(`^(null|\(none\))$|^(["#]|! |-- |--$)`)
 
 // Align writes cells in columns, two blanks apart.
 func Align(rows [][]string) string {

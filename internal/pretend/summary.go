@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // SummaryOf gives an account in the lines of a section: the outcome, all that
@@ -20,7 +21,7 @@ func SummaryOf(sum answer.Summary, expected string) string {
 		wanted[strings.Fields(l)[0]] = true
 	}
 	if wanted["reason"] {
-		b.WriteString("reason " + sum.Reason + "\n")
+		b.WriteString("reason " + value.EscapeText(sum.Reason) + "\n")
 	}
 	if wanted["matched"] {
 		b.WriteString("matched " + strconv.FormatInt(sum.Matched, 10) + "\n")
@@ -34,7 +35,7 @@ func SummaryOf(sum answer.Summary, expected string) string {
 	for _, k := range sum.Skipped {
 		fmt.Fprintf(&b, "%s %d", k.Kind, k.Count)
 		for _, f := range k.First {
-			b.WriteString(" " + f.Where)
+			b.WriteString(" " + value.EscapeText(f.Where))
 		}
 		b.WriteString("\n")
 	}

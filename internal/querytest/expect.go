@@ -147,7 +147,7 @@ func (c *testCase) compareTables(a *outcome) ([]Problem, error) {
 	for i := range a.tables {
 		t := &a.tables[i]
 		if spoken && matched[i] == nil && len(t.rows) > 0 {
-			p := Problem{Text: fmt.Sprintf("%s of %s came back, and %s expected", count(len(t.rows), "row"), t.Name, isOrAre(len(t.rows))), Rows: t.show(t.shown(), nil)}
+			p := Problem{Text: fmt.Sprintf("%s of %s came back, and %s expected", count(len(t.rows), "row"), t.Name, isOrAre(len(t.rows))), Rows: t.show(t.shown())}
 			if p.Line = c.line; none != nil {
 				p.Line = none.line
 			} else {
@@ -214,7 +214,7 @@ func (t *table) header(line string) ([]int, error) {
 	var columns []int
 	var names []string
 	for _, c := range t.Columns {
-		names = append(names, c.Name)
+		names = append(names, pretend.ShowCell(value.NewText(c.Name)))
 	}
 	for _, name := range pretend.SplitCells(line) {
 		i := slices.Index(names, name)
@@ -239,7 +239,7 @@ func (t *table) compare(s *section, a *outcome) ([]Problem, error) {
 	ls := pretend.Lines(s.text)
 	if len(ls) == 0 {
 		return []Problem{{Text: fmt.Sprintf("section %s has no header, and %s came back", s.name, count(len(t.rows), "row")),
-			Hint: "quaestor test --update fills it in; no row is a section none", Rows: t.show(t.shown(), nil), Line: s.line}}, nil
+			Hint: "quaestor test --update fills it in; no row is a section none", Rows: t.show(t.shown()), Line: s.line}}, nil
 	}
 	columns, err := t.header(ls[0])
 	if err != nil {
@@ -287,11 +287,7 @@ func (t *table) canonical(rows [][]string, columns []int, now time.Time) {
 }
 
 // show writes rows as lines under their header.
-func (t *table) show(columns []int, mark []string) []string {
-	var header []string
-	for _, c := range columns {
-		header = append(header, t.Columns[c].Name)
-	}
+func (t *table) show(columns []int) []string {
 	rows := t.cells(columns)
 	d := &rowDiff{}
 	for i, r := range rows {
@@ -301,7 +297,7 @@ func (t *table) show(columns []int, mark []string) []string {
 		d.steps = append(d.steps, step{sign: '+', cells: r})
 	}
 	d.more = len(rows) - len(d.steps)
-	return append(d.lines(header), mark...)
+	return d.lines(t.titles(columns))
 }
 
 // compareSummary holds the account to its section. Without one, the answer

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/quaestor-engine/quaestor/internal/pretend"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // An edit is what a section is to be.
@@ -103,7 +104,7 @@ func (e *edit) updateNone(a *outcome) {
 func (t *table) titles(columns []int) []string {
 	var names []string
 	for _, c := range columns {
-		names = append(names, t.Columns[c].Name)
+		names = append(names, pretend.ShowCell(value.NewText(t.Columns[c].Name)))
 	}
 	return names
 }
