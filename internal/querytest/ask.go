@@ -42,9 +42,40 @@ type table struct {
 // maxAnswer bounds the rows of one case.
 const maxAnswer = 100_000
 
+// A trial is a case that is ready to be run.
+type trial struct {
+	world *world
+	query quaestor.Query
+	got   *outcome
+}
+
+// newTrial reads what a case pretends, and plans its query.
+func newTrial(s *Suite, c *testCase, mods []modules.Module) (*trial, error) {
+	w, err := newWorld(s, c, mods)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range w.hosts {
+		if err := w.catalogue(h); err != nil {
+			return nil, &lineError{c.line, err}
+		}
+	}
+	t := &trial{world: w, got: &outcome{now: w.now}}
+	if t.query, err = w.compile(t.got); err != nil || t.got.wrong != "" {
+		return t, err
+	}
+	return t, w.checkTables(t.query, t.got)
+}
+
+// tempName is what the folder of a case's hosts is called.
+const tempName = "quaestor-test-*"
+
 // ask makes the hosts, asks them, and lets go of them again.
-func (w *world) ask(ctx context.Context) (got *outcome, err error) {
-	dir, err := os.MkdirTemp("", "quaestor-test-*")
+func (t *trial) ask(ctx context.Context) (got *outcome, err error) {
+	if t.got.wrong != "" {
+		return t.got, nil
+	}
+	dir, err := os.MkdirTemp("", tempName)
 	if err != nil {
 		return nil, err
 	}
@@ -53,23 +84,15 @@ func (w *world) ask(ctx context.Context) (got *outcome, err error) {
 		undo()
 		err = errors.Join(err, os.RemoveAll(dir))
 	}()
-	if undo, err = w.build(dir); err != nil {
+	if undo, err = t.world.build(dir); err != nil {
 		return nil, err
 	}
-	got = &outcome{now: w.now}
-	q, err := w.compile(got)
-	if err != nil || got.wrong != "" {
-		return got, err
-	}
-	if err := w.checkTables(q, got); err != nil {
-		return nil, err
-	}
-	rows, done, err := w.start(ctx, q, got)
+	rows, done, err := t.world.start(ctx, t.query, t.got)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	return got, got.collect(rows)
+	return t.got, t.got.collect(rows)
 }
 
 // compile finds the case's query and plans it. What is wrong with the query is

@@ -308,15 +308,22 @@ func (c *testCase) compareSummary(a *outcome) []Problem {
 		return c.compareComplete(a)
 	}
 	have := pretend.SummaryOf(a.summary, s.text)
-	if len(pretend.Lines(s.text)) > 0 && pretend.SameSummary(s.text, have) {
+	if len(pretend.Lines(s.text)) > 0 && pretend.MeetsSummary(s.text, have) {
 		return nil
 	}
 	p := Problem{Text: "the summary is another one", Line: s.line}
-	for l := range strings.Lines(s.text) {
-		p.Rows = append(p.Rows, "- "+value.EscapeText(strings.TrimSuffix(l, "\n")))
+	want, came := pretend.Lines(s.text), pretend.Lines(have)
+	for _, l := range want {
+		if !slices.Contains(came, l) {
+			p.Rows = append(p.Rows, "- "+l)
+		}
 	}
-	for l := range strings.Lines(have) {
-		p.Rows = append(p.Rows, "+ "+value.EscapeText(strings.TrimSuffix(l, "\n")))
+	for _, l := range came {
+		if slices.Contains(want, l) {
+			p.Rows = append(p.Rows, "  "+l)
+			continue
+		}
+		p.Rows = append(p.Rows, "+ "+l)
 	}
 	return []Problem{p}
 }

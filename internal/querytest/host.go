@@ -122,7 +122,7 @@ func (w *world) section(s *section) error {
 	case s.name == "set":
 		return pretend.KeyValues(s.text, func(k, v string) error { w.params[k] = v; return nil })
 	case deeper && kind == "list":
-		w.lists[rest] = s.text
+		w.lists[rest] = content(s.text)
 		return nil
 	}
 	if !deeper && !slices.Contains(plainSections(), s.name) {
@@ -139,6 +139,16 @@ func (w *world) section(s *section) error {
 		}
 	}
 	return nil
+}
+
+// content gives the text of a file: blank lines at the end of a section set it
+// off from the next one, and are none of it.
+func content(text string) string {
+	kept := strings.TrimRight(text, "\n")
+	if kept == "" {
+		return ""
+	}
+	return kept + "\n"
 }
 
 // declare finds the schema of the module of which the section is a table.
@@ -169,10 +179,10 @@ func (w *world) declare(s *section) error {
 func (w *world) put(h *host, s *section, kind, rest string) error {
 	switch kind {
 	case "host":
-		h.tree.Files[rest] = []byte(s.text)
+		h.tree.Files[rest] = []byte(content(s.text))
 		return nil
 	case "pack":
-		h.tree.Pack[rest] = []byte(s.text)
+		h.tree.Pack[rest] = []byte(content(s.text))
 		return nil
 	case "tree":
 		more := pretend.NewTree()
@@ -259,9 +269,6 @@ func (w *world) build(dir string) (undo func(), err error) {
 		undos = append(undos, back)
 		if err != nil {
 			return undo, &lineError{w.test.line, fmt.Errorf("the files of %s: %w", h.name, err)}
-		}
-		if err := w.catalogue(h); err != nil {
-			return undo, &lineError{w.test.line, err}
 		}
 	}
 	return undo, nil

@@ -54,7 +54,7 @@ func Run(ctx context.Context, suites []*Suite, o Options) (*Report, error) {
 		for _, r := range s.Cases {
 			switch {
 			case r.State != untried:
-			case r.test.needsRights() && os.Geteuid() == 0:
+			case r.test.needsRights() && os.Geteuid() <= 0: // root, or a system without numbers
 				alone = append(alone, r)
 			default:
 				free = append(free, r)
@@ -62,16 +62,8 @@ func Run(ctx context.Context, suites []*Suite, o Options) (*Report, error) {
 		}
 	}
 	together(ctx, free, o)
-	// Root can read everything. These cases change who the process is, and run
-	// while nothing else does.
 	for _, r := range alone {
-		back, err := pretend.AsUser()
-		if err != nil {
-			r.State, r.Problems = LeftOut, []Problem{{Text: "root can read everything, and is nobody else here: " + err.Error()}}
-			continue
-		}
-		r.run(ctx, o)
-		back()
+		r.runAsUser(ctx, o)
 	}
 	report := &Report{Suites: suites}
 	for _, s := range suites {
@@ -81,6 +73,29 @@ func Run(ctx context.Context, suites []*Suite, o Options) (*Report, error) {
 	}
 	report.Took = time.Since(start)
 	return report, ctx.Err()
+}
+
+// runAsUser runs a case as somebody to whom permissions apply. It changes who
+// the process is, and nothing else may run meanwhile. What is read of the
+// query's folder, which may be closed to others, is read before.
+func (r *Result) runAsUser(ctx context.Context, o Options) {
+	if r.prepare(o); r.failed != nil {
+		r.run(ctx, o)
+		return
+	}
+	back, err := pretend.AsUser()
+	if err == nil {
+		defer back()
+		var dir string
+		if dir, err = os.MkdirTemp("", tempName); err == nil {
+			err = os.Remove(dir)
+		}
+	}
+	if err != nil {
+		r.State, r.Problems = LeftOut, []Problem{{Text: "root can read everything, and cannot be somebody else here: " + err.Error()}}
+		return
+	}
+	r.run(ctx, o)
 }
 
 // together runs cases side by side.
@@ -159,12 +174,19 @@ func (r *Result) run(ctx context.Context, o Options) {
 	}
 }
 
-func (r *Result) try(ctx context.Context, o Options) ([]Problem, error) {
-	w, err := newWorld(r.suite, r.test, o.Modules)
-	if err != nil {
-		return nil, err
+// prepare reads what the case pretends and plans its query, once.
+func (r *Result) prepare(o Options) {
+	if r.ready == nil && r.failed == nil {
+		r.ready, r.failed = newTrial(r.suite, r.test, o.Modules)
 	}
-	a, err := w.ask(ctx)
+}
+
+func (r *Result) try(ctx context.Context, o Options) ([]Problem, error) {
+	if r.prepare(o); r.failed != nil {
+		return nil, r.failed
+	}
+	a, err := r.ready.ask(ctx)
+	r.ready = nil // its rows are no longer needed
 	if err != nil {
 		return nil, err
 	}

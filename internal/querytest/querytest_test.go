@@ -20,7 +20,12 @@ var update = flag.Bool("update", false, "rewrite what the reports should be")
 func report(t *testing.T, dir string, o Options) (*Report, string) {
 	t.Helper()
 	t.Chdir(dir)
-	suites, err := Find([]string{"."})
+	return reportOn(t, ".", o, true)
+}
+
+func reportOn(t *testing.T, path string, o Options, verbose bool) (*Report, string) {
+	t.Helper()
+	suites, err := Find([]string{path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +41,7 @@ func report(t *testing.T, dir string, o Options) (*Report, string) {
 		}
 	}
 	var b bytes.Buffer
-	if err := r.Text(&b, true); err != nil {
+	if err := r.Text(&b, verbose); err != nil {
 		t.Fatal(err)
 	}
 	return r, b.String()

@@ -34,9 +34,11 @@ type Result struct {
 	Warnings []string  // what is doubtful about the query
 	Took     time.Duration
 
-	suite *Suite
-	test  *testCase
-	edits []edit
+	suite  *Suite
+	test   *testCase
+	ready  *trial // to be run
+	failed error  // why it cannot be
+	edits  []edit // to the test file
 }
 
 // State says what became of a case.
