@@ -41,14 +41,11 @@ func (c *testCommand) Run(a *app) error {
 	if len(suites) == 0 {
 		return fmt.Errorf("no query files (*.qst) are there\nhint: quaestor test FOLDER looks for them in it and below")
 	}
-	report, err := querytest.Run(a.ctx, suites, o)
-	if report == nil {
-		return err
-	}
+	report, interrupted := querytest.Run(a.ctx, suites, o)
 	if err := c.show(a, report); err != nil {
 		return err
 	}
-	if err != nil {
+	if interrupted != nil {
 		return &exit{code: ExitInterrupted}
 	}
 	return c.verdict(report)

@@ -3,6 +3,7 @@ package pretend
 import (
 	"context"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,12 +80,17 @@ func (r overLiner) Lines(ctx context.Context, yield func(modules.Row) error) err
 // away, and tests are not to depend on who runs them.
 func WithOwners(file modules.Module, t *Tree) modules.Module {
 	s := file.Schema()
-	own := &owners{tree: t, path: -1, kinds: map[int]string{}}
+	own := &owners{path: -1, uid: -1, gid: -1, kinds: map[int]string{}}
 	for i, c := range s.Columns {
 		switch c.Name {
 		case "path":
 			own.path = i
-		case "uid", "gid", "owner", "group":
+		case "uid":
+			own.uid = i
+		case "gid":
+			own.gid = i
+		}
+		if slices.Contains([]string{"uid", "gid", "owner", "group"}, c.Name) {
 			own.kinds[i] = c.Name
 		}
 	}
@@ -101,41 +107,58 @@ func WithOwners(file modules.Module, t *Tree) modules.Module {
 }
 
 type owners struct {
-	tree          *Tree
-	path          int            // the index of the column
-	kinds         map[int]string // of the columns that say whose a file is
-	ids           map[string][2]int
-	links         map[string]string // where links lead
-	users, groups map[int]string
+	path, uid, gid int            // indexes of the columns; -1: there is none
+	kinds          map[int]string // of the columns that say whose a file is
+	ids            map[string][2]int
+	links          map[string]string // where links lead
+	users, groups  map[int]string
 }
 
 func (o *owners) column(ctx context.Context, row modules.Row, i int) (value.Value, bool, error) {
 	kind, ours := o.kinds[i]
-	if !ours || o.path < 0 {
+	if !ours || o.path < 0 || o.uid < 0 || o.gid < 0 {
 		return value.Value{}, false, nil
 	}
-	at, err := row.Column(ctx, o.path)
-	if err != nil || strings.Contains(at.Text(), "!/") {
-		return value.Value{}, false, err // in an archive, which says it itself
+	uid, gid, err := o.of(ctx, row)
+	if err != nil {
+		return value.Value{}, false, err
 	}
-	ids := o.ids[o.real(at.Text())]
 	switch kind {
 	case "uid":
-		return value.NewInt(int64(ids[0])), true, nil
+		return uid, true, nil
 	case "gid":
-		return value.NewInt(int64(ids[1])), true, nil
+		return gid, true, nil
 	case "owner":
-		return nameOr(o.users, ids[0]), true, nil
+		return nameOf(o.users, uid), true, nil
 	}
-	return nameOr(o.groups, ids[1]), true, nil
+	return nameOf(o.groups, gid), true, nil
 }
 
-// nameOr gives the name of a number. Root is known where no file says it.
-func nameOr(names map[int]string, id int) value.Value {
-	if name, ok := names[id]; ok {
+// of gives the numbers of a row's owners. A member of an archive says its own.
+func (o *owners) of(ctx context.Context, row modules.Row) (uid, gid value.Value, err error) {
+	at, err := row.Column(ctx, o.path)
+	if err != nil {
+		return uid, gid, err
+	}
+	if strings.Contains(at.Text(), "!/") {
+		if uid, err = row.Column(ctx, o.uid); err == nil {
+			gid, err = row.Column(ctx, o.gid)
+		}
+		return uid, gid, err
+	}
+	ids := o.ids[o.real(at.Text())]
+	return value.NewInt(int64(ids[0])), value.NewInt(int64(ids[1])), nil
+}
+
+// nameOf gives the name of a number. Root is known where no file says it.
+func nameOf(names map[int]string, id value.Value) value.Value {
+	if id.IsNull() {
+		return id
+	}
+	if name, ok := names[int(id.Int())]; ok {
 		return value.NewText(name)
 	}
-	if id == 0 {
+	if id.Int() == 0 {
 		return value.NewText("root")
 	}
 	return value.Value{}

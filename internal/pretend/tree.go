@@ -25,6 +25,8 @@ type Tree struct {
 	// Unowned leaves the owners of files alone, which only root may set: see
 	// Owners.
 	Unowned bool
+	// Now is what times may count from; zero: the function Now.
+	Now time.Time
 
 	lines []treeLine
 	made  int // bytes of content so far
@@ -41,7 +43,7 @@ var treeKeys = []string{"dir", "fifo", "unreadable", "mode", "mtime", "uid", "gi
 
 // Bounds of a tree.
 const (
-	maxMade = 256 << 20 // bytes of content that lines make, of all of them together
+	maxMade = 256 << 20 // bytes of content, of all files together
 	maxSize = 1 << 40   // bytes of a file that size= makes, which holds none of them
 )
 
@@ -80,11 +82,15 @@ func (t *Tree) Parse(text string) error {
 // With gives a tree with what both have. Of a path that both have, that of
 // more counts.
 func (t *Tree) With(more *Tree) *Tree {
-	both := &Tree{Files: maps.Clone(t.Files), Pack: maps.Clone(t.Pack), Unowned: t.Unowned || more.Unowned}
+	both := &Tree{Files: maps.Clone(t.Files), Pack: maps.Clone(t.Pack), Unowned: t.Unowned || more.Unowned, Now: t.Now}
 	maps.Copy(both.Files, more.Files)
 	maps.Copy(both.Pack, more.Pack)
+	theirs := map[string]bool{}
+	for _, l := range more.lines {
+		theirs[l.path] = true
+	}
 	for _, l := range t.lines {
-		if !slices.ContainsFunc(more.lines, func(m treeLine) bool { return m.path == l.path }) {
+		if !theirs[l.path] {
 			both.lines = append(both.lines, l)
 		}
 	}
@@ -113,6 +119,7 @@ func (t *Tree) Build(dir string) (undo func(), err error) {
 		if err := put(root, name, t.Files[name]); err != nil {
 			return func() {}, err
 		}
+		t.made += len(t.Files[name])
 	}
 	packs := maps.Clone(t.Pack) // to which lines add
 	b := builder{tree: t, root: root, dir: dir, packs: packs}
@@ -126,6 +133,9 @@ func (t *Tree) Build(dir string) (undo func(), err error) {
 	}
 	return b.finish()
 }
+
+// Made is how many bytes of content the last Build wrote.
+func (t *Tree) Made() int { return t.made }
 
 // A builder writes one tree.
 type builder struct {
@@ -313,7 +323,7 @@ func (b *builder) attributes(l treeLine) error {
 	if !ok {
 		return nil
 	}
-	at, err := parseTime(v)
+	at, err := b.tree.parseTime(v)
 	if err != nil {
 		return fmt.Errorf("mtime=%s: %w", v, err)
 	}
@@ -323,11 +333,14 @@ func (b *builder) attributes(l treeLine) error {
 	return setTimes(filepath.Join(b.dir, p), at) // of the link itself, to which the root has led
 }
 
-func parseTime(v string) (time.Time, error) {
-	if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
-		return at, nil
+// parseTime reads a time: 2026-11-20, RFC 3339, now-2d.
+func (t *Tree) parseTime(text string) (time.Time, error) {
+	now := t.Now
+	if now.IsZero() {
+		now = Now()
 	}
-	return value.ParseTime(v)
+	v, err := value.Convert(value.NewText(text), value.Time, now)
+	return v.Time(), err
 }
 
 // owner gives the numbers of a line, -1 where it has none.

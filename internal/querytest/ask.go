@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -106,6 +107,9 @@ func (w *world) compile(got *outcome) (quaestor.Query, error) {
 	if err != nil {
 		return quaestor.Query{}, err
 	}
+	maps.DeleteFunc(w.params, func(name, _ string) bool {
+		return w.shared[name] && !slices.ContainsFunc(q.Params, func(p *lang.Param) bool { return p.Name.Name == name })
+	})
 	p, doubts, err := planner.Compile(q, w.hosts[0].cat, planner.Inputs{
 		Source: w.suite.source, Dir: string(filepath.Separator), Params: w.params, OS: w.os(), Now: w.now, ReadList: w.readList,
 	})

@@ -58,11 +58,11 @@ func compareRows(want, have [][]string, ordered bool) *rowDiff {
 func without(a, b [][]string) [][]string {
 	there := map[string]int{}
 	for _, r := range b {
-		there[strings.Join(r, "\x00")]++
+		there[keyOf(r)]++
 	}
 	var rest [][]string
 	for _, r := range a {
-		if k := strings.Join(r, "\x00"); there[k] > 0 {
+		if k := keyOf(r); there[k] > 0 {
 			there[k]--
 			continue
 		}
@@ -70,6 +70,9 @@ func without(a, b [][]string) [][]string {
 	}
 	return rest
 }
+
+// keyOf is the same for rows that are. Cells hold no zero byte.
+func keyOf(row []string) string { return strings.Join(row, "\x00") }
 
 // maxPaired bounds the rows of which the nearest is looked for, since each is
 // compared with each.

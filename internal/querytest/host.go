@@ -28,6 +28,7 @@ type world struct {
 	now    time.Time
 	query  string // the name of the query; "" where there is one
 	params map[string]string
+	shared map[string]bool // the parameters that are set for all cases, whose queries may not all have them
 	lists  map[string]string
 	hosts  []*host
 	schema map[string]*modules.Schema // of the modules of which there are tables
@@ -53,7 +54,7 @@ func newWorld(s *Suite, c *testCase, mods []modules.Module) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{suite: s, test: c, real: real, now: pretend.Now(), params: map[string]string{}, lists: map[string]string{}, schema: map[string]*modules.Schema{}}
+	w := &world{suite: s, test: c, real: real, now: pretend.Now(), params: map[string]string{}, shared: map[string]bool{}, lists: map[string]string{}, schema: map[string]*modules.Schema{}}
 	for _, s := range c.set {
 		if s.host != "" {
 			w.host(s.host)
@@ -71,6 +72,9 @@ func newWorld(s *Suite, c *testCase, mods []modules.Module) (*world, error) {
 				return nil, s.wrap(err)
 			}
 		}
+	}
+	for _, h := range w.hosts {
+		h.tree.Now = w.now
 	}
 	for _, s := range c.set {
 		if err := w.section(s); err != nil {
@@ -120,7 +124,11 @@ func (w *world) section(s *section) error {
 		w.query = strings.TrimSpace(s.text)
 		return nil
 	case s.name == "set":
-		return pretend.KeyValues(s.text, func(k, v string) error { w.params[k] = v; return nil })
+		return pretend.KeyValues(s.text, func(k, v string) error {
+			w.params[k] = v
+			w.shared[k] = s.line < w.test.line
+			return nil
+		})
 	case deeper && kind == "list":
 		w.lists[rest] = content(s.text)
 		return nil
@@ -130,11 +138,12 @@ func (w *world) section(s *section) error {
 			return err
 		}
 	}
+	data := []byte(content(s.text)) // shared by the hosts, which only read it
 	for _, h := range w.hosts {
 		if s.host != "" && s.host != h.name {
 			continue
 		}
-		if err := w.put(h, s, kind, rest); err != nil {
+		if err := w.put(h, s, data); err != nil {
 			return err
 		}
 	}
@@ -176,13 +185,13 @@ func (w *world) declare(s *section) error {
 }
 
 // put gives a host what a section says.
-func (w *world) put(h *host, s *section, kind, rest string) error {
-	switch kind {
+func (w *world) put(h *host, s *section, data []byte) error {
+	switch kind, rest, _ := strings.Cut(s.name, "/"); kind {
 	case "host":
-		h.tree.Files[rest] = []byte(content(s.text))
+		h.tree.Files[rest] = data
 		return nil
 	case "pack":
-		h.tree.Pack[rest] = []byte(content(s.text))
+		h.tree.Pack[rest] = data
 		return nil
 	case "tree":
 		more := pretend.NewTree()
@@ -251,6 +260,9 @@ func (w *world) os() string {
 	return "linux"
 }
 
+// maxMade bounds the content of all hosts of a case, in bytes.
+const maxMade = 256 << 20
+
 // build makes every host in a folder of its own. Undo makes it possible to
 // remove them.
 func (w *world) build(dir string) (undo func(), err error) {
@@ -260,6 +272,7 @@ func (w *world) build(dir string) (undo func(), err error) {
 			u()
 		}
 	}
+	made := 0
 	for i, h := range w.hosts {
 		h.root = filepath.Join(dir, fmt.Sprint(i))
 		if err := os.Mkdir(h.root, 0o755); err != nil {
@@ -267,6 +280,9 @@ func (w *world) build(dir string) (undo func(), err error) {
 		}
 		back, err := h.tree.Build(h.root)
 		undos = append(undos, back)
+		if made += h.tree.Made(); err == nil && made > maxMade {
+			err = fmt.Errorf("more than %d bytes are made of all hosts together", maxMade)
+		}
 		if err != nil {
 			return undo, &lineError{w.test.line, fmt.Errorf("the files of %s: %w", h.name, err)}
 		}

@@ -42,7 +42,7 @@ type Options struct {
 const maxCase = 30 * time.Second
 
 // Run runs the cases of all suites, and fills in what became of them. The
-// error is about what stopped all of it, such as a context that ended.
+// error is that of a context that ended before all were tried.
 func Run(ctx context.Context, suites []*Suite, o Options) (*Report, error) {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -67,9 +67,7 @@ func Run(ctx context.Context, suites []*Suite, o Options) (*Report, error) {
 	}
 	report := &Report{Suites: suites}
 	for _, s := range suites {
-		if err := s.finish(o); err != nil {
-			return nil, err
-		}
+		s.finish(o)
 	}
 	report.Took = time.Since(start)
 	return report, ctx.Err()
@@ -143,7 +141,7 @@ func (s *Suite) load(o Options) {
 		if o.Run != nil && !o.Run.MatchString(s.Query+": "+c.name) {
 			continue
 		}
-		s.Cases = append(s.Cases, &Result{Name: c.name, Line: c.line, suite: s, test: c})
+		s.Cases = append(s.Cases, &Result{Name: c.name, About: c.about, Line: c.line, suite: s, test: c})
 	}
 }
 
@@ -206,17 +204,17 @@ func (r *Result) try(ctx context.Context, o Options) ([]Problem, error) {
 }
 
 // finish writes what was updated.
-func (s *Suite) finish(o Options) error {
+func (s *Suite) finish(o Options) {
 	var edits []edit
 	for _, r := range s.Cases {
 		edits = append(edits, r.edits...)
 	}
 	if !o.Update || len(edits) == 0 {
-		return nil
+		return
 	}
 	slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(a.section.from, b.section.from) })
-	text := s.file.edited(edits)
-	diff, err := s.file.rewrite(s.Test, text)
-	s.Updated = diff
-	return err
+	var err error
+	if s.Updated, err = s.file.rewrite(s.Test, s.file.edited(edits)); err != nil {
+		s.Wrong = fmt.Sprintf("%s cannot be updated: %v", s.Test, err)
+	}
 }

@@ -28,7 +28,8 @@ type Suite struct {
 // A Result is what became of one case.
 type Result struct {
 	Name     string
-	Line     int // in the test file
+	About    string // what its author says of it
+	Line     int    // in the test file
 	State    State
 	Problems []Problem // of what did not pass: why
 	Warnings []string  // what is doubtful about the query
@@ -212,6 +213,7 @@ func (r *Result) text(b *strings.Builder, verbose bool) {
 		b.WriteString(after(r.Took))
 	}
 	b.WriteByte('\n')
+	indent(b, 4, r.About)
 	for _, p := range r.Problems {
 		text := p.Text
 		if p.Line > 0 && p.Line != r.Line {
@@ -251,6 +253,7 @@ func (r *Report) JSON(w io.Writer) error {
 	}
 	type jsonCase struct {
 		Name     string        `json:"name"`
+		About    string        `json:"about,omitempty"`
 		Line     int           `json:"line"`
 		State    State         `json:"state"`
 		Problems []jsonProblem `json:"problems,omitempty"`
@@ -268,7 +271,7 @@ func (r *Report) JSON(w io.Writer) error {
 	for _, s := range r.Suites {
 		js := jsonSuite{Query: s.Query, Test: s.Test, Wrong: s.Wrong, Updated: s.Updated != "", Cases: []jsonCase{}}
 		for _, c := range s.Cases {
-			jc := jsonCase{Name: c.Name, Line: c.Line, State: c.State, Warnings: c.Warnings, Seconds: c.Took.Seconds()}
+			jc := jsonCase{Name: c.Name, About: c.About, Line: c.Line, State: c.State, Warnings: c.Warnings, Seconds: c.Took.Seconds()}
 			for _, p := range c.Problems {
 				jc.Problems = append(jc.Problems, jsonProblem(p))
 			}

@@ -183,13 +183,16 @@ func (o *oldRows) write(header []string, rows, cells [][]string) string {
 	lines := strings.Split(strings.TrimSuffix(pretend.Align(append([][]string{header}, rows...)), "\n"), "\n")
 	out := append(slices.Clone(o.top), lines[0])
 	used := make([]bool, len(cells))
+	at := map[string][]int{} // the old rows that look so, the first one last
+	for k := len(cells) - 1; k >= 0; k-- {
+		at[keyOf(cells[k])] = append(at[keyOf(cells[k])], k)
+	}
 	for i, row := range rows {
-		for k, c := range cells {
-			if !used[k] && slices.Equal(c, row) {
-				used[k] = true
-				out = append(out, o.comments[k]...)
-				break
-			}
+		if old := at[keyOf(row)]; len(old) > 0 {
+			k := old[len(old)-1]
+			at[keyOf(row)] = old[:len(old)-1]
+			used[k] = true
+			out = append(out, o.comments[k]...)
 		}
 		out = append(out, lines[i+1])
 	}
