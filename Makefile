@@ -7,7 +7,7 @@ export CGO_ENABLED ?= 0
 SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 # What starts goroutines, or is called from several.
-CONCURRENT = . ./engine ./modules/file ./modules/host ./internal/search ./internal/render ./internal/spec ./internal/cli
+CONCURRENT = . ./engine ./modules/file ./modules/host ./internal/search ./internal/render ./internal/querytest ./internal/spec ./internal/cli
 
 .PHONY: help build test race spec fuzz bench lint docs cross
 

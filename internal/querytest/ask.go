@@ -25,6 +25,7 @@ import (
 // An outcome is what came back of a case.
 type outcome struct {
 	wrong    string // what is said about a query with mistakes
+	unset    bool   // one of them is that a parameter has no value
 	warnings []string
 	asked    []string // the hosts that were
 	unsure   []string // why it cannot be told whether a host is meant
@@ -117,10 +118,18 @@ func (w *world) compile(got *outcome) (quaestor.Query, error) {
 		got.warnings = append(got.warnings, d.Render(w.suite.source))
 	}
 	if err != nil {
-		got.wrong = err.Error()
+		got.wrong, got.unset = err.Error(), isUnset(err)
 		return quaestor.Query{}, nil
 	}
 	return quaestor.Query{Name: q.Header.Name, Explain: q.Explain, Analyze: q.Analyze, Plan: p, Inputs: quaestor.Inputs{Params: w.params, At: w.now}}, nil
+}
+
+// isUnset says whether a parameter has no value.
+func isUnset(err error) bool {
+	var wrong *lang.Error
+	return errors.As(err, &wrong) && slices.ContainsFunc(wrong.Diagnostics, func(d lang.Diagnostic) bool {
+		return d.Code == planner.CodeParameterWithoutValue
+	})
 }
 
 // pick finds the query that the case is about.

@@ -35,7 +35,11 @@ func (c *testCase) compare(a *outcome) ([]Problem, error) {
 	wrong := c.expected("error")
 	switch {
 	case a.wrong != "" && wrong == nil:
-		return nil, &lineError{c.line, fmt.Errorf("the query is wrong:\n%s", a.wrong)}
+		hint := ""
+		if a.unset {
+			hint = "\nhint: in a test, parameters stand in a section -- set --, one a line: NAME = VALUE"
+		}
+		return nil, &lineError{c.line, fmt.Errorf("the query is wrong:\n%s%s", a.wrong, hint)}
 	case a.wrong != "":
 		return append(compareText(wrong, a.wrong), c.compareWarnings(a)...), nil
 	case wrong != nil:

@@ -193,4 +193,8 @@ func TestInterrupted(t *testing.T) {
 	if err == nil || r == nil || r.Count(Passed) > 0 {
 		t.Errorf("it ends with %v and %+v", err, r)
 	}
+	var text strings.Builder
+	if err := r.Text(&text, false); err != nil || strings.Contains(text.String(), "ok ") || !strings.Contains(text.String(), "stopped  ") {
+		t.Errorf("it says (%v)\n%s", err, &text)
+	}
 }

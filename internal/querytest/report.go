@@ -153,8 +153,8 @@ func (s *Suite) word() string {
 		switch {
 		case c.State == Wrong, s.Wrong != "":
 			return "wrong"
-		case c.State == Failed:
-			worst = Failed
+		case c.State == Failed, c.State == untried && worst == Passed:
+			worst = c.State
 		}
 	}
 	switch {
@@ -164,6 +164,8 @@ func (s *Suite) word() string {
 		return "no test"
 	case worst == Failed:
 		return "FAIL"
+	case worst == untried:
+		return "stopped"
 	}
 	return "ok"
 }
