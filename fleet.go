@@ -75,6 +75,17 @@ func (s State) String() string {
 // MarshalText gives the word for JSON.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText reads the word that MarshalText gives. A word of a newer
+// version is an error: what is not understood is not taken for an answer.
+func (s *State) UnmarshalText(b []byte) error {
+	i := slices.Index(states[:], string(b))
+	if i < 1 {
+		return fmt.Errorf("quaestor: a state %.20q", b)
+	}
+	*s = State(i)
+	return nil
+}
+
 // States lists all states, in the order in which output names them.
 func States() []State {
 	return []State{Matched, Empty, Partial, Refused, Failed, Reached, Silent, Offline}

@@ -49,11 +49,12 @@ var floors = []floor{
 	{pkg: "sqldriver", may: ". plan/answer value", why: "database/sql over any session: it links no network"},
 	{pkg: "internal/complete", may: "lang modules plan planner value", why: "says how a query may go on; compiles and runs none"},
 	{pkg: "internal/render", may: ". lang modules value plan/answer", why: "shows answers; asks nothing"},
+	{pkg: "internal/cases", may: ". modules plan/answer value", why: "keeps and shows answers; asks nobody and holds no key"},
 	{pkg: "repl", may: "lang value internal/complete", why: "the prompt works on any session: it knows no network, no key and no fleet"},
 	{pkg: "internal/pretend", may: "modules plan/answer value", why: "hosts that stand in a text; it knows no query"},
 	{pkg: "internal/querytest", may: ". engine internal/pretend lang modules plan plan/answer planner value", why: "runs the tests of query files on pretended hosts, through planner, engine and library"},
-	{pkg: "internal/spec", may: ". internal/pretend lang modules modules/std value plan plan/answer", why: "runs behaviour scripts through the library, as a user would"},
-	{pkg: "internal/cli", may: ". client internal/complete internal/demo internal/querytest internal/render internal/spec lang modules modules/std plan plan/answer planner repl signing transport transport/message value", why: "the command, with its surroundings handed in"},
+	{pkg: "internal/spec", may: ". internal/pretend lang modules modules/std plan plan/answer value", why: "runs behaviour scripts through the library, as a user would"},
+	{pkg: "internal/cli", may: ". client internal/cases internal/complete internal/demo internal/querytest internal/render internal/spec lang modules modules/std plan plan/answer planner repl signing transport transport/message value", why: "the command, with its surroundings handed in"},
 	{pkg: "internal/docs", down: true, may: ". internal/cli internal/docs internal/render lang modules modules/std plan plan/answer planner value", why: "makes the reference from the tables that the program runs by"},
 	{pkg: "internal/house", why: "reads the source and runs none of it"},
 	{pkg: "cmd", down: true, may: ". agent internal/cli modules modules/std relay signing signing/journal transport value", why: "where a program meets the system; under 100 lines"},
@@ -99,6 +100,7 @@ var reservations = []reserved{
 	{"unsafe", "value engine internal/search modules/file modules/host", "where a measured cost or a system call asks for it"},
 	{"github.com/alecthomas/participle/v2", "lang", "the parser stays behind lang"},
 	{"github.com/c-bata/go-prompt", "repl", "the line editor can be replaced"},
+	{"modernc.org/sqlite", "internal/cases", "a case is one file; nothing else keeps its things in a database"},
 	{"github.com/alecthomas/kong", "internal/cli cmd", "flags are a command's business"},
 }
 
