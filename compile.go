@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/planner"
 )
@@ -19,6 +20,7 @@ import (
 type Compiled struct {
 	Queries  []Query
 	Warnings []Warning
+	cases    map[string]*modules.Catalogue // those that the queries ask, by name
 }
 
 // A Query is one of them.
@@ -28,6 +30,8 @@ type Query struct {
 	Header           lang.Header
 	Explain, Analyze bool // it begins with EXPLAIN or EXPLAIN ANALYZE
 	Plan             *plan.Plan
+
+	cat *modules.Catalogue // of the case that it asks; nil: the session's own
 
 	// What the plan was made from, beside Plan.Query: who has all of it can
 	// make the same plan again, with LocalSession.Recompile.
@@ -123,7 +127,13 @@ func (s *LocalSession) compile(c *Compiled, f *lang.File, i int, g given) error 
 	dir := s.dirOf(f.Source)
 	lists := map[string][]byte{}
 	in := Inputs{Params: g.params, At: s.opts.Now()}
+	var cat *modules.Catalogue
 	p, warnings, err := planner.Compile(q, s.cat, planner.Inputs{
+		Case: func(name string) (planner.Catalogue, error) {
+			var err error
+			cat, err = s.caseOf(c, name)
+			return cat, err
+		},
 		Source: f.Source, Dir: dir, Params: g.params, Funcs: s.funcs, OS: s.opts.OS, Now: in.At, Naive: s.opts.Naive,
 		ReadList: func(name string) ([]byte, error) {
 			data, ok := g.lists[name]
@@ -148,8 +158,33 @@ func (s *LocalSession) compile(c *Compiled, f *lang.File, i int, g given) error 
 	for _, name := range slices.Sorted(maps.Keys(lists)) {
 		in.Lists = append(in.Lists, List{Name: name, Data: lists[name]})
 	}
-	c.Queries = append(c.Queries, Query{Name: nameOf(f, i), File: f.Source.Name, Header: q.Header, Explain: q.Explain, Analyze: q.Analyze, Plan: p, Inputs: in})
+	c.Queries = append(c.Queries, Query{Name: nameOf(f, i), File: f.Source.Name, Header: q.Header, Explain: q.Explain, Analyze: q.Analyze, Plan: p, Inputs: in, cat: cat})
 	return nil
+}
+
+// caseOf gives the catalogue of a case, the same one to all queries that ask
+// it.
+func (s *LocalSession) caseOf(c *Compiled, name string) (*modules.Catalogue, error) {
+	if cat, ok := c.cases[name]; ok {
+		return cat, nil
+	}
+	if s.opts.Case == nil {
+		return nil, errors.New("there are no cases here")
+	}
+	m, err := s.opts.Case(name)
+	if err != nil {
+		return nil, err
+	}
+	s.keep(m)
+	cat, err := modules.NewCatalogue(m)
+	if err != nil {
+		return nil, err
+	}
+	if c.cases == nil {
+		c.cases = map[string]*modules.Catalogue{}
+	}
+	c.cases[name] = cat
+	return cat, nil
 }
 
 // Recompile makes a plan again from its canonical text and what it was made

@@ -14,18 +14,18 @@ import (
 
 // Explain draws the plan of a query as a tree.
 func (s *LocalSession) Explain(q Query) string {
-	return q.Plan.Explain(plan.Notes{Cost: s.cost})
+	return q.Plan.Explain(plan.Notes{Cost: costs(s.catalogueOf(q))})
 }
 
 // Analyze runs a query, throws its rows away and draws its plan with what was
 // measured.
 func (s *LocalSession) Analyze(ctx context.Context, q Query) (string, error) {
-	if q.Plan.Source != "local" {
-		return "", fmt.Errorf("the query %q asks %s: %w", q.Name, q.Plan.Source, ErrNotLocal)
+	if _, err := s.engineOf(q); err != nil {
+		return "", err
 	}
-	e := engine.New(s.cat, engine.Options{
-		Host: modules.Host{Root: s.opts.Root, Now: s.opts.Now}, Workers: s.opts.Workers, Analyze: true,
-	})
+	o := s.engineOptions()
+	o.Analyze = true
+	e := engine.New(s.catalogueOf(q), o)
 	start := time.Now()
 	run := e.Start(ctx, q.Plan)
 	for _, err := range run.Rows() {
@@ -35,7 +35,7 @@ func (s *LocalSession) Analyze(ctx context.Context, q Query) (string, error) {
 	}
 	took := time.Since(start)
 	stats := run.Stats(0)
-	text := q.Plan.Explain(plan.Notes{Cost: s.cost, Slot: func(table, slot int) string {
+	text := q.Plan.Explain(plan.Notes{Cost: costs(s.catalogueOf(q)), Slot: func(table, slot int) string {
 		if table < 0 || table >= len(stats) || slot >= len(stats[table]) {
 			return ""
 		}
@@ -54,16 +54,19 @@ func (s *LocalSession) Analyze(ctx context.Context, q Query) (string, error) {
 	return fmt.Sprintf("%slooked at %s; %s; %s\n", text, strings.Join(looked, ", "), sum.Outcome, took.Round(100*time.Microsecond)), nil
 }
 
-func (s *LocalSession) cost(module, column string) string {
-	schema, ok := s.cat.Schema(module)
-	if !ok {
-		return ""
+// costs says what the columns of a catalogue's modules cost.
+func costs(cat *modules.Catalogue) func(module, column string) string {
+	return func(module, column string) string {
+		schema, ok := cat.Schema(module)
+		if !ok {
+			return ""
+		}
+		i, ok := schema.Column(column)
+		if !ok {
+			return ""
+		}
+		return schema.Columns[i].Cost.String()
 	}
-	i, ok := schema.Column(column)
-	if !ok {
-		return ""
-	}
-	return schema.Columns[i].Cost.String()
 }
 
 // explained answers queries that begin with EXPLAIN: a row for each line.

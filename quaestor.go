@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/engine"
@@ -67,7 +68,11 @@ type Options struct {
 	Limits    Limits // of queries of this machine
 	// Logger is told of queries that begin and end, and of what they left
 	// out, at the level of debugging; nil: nobody is.
-	Logger  *slog.Logger
+	Logger *slog.Logger
+	// Case gives the module answer of a case, so that FROM case("NAME") FIND
+	// answer can be asked. Nil: no case can. A module that is an io.Closer is
+	// closed with the session.
+	Case    func(name string) (modules.Module, error)
 	Workers int    // how many goroutines look; 0: as many as there are processors
 	OS      string // the system that queries are checked for, as in runtime.GOOS; "": this one
 	Naive   bool   // run plans as they were written: for tests that compare
@@ -88,6 +93,9 @@ type LocalSession struct {
 	engine *engine.Engine
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
+
+	mu    sync.Mutex
+	close []io.Closer // with the session
 }
 
 // LocalWith is Local with more to say. The error is about a module whose
@@ -113,7 +121,7 @@ func LocalWith(o Options) (*LocalSession, error) {
 		return nil, err
 	}
 	s := &LocalSession{opts: o, cat: cat, funcs: funcs}
-	s.engine = engine.New(cat, engine.Options{Host: modules.Host{Root: o.Root, Now: o.Now}, Workers: o.Workers})
+	s.engine = engine.New(cat, s.engineOptions())
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -124,7 +132,52 @@ func (s *LocalSession) Catalogue() *modules.Catalogue { return s.cat }
 // Close ends every answer that still runs.
 func (s *LocalSession) Close() error {
 	s.cancel()
-	return nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	for _, c := range s.close {
+		err = errors.Join(err, c.Close())
+	}
+	s.close = nil
+	return err
+}
+
+// keep remembers what is to be closed.
+func (s *LocalSession) keep(m modules.Module) {
+	if c, ok := m.(io.Closer); ok {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.close = append(s.close, c)
+	}
+}
+
+// engineOf gives the engine that answers queries here: of this machine, or of
+// one case.
+func (s *LocalSession) engineOf(queries ...Query) (*engine.Engine, error) {
+	for _, q := range queries {
+		switch {
+		case q.cat != queries[0].cat:
+			return nil, errors.New("queries of this machine, or of several cases, cannot be asked together\nhint: ask one after the other")
+		case q.Plan.Source != "local" && q.cat == nil:
+			return nil, fmt.Errorf("the query %q asks %s: %w", q.Name, q.Plan.Source, ErrNotLocal)
+		}
+	}
+	if queries[0].cat == nil {
+		return s.engine, nil
+	}
+	return engine.New(queries[0].cat, s.engineOptions()), nil
+}
+
+func (s *LocalSession) engineOptions() engine.Options {
+	return engine.Options{Host: modules.Host{Root: s.opts.Root, Now: s.opts.Now}, Workers: s.opts.Workers}
+}
+
+// catalogueOf gives the modules that a query speaks of.
+func (s *LocalSession) catalogueOf(q Query) *modules.Catalogue {
+	if q.cat != nil {
+		return q.cat
+	}
+	return s.cat
 }
 
 // Query implements Session. Messages call the text "query".

@@ -59,10 +59,7 @@ func (s *LocalSession) Run(ctx context.Context, c *Compiled) (*Rows, error) {
 	plans := make([]*plan.Plan, len(c.Queries))
 	explain := 0
 	for i, q := range c.Queries {
-		if plans[i] = q.Plan; q.Plan.Source != "local" && (!q.Explain || q.Analyze) {
-			return nil, fmt.Errorf("the query %q asks %s: %w", q.Name, q.Plan.Source, ErrNotLocal)
-		}
-		if q.Explain {
+		if plans[i] = q.Plan; q.Explain {
 			explain++
 		}
 	}
@@ -72,11 +69,15 @@ func (s *LocalSession) Run(ctx context.Context, c *Compiled) (*Rows, error) {
 	case explain > 0:
 		return nil, errors.New("queries that begin with EXPLAIN cannot be asked together with others")
 	}
+	e, err := s.engineOf(c.Queries...)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(s.ctx, cancel)
 	r := &Rows{warnings: c.Warnings, cancel: func() { stop(); cancel() }, log: s.opts.Logger}
 	r.name(c.Queries, false)
-	r.run = s.engine.Start(ctx, plans...)
+	r.run = e.Start(ctx, plans...)
 	r.plans, r.host = len(plans), func() value.Value { return s.hostname(ctx) }
 	return r, nil
 }

@@ -47,6 +47,9 @@ func (p *Plan) Explain(n Notes) string {
 	return b.String()
 }
 
+// here says whether the plan is answered where it was asked.
+func (p *Plan) here() bool { return p.Source == "local" || p.Source == "case" }
+
 func (p *Plan) who() string {
 	if len(p.Hosts) > 0 {
 		return p.Source + " " + strings.Join(p.Hosts, ", ")
@@ -120,7 +123,7 @@ func (d *drawing) table(at *branch, t *Table, index int) {
 	if t.Group != nil {
 		d.group(b, t.Group)
 	}
-	if d.plan.Source == "local" || t.Not || index < 0 {
+	if d.plan.here() || t.Not || index < 0 {
 		d.rest(b, t)
 		return
 	}
@@ -212,7 +215,7 @@ func (d *drawing) order(b *branch, t *Table) {
 		}
 		b.add(fmt.Sprintf("first %d rows%s", t.Limit, per))
 	}
-	if t.Distinct && d.plan.Source != "local" && len(keys) == 0 && t.Limit < 0 {
+	if t.Distinct && !d.plan.here() && len(keys) == 0 && t.Limit < 0 {
 		b.add("each row once")
 	}
 }

@@ -93,6 +93,11 @@ const (
 	// CodeBadListLine has no example of a line: an entry that does not fit its column.
 	CodeBadListLine lang.Code = "bad-list-line"
 
+	// CodeUnreadableCase: FROM case("shop-2026") FIND answer
+	CodeUnreadableCase lang.Code = "unreadable-case"
+	// CodeCaseTarget: FROM case("shop-2026") WHERE os = linux FIND answer
+	CodeCaseTarget lang.Code = "case-target"
+
 	// CodeLocatorMissing: FIND file WHERE size > 1
 	CodeLocatorMissing lang.Code = "locator-missing"
 	// CodeTakesNoLocator: FIND host /etc

@@ -28,7 +28,7 @@ func (s *scope) stack(f *lang.Find) {
 		g.add(t, item.Expr)
 		s.table.Outputs = append(s.table.Outputs, out)
 	}
-	g.plan.Aggs = []plan.Agg{{Func: plan.AggHosts}, {Func: plan.AggCount}}
+	g.plan.Aggs = []plan.Agg{s.hosts(), {Func: plan.AggCount}}
 	s.table.Group = g.plan
 	for i, name := range []string{"hosts", "rows"} {
 		e := &plan.Out{Index: len(g.keys) + i, Name: name}
@@ -39,6 +39,17 @@ func (s *scope) stack(f *lang.Find) {
 	}
 	s.group = g
 	s.groupedOrder(f)
+}
+
+// hosts gives the aggregate that counts hosts. The rows of a case are all
+// here, and say which host they are from.
+func (s *scope) hosts() plan.Agg {
+	first := s.scans[0]
+	if _, ok := first.schema.Column("host"); !ok || s.c.plan.Source != "case" {
+		return plan.Agg{Func: plan.AggHosts}
+	}
+	host := &lang.Name{Parts: []lang.Ident{{Name: "host"}}}
+	return plan.Agg{Func: plan.AggCount, Arg: s.col(first.slot, "host", host), Distinct: true}
 }
 
 func (g *grouping) add(t typed, e lang.Expr) {
@@ -179,6 +190,9 @@ func (g *grouping) argument(s *scope, e *lang.Call, agg *plan.Agg) (value.Type, 
 		return 0, false
 	}
 	if want == 0 {
+		if agg.Func == plan.AggHosts {
+			*agg = s.hosts()
+		}
 		return value.Int, true
 	}
 	s.group = nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/modules"
@@ -48,6 +49,15 @@ func someSizes(ref *lang.ListRef, sizes, all int) lang.Diagnostic {
 
 func sizesWithoutColumn(ref *lang.ListRef) lang.Diagnostic {
 	return problem(CodeBadListLine, ref.Span(), "leave the sizes out", "@%s gives sizes, and there is no column size beside the hash", ref.Path)
+}
+
+func unreadableCase(at lang.Span, why string) lang.Diagnostic {
+	why, hint, _ := strings.Cut(why, "\nhint: ")
+	return problem(CodeUnreadableCase, at, hint, "the case cannot be asked: %s", why)
+}
+
+func caseTarget(at lang.Span) lang.Diagnostic {
+	return problem(CodeCaseTarget, at, "write the condition behind FIND answer: WHERE host = …", "a case has rows, and no hosts to choose")
 }
 
 func locatorMissing(s *lang.Scan, schema *modules.Schema, joined bool) lang.Diagnostic {

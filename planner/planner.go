@@ -45,6 +45,9 @@ type Inputs struct {
 	// Funcs are functions beside those of the language, which queries of this
 	// machine may call; a name of the language's own means this one then.
 	Funcs []plan.Func
+	// Case gives the catalogue of the answers that a case keeps; nil: no case
+	// can be asked here.
+	Case func(name string) (Catalogue, error)
 	// OS is the system that is asked, as in runtime.GOOS; "" for this one.
 	OS string
 	// Now is the time that dates in lists and parameters are read at.
@@ -106,7 +109,9 @@ func (c *compiler) noDoubt(at lang.Span) {
 
 func (c *compiler) query(q *lang.Query) {
 	c.declare(q)
-	c.from(q.From)
+	if !c.from(q.From) {
+		return // what the rest speaks of is not known
+	}
 	if q.Every != nil {
 		c.report(notYet(q.Every.Span(), "EVERY"))
 	}
@@ -197,10 +202,11 @@ var fleetFacts = [...]modules.Column{
 	{Name: "last_seen", Type: value.Time, Doc: "When the agent was last there; now, where it is."},
 }
 
-func (c *compiler) from(f *lang.From) {
+// from says who is asked; false: what can be asked of it is not known.
+func (c *compiler) from(f *lang.From) bool {
 	c.plan.Source = "local"
 	if f == nil {
-		return
+		return true
 	}
 	c.plan.Source = f.Source.Name
 	s := &scope{c: c, facts: true}
@@ -209,12 +215,37 @@ func (c *compiler) from(f *lang.From) {
 			c.plan.Hosts = append(c.plan.Hosts, v.Text())
 		}
 	}
+	if f.Source.Name == "case" {
+		return c.fromCase(f)
+	}
 	if f.Where == nil {
-		return
+		return true
 	}
 	if e, ok := s.condition(f.Where); ok {
 		c.plan.Target = e
 	}
+	return true
+}
+
+// fromCase takes the catalogue of a case in the place of that of hosts.
+func (c *compiler) fromCase(f *lang.From) bool {
+	switch {
+	case f.Where != nil:
+		c.report(caseTarget(f.Where.Span()))
+		return false
+	case len(c.plan.Hosts) != 1:
+		return false // its name is no text, which was said
+	case c.in.Case == nil:
+		c.report(unreadableCase(f.Args[0].Span(), "there are no cases here"))
+		return false
+	}
+	cat, err := c.in.Case(c.plan.Hosts[0])
+	if err != nil {
+		c.report(unreadableCase(f.Args[0].Span(), err.Error()))
+		return false
+	}
+	c.cat = cat
+	return true
 }
 
 // fact finds a fact of a host by its name and gives it as a column.

@@ -30,7 +30,9 @@ func (s *scope) shape(f *lang.Find) {
 			}
 		}
 	}
-	s.table.PerHost = f.PerHost
+	if s.table.PerHost = f.PerHost; f.PerHost && s.c.plan.Source == "case" {
+		s.c.report(notYet(f.Limit.Span(), "LIMIT … PER HOST over a case"))
+	}
 }
 
 // aggregates says whether RETURN or ORDER BY names an aggregate.

@@ -66,6 +66,29 @@ func (c *Case) Module(ctx context.Context) (modules.Module, error) {
 	return m, nil
 }
 
+// Relation opens a case that is there and gives it as Module does. The module
+// is an io.Closer, which closes the case.
+func Relation(ctx context.Context, dir, name string) (modules.Module, error) {
+	c, err := Find(dir, name, Options{})
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.Module(ctx)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return owner{m, c}, nil
+}
+
+// owner is a module that has its case for itself.
+type owner struct {
+	modules.Module
+	c *Case
+}
+
+// Close closes the case.
+func (o owner) Close() error { return o.c.Close() }
+
 // kept is one question with what came of it.
 type kept struct {
 	seq         int64
