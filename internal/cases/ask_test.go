@@ -105,7 +105,7 @@ func TestAsk(t *testing.T) {
 	s := session(t, dir)
 	for query, want := range map[string]string{
 		`RETURN entry, host, path ORDER BY entry, host, path`: "3 db-1 /etc/cron.d/job1\n3 web-1 /etc/cron.d/job0\n3 web-2 /etc/cron.d/job0\n3 web-2 /etc/cron.d/job1\n7 desk /etc/hosts",
-		`WHERE host = "web-1" RETURN path, size, mtime, tags`:   "/etc/cron.d/job0 0 2026-03-14T15:09:26Z [a, b]",
+		`WHERE host = "web-1" RETURN path, size, mtime, tags`: "/etc/cron.d/job0 0 2026-03-14T15:09:26Z [a, b]",
 		`STACK path`: "/etc/hosts 1 1\n/etc/cron.d/job0 2 2\n/etc/cron.d/job1 2 2",
 		`RETURN path, hosts() AS hosts, count() AS n GROUP BY path ORDER BY path`:                  "/etc/cron.d/job0 2 2\n/etc/cron.d/job1 2 2\n/etc/hosts 1 1",
 		`7 RETURN table, query, mode, complete, agent`:                                             "file FIND file /etc/hosts RETURN path, size, mode -rw-r--r-- true ",
