@@ -235,14 +235,22 @@ func (c *Case) Close() error { return c.db.Close() }
 // maxNote is how long a note may be, in bytes: an hour of writing.
 const maxNote = 1 << 20
 
-// Note adds a note.
-func (c *Case) Note(ctx context.Context, text string) error {
-	text = strings.TrimRight(strings.ToValidUTF8(text, "\uFFFD"), "\n")
+// CheckNote says what is wrong with a note.
+func CheckNote(text string) error {
 	if strings.TrimSpace(text) == "" {
 		return errors.New("an empty note says nothing")
 	}
 	if len(text) > maxNote {
 		return fmt.Errorf("a note has at most %d bytes", maxNote)
+	}
+	return nil
+}
+
+// Note adds a note.
+func (c *Case) Note(ctx context.Context, text string) error {
+	text = strings.TrimRight(strings.ToValidUTF8(text, "\uFFFD"), "\n")
+	if err := CheckNote(text); err != nil {
+		return err
 	}
 	_, err := c.addSigned(ctx, kindNote, 0, &Note{by: c.by(), Text: text})
 	return err

@@ -115,7 +115,7 @@ func (m *module) shape() {
 	m.schema = modules.Schema{
 		Name: "answer",
 		Doc:  "Rows of the answers that are kept in a case, with the columns that they had",
-		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "table", Example: "file",
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "table", Example: `"file"`,
 			Doc: "globs for the name of the query or of its table, or the number of its entry"},
 		Columns: slices.Clone(fixed[:]),
 	}

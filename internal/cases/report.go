@@ -131,7 +131,7 @@ func (o *outline) facts(r Report, v *Verification) []fact {
 	}
 	facts = append(facts, fact{"entries", fmt.Sprint(v.Entries)}, fact{"head", v.Head})
 	for _, line := range v.lines(r) {
-		facts = append(facts, fact{"proved", line})
+		facts = append(facts, fact{"checked", line})
 	}
 	return facts
 }
@@ -139,8 +139,11 @@ func (o *outline) facts(r Report, v *Verification) []fact {
 // lines says what a verification found.
 func (v *Verification) lines(r Report) []string {
 	var lines []string
-	if v.Good() {
-		lines = append(lines, "nothing was changed or removed since it was written")
+	switch {
+	case v.Good() && len(v.Signed) > 0:
+		lines = append(lines, "every entry follows from the one before it")
+	case v.Good():
+		lines = append(lines, "every entry follows from the one before it; without a signature that was checked, anybody could have written them")
 	}
 	for _, p := range v.Problems {
 		lines = append(lines, "NOT AS IT WAS WRITTEN: "+p.String())
@@ -154,7 +157,7 @@ func (v *Verification) lines(r Report) []string {
 	}
 	slices.Sort(signers)
 	for _, s := range signers {
-		lines = append(lines, fmt.Sprintf("%d entries are signed by %s", v.Signed[s], r.name(s)))
+		lines = append(lines, fmt.Sprintf("signed by %s: %s", r.name(s), counted(v.Signed[s], "entry", "entries")))
 	}
 	if n := len(v.Unsigned); n > 0 {
 		lines = append(lines, fmt.Sprintf("no signature speaks for %s", counted(int64(n), "entry", "entries")))
@@ -296,12 +299,20 @@ func (a *Answer) facts() []fact {
 	}
 	var looked []string
 	for _, kind := range a.Summary.Kinds() {
-		looked = append(looked, fmt.Sprintf("%d %s", a.Summary.Looked[kind], kind))
+		looked = append(looked, counted(a.Summary.Looked[kind], one(kind), kind))
 	}
 	if len(looked) > 0 {
 		facts = append(facts, fact{"looked at", strings.Join(looked, ", ")})
 	}
 	return facts
+}
+
+// one gives the word for a single thing of a kind that is counted.
+func one(kind string) string {
+	if kind == "directories" {
+		return "directory"
+	}
+	return strings.TrimSuffix(kind, "s")
 }
 
 func coverageFacts(c *quaestor.Coverage) []fact {

@@ -12,7 +12,7 @@ import (
 // Run checks queries. A parameter that has no value yet is none of their
 // mistakes.
 func (c *checkCommand) Run(a *app) error {
-	session, err := quaestor.LocalWith(quaestor.Options{Params: c.Set, OS: c.OS})
+	session, err := quaestor.LocalWith(quaestor.Options{Params: c.Set, OS: c.OS, Case: a.caseModule})
 	if err != nil {
 		return err
 	}

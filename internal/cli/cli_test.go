@@ -63,6 +63,8 @@ func commandsOfScripts() map[string]func(*testscript.TestScript, bool, []string)
 		// within DURATION ARG…: the command succeeds at last, and stdout has
 		// what a regexp says: within 10s REGEXP ARG….
 		"within": within,
+		// damage CASE OLD NEW: somebody changes the file of a case by hand.
+		"damage": damage,
 	}
 }
 
@@ -81,6 +83,18 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("exit code %s, not %s", code, args[0])
 	}
+}
+
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 || len(args[1]) != len(args[2]) {
+		ts.Fatalf("usage: damage CASE OLD NEW, both of one length")
+	}
+	name := filepath.Join(ts.Getenv("QUAESTOR_HOME"), "cases", args[0]+".case")
+	text := ts.ReadFile(name)
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s does not hold %q", name, args[1])
+	}
+	ts.Check(os.WriteFile(name, []byte(strings.Replace(text, args[1], args[2], 1)), 0o600))
 }
 
 func within(ts *testscript.TestScript, neg bool, args []string) {

@@ -18,6 +18,7 @@ const shortHelp = `quaestor asks machines questions. In a terminal, quaestor alo
   quaestor explain 'FIND file /home/** WHERE size > 10MB AND mtime > now - 2d'
 
 Ask:      repl, run, explain, check, test, fmt, modules
+  Keep:     case
 A fleet:  demo, setup, fleet, investigations
 Together: sign, cosign, submit, pending, verify
 Rule it:  keys, policy, token
@@ -33,6 +34,8 @@ type commands struct {
 	Test    testCommand    `cmd:"" help:"Try query files on pretended hosts, as the *.test.txtar beside them say."`
 	Fmt     fmtCommand     `cmd:"" help:"Write query files in their one canonical form."`
 	Modules modulesCommand `cmd:"" help:"List what can be asked about."`
+
+	Case caseCommand `cmd:"" help:"Keep questions, answers and notes in a case; report, prove and delete it."`
 
 	Demo           demoCommand           `cmd:"" help:"Show a fleet of five in this process, with sample queries. Nothing is left behind."`
 	Setup          setupCommand          `cmd:"" help:"Say where the relay is, and fetch the fleet's policy."`
@@ -64,6 +67,7 @@ type runCommand struct {
 	Root        string        `placeholder:"DIR" help:"Ask a tree that stands for a machine, such as a mounted image."`
 	Timeout     time.Duration `placeholder:"30s" help:"Stop after this time and show what was found."`
 	Workers     int           `placeholder:"N" help:"How many threads look (default: one a processor)."`
+	Case        string        `placeholder:"NAME" help:"Keep the queries and their answers in a case, signed where there is a key."`
 
 	submitted func(id string) // told of each investigation; nil: nobody is
 }
@@ -80,6 +84,7 @@ type showFlags struct {
 	Agents   bool     `help:"Name every agent of a fleet, with what became of the question there."`
 
 	coverage quaestor.Coverage // of the fleet that was asked, once it has answered
+	record   *caseRecord       // where the answer is kept for good; nil: nowhere
 	keep     *lastAnswer       // where rows are kept beside being shown; nil: nowhere
 	before   *baseline         // nil: there is none
 }

@@ -8,7 +8,7 @@ import (
 
 // Run shows plans.
 func (c *explainCommand) Run(a *app) error {
-	session, err := quaestor.LocalWith(quaestor.Options{Root: c.Root, Params: c.Set})
+	session, err := quaestor.LocalWith(quaestor.Options{Root: c.Root, Params: c.Set, Case: a.caseModule})
 	if err != nil {
 		return err
 	}

@@ -225,7 +225,7 @@ func (a *app) confirm(question string) error {
 		if l := strings.ToLower(strings.TrimSpace(line)); l == "y" || l == "yes" {
 			return nil
 		}
-		return errors.New("not signed")
+		return errors.New("it was not done")
 	case <-a.ctx.Done():
 		return &exit{code: ExitInterrupted}
 	}

@@ -158,7 +158,7 @@ func (s *asking) local(entry string) (*quaestor.LocalSession, error) {
 			}
 		}
 	}
-	return quaestor.LocalWith(quaestor.Options{Root: s.cmd.Root, Params: params, List: s.last.list})
+	return quaestor.LocalWith(quaestor.Options{Root: s.cmd.Root, Params: params, List: s.last.list, Case: s.app.caseModule})
 }
 
 // withLastID puts the last investigation's ID where hits and misses say last:

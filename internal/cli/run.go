@@ -24,7 +24,7 @@ func (c *runCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	session, err := quaestor.LocalWith(quaestor.Options{Root: c.Root, Params: c.Set, Workers: c.Workers})
+	session, err := quaestor.LocalWith(quaestor.Options{Root: c.Root, Params: c.Set, Workers: c.Workers, Case: a.caseModule})
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (c *runCommand) Run(a *app) error {
 }
 
 // ask asks what was compiled, and shows the answer.
-func (c *runCommand) ask(a *app, session *quaestor.LocalSession, compiled *quaestor.Compiled, need required) error {
+func (c *runCommand) ask(a *app, session *quaestor.LocalSession, compiled *quaestor.Compiled, need required) (err error) {
 	c.limit(compiled)
 	if asksOthers(compiled) {
 		return c.runFleet(a, session, compiled, need)
@@ -50,13 +50,17 @@ func (c *runCommand) ask(a *app, session *quaestor.LocalSession, compiled *quaes
 	if need.share > 0 {
 		return fmt.Errorf("--require %s counts agents, and this machine alone is asked\nhint: --require complete", c.Require)
 	}
+	if c.record, err = c.recordHere(a, compiled); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.record.close()) }()
 	start := time.Now()
 	return c.answer(a, need, func() (*quaestor.Rows, error) { return session.Run(a.ctx, compiled) }, start)
 }
 
 // asksOthers says whether a query is for others than this machine.
 func asksOthers(compiled *quaestor.Compiled) bool {
-	return slices.ContainsFunc(compiled.Queries, func(q quaestor.Query) bool { return q.Plan.Source != "local" && !q.Explain })
+	return slices.ContainsFunc(compiled.Queries, func(q quaestor.Query) bool { return q.Plan.Source != "local" && q.Plan.Source != "case" && !q.Explain })
 }
 
 // limit puts --timeout into the plans, which may ask for less.
@@ -95,9 +99,14 @@ func (c *showFlags) answer(a *app, need required, ask func() (*quaestor.Rows, er
 		return errors.Join(err, finish())
 	}
 	defer rows.Close()
+	c.record.begin(a.ctx, rows)
 	err = c.show(a, rows, out, start)
+	kept := c.record.end(a, rows, c.Quiet)
 	if err := errors.Join(err, finish()); err != nil && (isClosedPipe(err) || a.ctx.Err() == nil) {
-		return err
+		return errors.Join(err, kept)
+	}
+	if kept != nil {
+		return kept
 	}
 	return c.verdict(a, rows, need)
 }
@@ -135,7 +144,7 @@ func (c *showFlags) show(a *app, rows *quaestor.Rows, out io.Writer, start time.
 		return err
 	}
 	c.keep.begin(rows)
-	v := &view{rows: rows, keep: c.keep, before: c.before, done: make(chan struct{}), people: c.Format == "table" || c.Format == "record" || c.Format == "markdown", screen: a.screen}
+	v := &view{rows: rows, keep: c.keep, before: c.before, record: c.record, done: make(chan struct{}), people: c.Format == "table" || c.Format == "record" || c.Format == "markdown", screen: a.screen}
 	opts := a.options(out, c.Colour)
 	opts.FailOn = c.FailOn
 	if c.Output != "" {
@@ -216,6 +225,7 @@ type view struct {
 	rows     *quaestor.Rows
 	keep     *lastAnswer   // where rows are kept, too; nil: nowhere
 	before   *baseline     // rows that are not shown again; nil: none
+	record   *caseRecord   // where they are kept for good; nil: nowhere
 	people   bool          // the agents' IDs are left out, which nobody reads
 	progress progress      // nil: none
 	done     chan struct{} // closed by stream
@@ -284,6 +294,7 @@ func (v *view) write() error {
 			return err
 		}
 		v.keep.add(row)
+		v.record.add(row)
 		if known, err := v.before.knows(row.Table(), row.Values()); known || err != nil {
 			if err != nil {
 				return err

@@ -14,12 +14,15 @@ import (
 )
 
 // runFleet asks others than this machine.
-func (c *runCommand) runFleet(a *app, local *quaestor.LocalSession, compiled *quaestor.Compiled, need required) error {
+func (c *runCommand) runFleet(a *app, local *quaestor.LocalSession, compiled *quaestor.Compiled, need required) (err error) {
 	if err := forFleet(compiled); err != nil {
 		return err
 	}
 	if c.Root != "" {
 		return errors.New("--root is a tree on this machine, and a fleet was to be asked")
+	}
+	if c.Detach && c.Case != "" {
+		return errors.New("--case keeps answers, and --detach waits for none")
 	}
 	sign, err := c.options(a)
 	if err != nil {
@@ -33,7 +36,14 @@ func (c *runCommand) runFleet(a *app, local *quaestor.LocalSession, compiled *qu
 	if c.Detach {
 		return c.detach(a, s, compiled, sign)
 	}
+	if c.record, err = a.newRecord(c.Case, s.signer, compiled); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.record.close()) }()
 	var ids []signing.ID
+	if c.record != nil {
+		c.record.plans, c.record.envelope = func() []signing.ID { return ids }, s.Envelope
+	}
 	o := client.RunOptions{
 		Sign: sign, Follow: client.FollowOptions{Wait: time.Duration(c.Wait)},
 		Submitted: func(_ int, sub message.Submitted) {
@@ -58,6 +68,8 @@ func forFleet(compiled *quaestor.Compiled) error {
 		switch {
 		case q.Explain:
 			return &exit{ExitWrong, fmt.Errorf("quaestor: the query %q begins with EXPLAIN, and others are to be asked\nhint: quaestor explain draws a plan", q.Name)}
+		case q.Plan.Source == "case":
+			return &exit{ExitWrong, fmt.Errorf("quaestor: the query %q asks a case, and others a fleet\nhint: ask it alone", q.Name)}
 		case q.Plan.Source == "local":
 			return &exit{ExitWrong, fmt.Errorf("quaestor: the query %q asks this machine, and others a fleet\nhint: begin it with FROM fleet, or ask it alone", q.Name)}
 		}
