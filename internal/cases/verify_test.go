@@ -62,7 +62,7 @@ func tamper(t *testing.T, dir, name string) *sql.DB {
 	return db
 }
 
-func exec(t *testing.T, db *sql.DB, query string, args ...any) {
+func change(t *testing.T, db *sql.DB, query string, args ...any) {
 	t.Helper()
 	if _, err := db.Exec(query, args...); err != nil {
 		t.Fatal(err)
@@ -93,20 +93,15 @@ func TestVerifyGood(t *testing.T) {
 	}
 }
 
-// Every change of a byte that is stored is found, and its entry named.
-func TestEveryByteCounts(t *testing.T) {
-	dir := t.TempDir()
-	c := openCase(t, dir, "x", cases.Options{Sign: signedBy("ada")})
-	if err := c.Note(t.Context(), "n"); err != nil {
-		t.Fatal(err)
-	}
-	record(t, c, cases.Question{Name: "q", Text: "FIND t"}, answer.Summary{Outcome: answer.Complete})
-	db := tamper(t, dir, "x")
-	type cell struct {
-		seq    int64
-		column string
-		data   []byte
-	}
+// cell is one value that is stored.
+type cell struct {
+	seq    int64
+	column string
+	data   []byte
+}
+
+func cellsOf(t *testing.T, db *sql.DB) []cell {
+	t.Helper()
 	var cells []cell
 	for _, column := range []string{"kind", "body", "hash", "signer", "sig"} {
 		rows, err := db.Query("SELECT seq, CAST(" + column + " AS BLOB) FROM entry")
@@ -124,6 +119,19 @@ func TestEveryByteCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return cells
+}
+
+// Every change of a byte that is stored is found, and its entry named.
+func TestEveryByteCounts(t *testing.T) {
+	dir := t.TempDir()
+	c := openCase(t, dir, "x", cases.Options{Sign: signedBy("ada")})
+	if err := c.Note(t.Context(), "n"); err != nil {
+		t.Fatal(err)
+	}
+	record(t, c, cases.Question{Name: "q", Text: "FIND t"}, answer.Summary{Outcome: answer.Complete})
+	db := tamper(t, dir, "x")
+	cells := cellsOf(t, db)
 	n := 0
 	found := func(what string, seq int64) {
 		n++
@@ -142,16 +150,16 @@ func TestEveryByteCounts(t *testing.T) {
 		for i := range one.data {
 			bad := bytes.Clone(one.data)
 			bad[i] ^= 1
-			exec(t, db, "UPDATE entry SET "+one.column+" = ? WHERE seq = ?", bad, one.seq)
+			change(t, db, "UPDATE entry SET "+one.column+" = ? WHERE seq = ?", bad, one.seq)
 			found(fmt.Sprintf("byte %d of the %s", i, one.column), one.seq)
 		}
-		exec(t, db, "UPDATE entry SET "+one.column+" = ? WHERE seq = ?", one.data, one.seq)
+		change(t, db, "UPDATE entry SET "+one.column+" = ? WHERE seq = ?", one.data, one.seq)
 	}
 	for seq := int64(1); seq <= 4; seq++ {
 		for _, column := range []string{"at", "of"} {
-			exec(t, db, "UPDATE entry SET "+column+" = "+column+" + 1 WHERE seq = ?", seq)
+			change(t, db, "UPDATE entry SET "+column+" = "+column+" + 1 WHERE seq = ?", seq)
 			found(column, seq)
-			exec(t, db, "UPDATE entry SET "+column+" = "+column+" - 1 WHERE seq = ?", seq)
+			change(t, db, "UPDATE entry SET "+column+" = "+column+" - 1 WHERE seq = ?", seq)
 		}
 	}
 	if v := verify(t, dir, "x", check); !v.Good() || n < 400 {
@@ -184,7 +192,7 @@ func TestAttacks(t *testing.T) {
 			shop(t, dir, cases.Options{Sign: signedBy("ada")})
 			db := tamper(t, dir, "shop-2026")
 			for _, q := range tt.do {
-				exec(t, db, q)
+				change(t, db, q)
 			}
 			v := verify(t, dir, "shop-2026", check)
 			if v.Good() || !strings.HasPrefix(v.Problems[0].String(), tt.want) {
@@ -214,7 +222,7 @@ func TestHead(t *testing.T) {
 	}
 	head := verify(t, dir, "x", nil).Head
 	db := tamper(t, dir, "x")
-	exec(t, db, "DELETE FROM entry WHERE seq = 4") // the end, which no chain shows
+	change(t, db, "DELETE FROM entry WHERE seq = 4") // the end, which no chain shows
 	if v := verify(t, dir, "x", nil); !v.Good() {
 		t.Errorf("%v", v.Problems)
 	}
@@ -239,7 +247,7 @@ func TestForeignSchema(t *testing.T) {
 		if err := openCase(t, dir, name, cases.Options{}).Close(); err != nil {
 			t.Fatal(err)
 		}
-		exec(t, tamper(t, dir, name), q)
+		change(t, tamper(t, dir, name), q)
 		if _, err := cases.Open(dir, name, cases.Options{}); !errors.Is(err, cases.ErrFormat) {
 			t.Errorf("%s: %v", q, err)
 		}
