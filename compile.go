@@ -152,7 +152,7 @@ func (s *LocalSession) compile(c *Compiled, f *lang.File, i int, g given) error 
 	if err != nil {
 		return err
 	}
-	if p.Source == "local" {
+	if p.Source == "local" || cat != nil {
 		s.opts.Limits.cap(&p.Limits) // a fleet's plan is what its text says
 	}
 	for _, name := range slices.Sorted(maps.Keys(lists)) {
@@ -175,7 +175,6 @@ func (s *LocalSession) caseOf(c *Compiled, name string) (*modules.Catalogue, err
 	if err != nil {
 		return nil, err
 	}
-	s.keep(m)
 	cat, err := modules.NewCatalogue(m)
 	if err != nil {
 		return nil, err

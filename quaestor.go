@@ -26,7 +26,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/engine"
@@ -70,8 +69,7 @@ type Options struct {
 	// out, at the level of debugging; nil: nobody is.
 	Logger *slog.Logger
 	// Case gives the module answer of a case, so that FROM case("NAME") FIND
-	// answer can be asked. Nil: no case can. A module that is an io.Closer is
-	// closed with the session.
+	// answer can be asked. Nil: no case can.
 	Case    func(name string) (modules.Module, error)
 	Workers int    // how many goroutines look; 0: as many as there are processors
 	OS      string // the system that queries are checked for, as in runtime.GOOS; "": this one
@@ -93,9 +91,6 @@ type LocalSession struct {
 	engine *engine.Engine
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
-
-	mu    sync.Mutex
-	close []io.Closer // with the session
 }
 
 // LocalWith is Local with more to say. The error is about a module whose
@@ -132,23 +127,7 @@ func (s *LocalSession) Catalogue() *modules.Catalogue { return s.cat }
 // Close ends every answer that still runs.
 func (s *LocalSession) Close() error {
 	s.cancel()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var err error
-	for _, c := range s.close {
-		err = errors.Join(err, c.Close())
-	}
-	s.close = nil
-	return err
-}
-
-// keep remembers what is to be closed.
-func (s *LocalSession) keep(m modules.Module) {
-	if c, ok := m.(io.Closer); ok {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.close = append(s.close, c)
-	}
+	return nil
 }
 
 // engineOf gives the engine that answers queries here: of this machine, or of

@@ -228,7 +228,7 @@ func (s *scope) call(e *lang.Call) (typed, bool) {
 // inputs, which only this machine has.
 func (c *compiler) funcByName(id lang.Ident) (*plan.Func, bool) {
 	if i := slices.IndexFunc(c.in.Funcs, func(f plan.Func) bool { return f.Name == id.Name }); i >= 0 {
-		if c.plan.Source != "local" {
+		if c.plan.Source != "local" && c.plan.Source != "case" {
 			c.report(onlyHere(id))
 			return nil, false
 		}

@@ -281,7 +281,6 @@ func TestReadWhileWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.(interface{ Close() error }).Close()
 	n := 0
 	err = m.Scan(t.Context(), &modules.Request{Report: &recorder{}, Workers: 1}, func(modules.Row) error {
 		n++

@@ -39,7 +39,9 @@ const (
 // Module gives the case, as it is now, as the module answer: a row for each
 // row of each answer. An answer that is not complete is counted as left out,
 // and so is one that was interrupted.
-func (c *Case) Module(ctx context.Context) (modules.Module, error) {
+func (c *Case) Module(ctx context.Context) (modules.Module, error) { return c.relation(ctx) }
+
+func (c *Case) relation(ctx context.Context) (*module, error) {
 	upTo, err := c.head(ctx)
 	if err != nil {
 		return nil, err
@@ -66,28 +68,37 @@ func (c *Case) Module(ctx context.Context) (modules.Module, error) {
 	return m, nil
 }
 
-// Relation opens a case that is there and gives it as Module does. The module
-// is an io.Closer, which closes the case.
+// Relation gives a case that is there as Module does. The file is open while
+// the module is made and while it is scanned, and not between.
 func Relation(ctx context.Context, dir, name string) (modules.Module, error) {
 	c, err := Find(dir, name, Options{})
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.Module(ctx)
-	if err != nil {
-		return nil, errors.Join(err, c.Close())
+	m, err := c.relation(ctx)
+	if err := errors.Join(err, c.Close()); err != nil {
+		return nil, err
 	}
-	return owner{m, c}, nil
+	return &relation{module: m, dir: dir}, nil
 }
 
-// owner is a module that has its case for itself.
-type owner struct {
-	modules.Module
-	c *Case
+// relation is a module that opens its case when it is scanned.
+type relation struct {
+	*module
+	dir string
 }
 
-// Close closes the case.
-func (o owner) Close() error { return o.c.Close() }
+// Scan implements modules.Module.
+func (r *relation) Scan(ctx context.Context, req *modules.Request, yield func(modules.Row) error) (err error) {
+	c, err := Find(r.dir, r.c.name, Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	m := *r.module
+	m.c = c
+	return m.Scan(ctx, req, yield)
+}
 
 // kept is one question with what came of it.
 type kept struct {

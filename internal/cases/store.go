@@ -78,25 +78,34 @@ func open(path, name string, o Options) (*Case, error) {
 // prepare makes what has to be in a new file, or checks an old one.
 func (c *Case) prepare() error {
 	ctx := context.Background()
-	var app, version int64
-	if err := c.db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app); err != nil {
+	m, err := markOf(ctx, c.db)
+	switch {
+	case err != nil:
 		return err
-	}
-	if err := c.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return err
-	}
-	if app == 0 && version == 0 {
+	case m == (mark{}):
 		return c.create(ctx)
 	}
-	if app != application || version != format {
-		return fmt.Errorf("%w: its mark is %08x, version %d", ErrFormat, app, version)
-	}
-	var objects, ours int64
-	err := c.db.QueryRowContext(ctx, "SELECT count(*), coalesce(sum(type = 'table' AND name = 'entry' AND sql = ?), 0) FROM sqlite_schema", schema).Scan(&objects, &ours)
-	if err != nil {
-		return err
-	}
-	if objects != 1 || ours != 1 {
+	return m.check()
+}
+
+// A mark is what a file says that it is.
+type mark struct{ app, version, objects, ours int64 }
+
+// markOf reads the mark in one query, since another process may just be making
+// the case.
+func markOf(ctx context.Context, db interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) (m mark, err error) {
+	err = db.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
+  count(*), coalesce(sum(type = 'table' AND name = 'entry' AND sql = ?), 0) FROM sqlite_schema`, schema).Scan(&m.app, &m.version, &m.objects, &m.ours)
+	return m, err
+}
+
+func (m mark) check() error {
+	switch {
+	case m.app != application || m.version != format:
+		return fmt.Errorf("%w: its mark is %08x, version %d", ErrFormat, m.app, m.version)
+	case m.objects != 1 || m.ours != 1:
 		return fmt.Errorf("%w: there are other tables in it, or views, or triggers", ErrFormat)
 	}
 	return nil
@@ -110,12 +119,8 @@ func (c *Case) create(ctx context.Context) error {
 		return err
 	}
 	defer tx.Rollback() // it does nothing after Commit
-	var objects int64
-	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&objects); err != nil {
-		return err
-	}
-	if objects > 0 {
-		return errors.Join(tx.Rollback(), c.prepareMade(ctx))
+	if m, err := markOf(ctx, tx); err != nil || m != (mark{}) {
+		return errors.Join(err, m.check())
 	}
 	for _, q := range []string{schema, fmt.Sprintf("PRAGMA application_id = %d", application), fmt.Sprintf("PRAGMA user_version = %d", format)} {
 		if _, err := tx.ExecContext(ctx, q); err != nil {
@@ -135,19 +140,6 @@ func (c *Case) create(ctx context.Context) error {
 	}
 	c.made = true
 	return c.sign(ctx, seq, hash)
-}
-
-// prepareMade checks a file that another process has just made, or that was
-// never a case.
-func (c *Case) prepareMade(ctx context.Context) error {
-	var app int64
-	if err := c.db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app); err != nil {
-		return err
-	}
-	if app != application {
-		return fmt.Errorf("%w: it is another program's", ErrFormat)
-	}
-	return nil
 }
 
 func (c *Case) by() by { return by{Who: c.opts.Who, Signed: c.opts.Sign != nil} }
