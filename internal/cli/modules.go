@@ -112,65 +112,9 @@ func (a *app) table(header []string, rows [][]string) error {
 	return sink.End(answer.Summary{})
 }
 
-// A moduleJSON is a module for programs; its keys are a promise.
-type moduleJSON struct {
-	Name    string       `json:"name"`
-	Doc     string       `json:"doc"`
-	Key     string       `json:"key,omitempty"`
-	Locator *locatorJSON `json:"locator,omitempty"`
-	Content bool         `json:"content"`
-	Columns []columnJSON `json:"columns"`
-}
-
-type locatorJSON struct {
-	Required bool   `json:"required"`
-	Column   string `json:"column,omitempty"`
-	Dir      string `json:"dir,omitempty"`
-	Doc      string `json:"doc"`
-	Example  string `json:"example"`
-}
-
-type columnJSON struct {
-	Name    string   `json:"name"`
-	Type    string   `json:"type"`
-	Elem    string   `json:"elem,omitempty"`
-	Cost    string   `json:"cost"`
-	Default bool     `json:"default"`
-	Class   string   `json:"class"` // metadata or content
-	Line    bool     `json:"line,omitempty"`
-	Link    string   `json:"link,omitempty"`
-	OS      []string `json:"os,omitempty"`
-	Values  []string `json:"values,omitempty"`
-	Doc     string   `json:"doc"`
-}
-
 func (a *app) modulesJSON(cat *modules.Catalogue, names []string) error {
-	out := []moduleJSON{}
-	for _, n := range names {
-		s, _ := cat.Schema(n)
-		out = append(out, newModuleJSON(s))
-	}
 	enc := json.NewEncoder(a.Out)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(out)
-}
-
-func newModuleJSON(s *modules.Schema) moduleJSON {
-	m := moduleJSON{Name: s.Name, Doc: s.Doc, Key: s.Key, Content: s.Content}
-	if l := s.Locator; l.Use != modules.NoLocator {
-		m.Locator = &locatorJSON{Required: l.Use == modules.LocatorRequired, Column: l.Column, Dir: l.Dir, Doc: l.Doc, Example: l.Example}
-	}
-	for _, c := range s.Columns {
-		col := columnJSON{Name: c.Name, Type: c.Type.String(), Cost: c.Cost.String(), Default: c.Default, Class: "metadata",
-			Line: c.Line, Link: c.Link, OS: c.OS, Values: c.Values, Doc: c.Doc}
-		if c.Type == value.List {
-			col.Elem = c.Elem.String()
-		}
-		if c.Content {
-			col.Class = "content"
-		}
-		m.Columns = append(m.Columns, col)
-	}
-	return m
+	return enc.Encode(render.Modules(cat, names))
 }
