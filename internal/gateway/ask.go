@@ -18,6 +18,7 @@ type checked struct {
 	Diagnostics []Diagnostic `json:"diagnostics"`
 	More        int          `json:"more,omitempty"`
 	Params      []param      `json:"params"`
+	Fleet       bool         `json:"fleet"` // others than this machine are asked
 }
 
 // A param is one that the queries declare.
@@ -66,6 +67,7 @@ func (g *Gateway) check(w http.ResponseWriter, r *http.Request) {
 	if f, err := lang.Parse(t.source()); err == nil {
 		out.Queries = len(f.Queries)
 		for _, q := range f.Queries {
+			out.Fleet = out.Fleet || q.From != nil && q.From.Source.Name != "local"
 			for _, p := range q.Params {
 				out.Params = append(out.Params, param{p.Name.Name, p.Type.Name, p.Default == nil})
 			}
@@ -151,6 +153,12 @@ func (g *Gateway) explain(w http.ResponseWriter, r *http.Request) {
 		plans = append(plans, drawing{q.Name, q.Plan.Source, s.Explain(q)})
 	}
 	write(w, http.StatusOK, map[string]any{"plans": plans, "warnings": warnings})
+}
+
+// about answers GET /v1/about: what can be asked here.
+func (g *Gateway) about(w http.ResponseWriter, _ *http.Request) {
+	o := g.opts.Local
+	write(w, http.StatusOK, map[string]any{"fleet": g.opts.Connect != nil, "root": o.Root, "os": g.surroundings().OS})
 }
 
 // modules answers GET /v1/modules.

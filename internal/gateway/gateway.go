@@ -114,6 +114,7 @@ func (g *Gateway) API() http.Handler {
 	m.HandleFunc("POST /v1/check", g.check)
 	m.HandleFunc("POST /v1/complete", g.complete)
 	m.HandleFunc("POST /v1/explain", g.explain)
+	m.HandleFunc("GET /v1/about", g.about)
 	m.HandleFunc("GET /v1/modules", g.modules)
 	m.HandleFunc("GET /v1/fleet", g.agents)
 	m.HandleFunc("GET /v1/investigations", g.investigations)
