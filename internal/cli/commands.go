@@ -17,7 +17,7 @@ const shortHelp = `quaestor asks machines questions. In a terminal, quaestor alo
   quaestor run 'FIND file /usr/** WHERE suid RETURN path, owner, mtime' --format jsonl
   quaestor explain 'FIND file /home/** WHERE size > 10MB AND mtime > now - 2d'
 
-Ask:      repl, run, explain, check, test, fmt, modules, serve
+Ask:      repl, run, explain, check, test, fmt, modules, serve, web
 Keep:     case
 A fleet:  demo, setup, fleet, investigations
 Together: sign, cosign, submit, pending, verify
@@ -34,6 +34,7 @@ type commands struct {
 	Test    testCommand    `cmd:"" help:"Try query files on pretended hosts, as the *.test.txtar beside them say."`
 	Fmt     fmtCommand     `cmd:"" help:"Write query files in their one canonical form."`
 	Modules modulesCommand `cmd:"" help:"List what can be asked about."`
+	Web     webCommand     `cmd:"" help:"Show a page in a browser on this machine: the fleet, an editor, answers."`
 	Serve   serveCommand   `cmd:"" help:"Answer programs over HTTP, on this machine."`
 
 	Case caseCommand `cmd:"" help:"Keep questions, answers and notes in a case; report, prove and delete it."`
