@@ -39,7 +39,7 @@ type message struct {
 
 // patience is how long something may take to happen. It is long, since nothing
 // is learnt from a machine that is busy.
-const patience = 60 * time.Second
+const patience = 30 * time.Second
 
 // program finds Chromium.
 func program() string {
@@ -217,11 +217,12 @@ func (b *browser) eval(expression string) any {
 	return r.Result.Value
 }
 
-// wait waits until an expression is true.
+// wait waits until an expression is true; as long as what it speaks of is not
+// there, it is not.
 func (b *browser) wait(expression string) {
 	b.t.Helper()
 	for start := time.Now(); time.Since(start) < patience; time.Sleep(20 * time.Millisecond) {
-		if b.eval("Boolean("+expression+")") == true {
+		if b.eval("(() => { try { return Boolean("+expression+") } catch { return false } })()") == true {
 			return
 		}
 	}
