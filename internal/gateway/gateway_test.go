@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -27,6 +28,7 @@ type site struct {
 	url   string
 	token string
 	http  *http.Client
+	close func() // ends its answers, and waits for them
 }
 
 // tree makes a machine of a few files.
@@ -58,13 +60,14 @@ func open(t *testing.T, o gateway.Options) *site {
 	}))
 	srv.Start()
 	s.url, s.http = srv.URL, srv.Client()
-	t.Cleanup(func() {
+	s.close = sync.OnceFunc(func() {
 		srv.CloseClientConnections()
 		srv.Close()
 		if err := g.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(s.close)
 	return s
 }
 

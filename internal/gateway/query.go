@@ -193,7 +193,7 @@ func (g *Gateway) stream(w http.ResponseWriter, r *http.Request, ask asking) {
 	rows, done, err := ask(ctx, s)
 	defer done()
 	if err != nil {
-		s.line(problem(err))
+		s.refuse(problem(err))
 		return
 	}
 	defer rows.Close()

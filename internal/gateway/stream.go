@@ -32,6 +32,7 @@ type stream struct {
 	mu    sync.Mutex
 	buf   []byte
 	first bool // a row was written
+	began bool // a line was written
 	gone  bool // nobody reads
 }
 
@@ -67,6 +68,18 @@ func (s *stream) row(head []byte, keys [][]byte, values []value.Value) {
 	}
 }
 
+// refuse answers with a problem alone, unless lines went before it.
+func (s *stream) refuse(p *Problem) {
+	s.mu.Lock()
+	began := s.began
+	s.mu.Unlock()
+	if began {
+		s.line(p)
+		return
+	}
+	fail(s.w, p)
+}
+
 // tick writes what waits.
 func (s *stream) tick() {
 	s.mu.Lock()
@@ -78,6 +91,7 @@ func (s *stream) flush() {
 	if len(s.buf) == 0 {
 		return
 	}
+	s.began = true
 	if !s.gone {
 		err := s.ctl.SetWriteDeadline(time.Now().Add(s.limit))
 		if err == nil || errors.Is(err, http.ErrNotSupported) {

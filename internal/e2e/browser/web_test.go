@@ -255,7 +255,6 @@ func TestFleet(t *testing.T) {
 	b.press("Enter", 0)
 	b.wait(`document.querySelector("dialog").open && document.querySelector("dialog .facts").textContent.includes("tags.role")`)
 	b.picture("host")
-	b.press("Tab", 0)
 	b.wait(`document.activeElement.textContent === "Ask this host"`)
 	b.press("Enter", 0)
 	b.wait(`document.querySelector("textarea").value.startsWith("FROM host \"") && document.activeElement === document.querySelector("textarea")`)

@@ -204,6 +204,7 @@ export class Answer {
 
   // download saves the rows that are shown, with all their columns.
   download(form) {
+    if (!this.table) return;
     const rows = this.rows(), columns = this.table.columns;
     const text = form === "csv" ? csv(columns, rows) : jsonl(rows);
     const url = URL.createObjectURL(new Blob([text], { type: form === "csv" ? "text/csv" : "application/x-ndjson" }));

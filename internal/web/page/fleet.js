@@ -93,12 +93,14 @@ export class Fleet {
   open(a) {
     const q = `FROM host "${a.host.replace(/["\\]/g, "\\$&")}" FIND `;
     const named = /^[ -~]+$/.test(a.host);
+    const known = Object.entries(a.facts).filter(([k]) => !(k.startsWith("tags.") && k.slice(5) in a.tags)).sort();
     detail(a.host || a.agent,
       a.problem ? el("p", { class: "warn" }, foreign(a.problem)) : null,
-      el("p", {}, named && !a.problem ? el("button", { class: "primary", onclick: () => { byId("detail").close(); this.ask(q); } }, "Ask this host") : null),
+      el("p", {}, named && !a.problem ? el("button", { class: "primary", autofocus: true, onclick: () => { byId("detail").close(); this.ask(q); } }, "Ask this host") : null),
       facts([["state", a.online ? "online" : "offline"], ["seen", ago(a.seen)], ["agent", a.agent],
         ...(a.enrolled ? [["enrolled", a.enrolled]] : []),
         ...Object.entries(a.tags).sort().map(([k, v]) => [`tags.${k}`, v]),
-        ...Object.entries(a.facts).filter(([k]) => !(k.startsWith("tags.") && k.slice(5) in a.tags)).sort()]));
+        ...known.filter(([, v]) => v !== ""),
+        ...(known.some(([, v]) => v === "") ? [["not known", known.filter(([, v]) => v === "").map(([k]) => k).join(", ")]] : [])]));
   }
 }

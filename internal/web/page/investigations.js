@@ -8,7 +8,7 @@ const bar = (i) => {
   done.style.flexGrow = String(i.done);
   reached.style.flexGrow = String(Math.max(0, i.reached - i.done));
   rest.style.flexGrow = String(Math.max(0, i.agents - Math.max(i.reached, i.done)) + (i.agents ? 0 : 1));
-  return el("div", { class: "coverage", role: "img", "aria-label": `${i.done} of ${i.agents} done` }, done, reached, rest);
+  return el("div", { class: "coverage", role: "img", "aria-label": `${i.done} of ${i.agents} done` }, [done, reached, rest].filter((part) => part.style.flexGrow > 0));
 };
 
 // Investigations lists what was asked of the fleet, with how far each is.
@@ -47,7 +47,7 @@ export class Investigations {
 export class Investigation {
   constructor(place, { host, ask }) {
     this.ask = ask;
-    this.about = el("div");
+    this.about = el("div", { class: "about" });
     this.problems = el("div", { "aria-live": "polite" });
     this.answer = new Answer({ host });
     fill(place, this.about, this.problems, this.answer.element);

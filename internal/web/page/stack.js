@@ -12,7 +12,7 @@ export class Stack {
     this.order = el("button", { class: "quiet", onclick: () => { this.common = !this.common; this.draw(); } });
     this.note = el("span", { class: "muted" });
     this.list = el("ol", { class: "stack" });
-    this.element = el("div", {}, el("div", { class: "tools" }, el("label", {}, "Stack by ", this.select), this.order, this.note), this.list);
+    this.element = el("div", { class: "scroll" }, el("div", { class: "tools" }, el("label", {}, "Stack by ", this.select), this.order, this.note), this.list);
   }
 
   set(columns, rows) {
@@ -33,17 +33,18 @@ export class Stack {
     const bars = stacked(this.rows, c, host);
     bars.sort((a, b) => (this.common ? b.rows - a.rows : a.rows - b.rows) || (a.text < b.text ? -1 : 1));
     const longest = bars.reduce((n, b) => Math.max(n, b.rows), 1);
-    this.order.textContent = this.common ? "Most frequent first" : "Rarest first";
-    this.order.setAttribute("aria-label", `${this.order.textContent}; turn round`);
+    const order = this.common ? "Most frequent first" : "Rarest first";
+    this.order.textContent = `${order} ⇅`;
+    this.order.setAttribute("aria-label", `${order}: turn round`);
     this.note.textContent = `${count(bars.length, "value")} in ${count(this.rows.length, "row")}${bars.length > most ? `; ${number(most)} are shown` : ""}`;
     fill(this.list, bars.slice(0, most).map((b) => {
       const bar = el("span", { class: "bar" });
       bar.style.width = `${(100 * b.rows) / longest}%`;
-      const hosts = host && host !== c ? `, ${count(b.hosts.size, "host")}` : "";
+      const hosts = host && host !== c ? ` · ${count(b.hosts.size, "host")}` : "";
       return el("li", {}, el("button", { class: "value", title: "Show these rows alone", onclick: () => this.only(c, b.value) },
         el("span", { class: "name" + (b.value === null ? " none" : "") }, b.value === null ? "none" : foreign(b.text)),
         el("span", { class: "track" }, bar),
-        el("span", { class: "count" }, `${number(b.rows)}${hosts}`)));
+        el("span", { class: "count" }, `${count(b.rows, "row")}${hosts}`)));
     }));
   }
 }

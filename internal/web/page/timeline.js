@@ -17,7 +17,7 @@ export class TimeLine {
     this.bars = el("div", { class: "bars", role: "group", "aria-label": "Events over time: arrows move, Enter looks closer", onkeydown: (e) => this.key(e) });
     this.ends = el("div", { class: "ends muted" });
     this.list = el("ol", { class: "events" });
-    this.element = el("div", {}, el("div", { class: "tools" }, this.choice, this.whole, this.note), this.bars, this.ends, this.list);
+    this.element = el("div", { class: "scroll" }, el("div", { class: "tools" }, this.choice, this.whole, this.note), this.bars, this.ends, this.list);
   }
 
   set(columns, rows) {
