@@ -36,6 +36,9 @@ func (c *serveCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if host, _, err := net.SplitHostPort(c.Listen); err == nil && (host == "" || net.ParseIP(host).IsUnspecified()) && len(c.Host) == 0 {
+		return fmt.Errorf("%s is every address, and names none\nhint: say by which --host it is called, or listen on 127.0.0.1", c.Listen)
+	}
 	l, err := listen(c.Listen, cert)
 	if err != nil {
 		return err

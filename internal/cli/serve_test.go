@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -10,6 +12,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/transport"
 )
 
 // A serving is a command that listens until it is stopped.
@@ -114,7 +119,9 @@ func TestServeRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range []struct{ args, want string }{
-		{"serve --listen 0.0.0.0:0", "can be reached from other machines"},
+		{"serve --listen 0.0.0.0:0", "names none"},
+		{"serve --listen :0", "names none"},
+		{"serve --listen 0.0.0.0:0 --host gateway.example", "can be reached from other machines"},
 		{"serve --listen 127.0.0.1:0 --token-file " + open, "can be read by others"},
 		{"serve --listen 127.0.0.1:0 --cert nowhere", "--cert and --key"},
 		{"serve --listen 127.0.0.1:0 --root /nowhere", "--root"},
@@ -123,6 +130,48 @@ func TestServeRefuses(t *testing.T) {
 		code := Main(t.Context(), strings.Fields(q.args), IO{In: strings.NewReader(""), Out: &out, Err: &out, Getenv: func(string) string { return dir }})
 		if code != ExitFailed || !strings.Contains(out.String(), q.want) {
 			t.Errorf("%s: %d %s", q.args, code, out.String())
+		}
+	}
+}
+
+// With a certificate it may be called from elsewhere, by the names that it was
+// given.
+func TestServeTLS(t *testing.T) {
+	dir := t.TempDir()
+	ca, err := transport.NewCA("test", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.ServerCert([]string{"127.0.0.1"}, time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"cert": pair.CertPEM, "key": pair.KeyPEM} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := serve(t, dir, "serve", "--listen", "0.0.0.0:0", "--host", "127.0.0.1", "--cert", filepath.Join(dir, "cert"), "--key", filepath.Join(dir, "key"))
+	said := s.find(`listening at https://\S+:(\d+; the token, which is written only here, is\n\S+\n)`)
+	port, token, _ := strings.Cut(said, "; the token, which is written only here, is\n")
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.Certificate())
+	for _, h2 := range []bool{false, true} {
+		c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, ForceAttemptHTTP2: h2, TLSClientConfig: &tls.Config{RootCAs: roots}}}
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "https://127.0.0.1:"+port+"/v1/query", strings.NewReader(`{"query":"FIND host"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(token))
+		resp, err := c.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.ProtoAtLeast(2, 0) != h2 || !strings.Contains(string(body), `"kind":"summary"`) {
+			t.Errorf("%v %s %s", err, resp.Proto, body)
 		}
 	}
 }

@@ -101,8 +101,8 @@ func New(o Options) (*Gateway, error) {
 	return g, err
 }
 
-// Close ends the answers of this machine that still stream. The fleet is of
-// whoever connected it.
+// Close lets go of what the gateway holds. Answers end with their requests, and
+// the fleet is of whoever connected it.
 func (g *Gateway) Close() error { return g.local.Close() }
 
 // API gives the handler of all paths below /v1, and of /openapi.json. It asks

@@ -98,16 +98,18 @@ func Names(addr net.Addr, more ...string) []string {
 	if err != nil {
 		return more
 	}
-	ip := net.ParseIP(host)
+	if !net.ParseIP(host).IsUnspecified() {
+		more = append(slices.Clone(more), host)
+	}
+	if host == "127.0.0.1" || host == "::1" {
+		more = append(more, "localhost")
+	}
 	var names []string
-	if !ip.IsUnspecified() {
-		names = append(names, net.JoinHostPort(host, port))
-	}
-	if host == "127.0.0.1" || host == "::1" || ip.IsUnspecified() {
-		names = append(names, net.JoinHostPort("localhost", port))
-	}
 	for _, name := range more {
 		names = append(names, net.JoinHostPort(name, port))
+		if port == "443" { // the port that https leaves out
+			names = append(names, name)
+		}
 	}
 	return names
 }

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// shutdownTime is how long answers have to say that they were stopped.
-const shutdownTime = 3 * time.Second
+// shutdownTime is how long answers have to say that they were stopped, and to
+// cancel what they asked of a fleet.
+const shutdownTime = afterwards + time.Second
 
 // Serve serves until ctx ends. Answers that stream then end with a line that
 // says so. It closes the gateway.

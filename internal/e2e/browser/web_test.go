@@ -217,7 +217,7 @@ func TestFleet(t *testing.T) {
 	b.wait(`(() => { const p = [...document.querySelectorAll(".grid tbody td:nth-child(2)")].map((e) => e.textContent); return p.length > 1 && p.every((x, i) => !i || p[i - 1] <= x); })()`)
 
 	// A row is opened and left by keyboard.
-	b.eval(`document.querySelector(".grid").focus()`)
+	b.eval(`document.querySelector(".grid table").focus()`)
 	b.press("ArrowDown", 0)
 	b.press("ArrowDown", 0)
 	b.press("Enter", 0)

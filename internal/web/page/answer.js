@@ -195,7 +195,7 @@ export class Answer {
   only(column, value) {
     this.only_ = [...this.only_.filter((o) => o.column.name !== column.name), { column, value }];
     this.show("table");
-    this.grid.element.focus();
+    this.grid.table.focus({ preventScroll: true });
   }
 
   open(row) {

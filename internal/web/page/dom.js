@@ -83,6 +83,7 @@ export function detail(title, ...children) {
       el("h2", { id: "detail-title" }, foreign(title)),
       el("button", { class: "quiet", "aria-label": "Close", onclick: () => d.close() }, "✕")),
     ...children);
+  d.onclick = (e) => { if (e.target === d) d.close(); }; // beside it
   if (!d.open) d.showModal();
   d.scrollTop = 0;
 }

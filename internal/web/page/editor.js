@@ -14,8 +14,8 @@ export class Editor {
     this.list = [];
     const box = newId();
     this.area = el("textarea", {
-      spellcheck: "false", autocapitalize: "off", autocomplete: "off", "aria-label": label, rows: 1, role: "combobox",
-      "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": box, "aria-haspopup": "listbox",
+      spellcheck: "false", autocapitalize: "off", autocomplete: "off", "aria-label": label, rows: 1,
+      "aria-autocomplete": "list", "aria-controls": box, "aria-haspopup": "listbox",
       placeholder: "FIND file /etc/** WHERE …      Ctrl Space: how it may go on",
       oninput: () => this.typed(), onkeydown: (e) => this.key(e), onblur: () => this.close(),
       onscroll: () => { this.shade.scrollLeft = this.area.scrollLeft; },
@@ -108,7 +108,6 @@ export class Editor {
       onmousedown: (e) => { e.preventDefault(); this.accept(i); },
     }, el("span", { class: "word" }, c.text), el("span", { class: "kind" }, c.detail || c.kind), c.doc ? el("span", { class: "doc" }, c.doc) : null)));
     this.popup.hidden = false;
-    this.area.setAttribute("aria-expanded", "true");
     this.place(list[0].from);
     this.pick(0);
   }
@@ -150,7 +149,6 @@ export class Editor {
     this.asked++;
     this.popup.hidden = true;
     this.list = [];
-    this.area.setAttribute("aria-expanded", "false");
     this.area.removeAttribute("aria-activedescendant");
   }
 

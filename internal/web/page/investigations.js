@@ -58,7 +58,9 @@ export class Investigation {
     fill(this.about);
     fill(this.problems);
     await this.load();
-    if (this.id === id && this.known) this.answer.ask(`/v1/investigations/${id}/results?follow=true`);
+    if (this.id !== id || !this.known) return;
+    await this.answer.ask(`/v1/investigations/${id}/results?follow=true`);
+    if (this.id === id) this.load(); // it may be done now
   }
 
   // close lets go of the answers; the investigation goes on.

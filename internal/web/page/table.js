@@ -19,11 +19,8 @@ export class Grid {
     this.cols = el("colgroup");
     this.head = el("thead");
     this.body = el("tbody");
-    this.table = el("table", { role: "grid" }, this.cols, this.head, this.body);
-    this.element = el("div", {
-      class: "grid", tabindex: "0", role: "group", "aria-label": "Rows: arrows move, Enter shows one",
-      onscroll: () => this.draw(), onkeydown: (e) => this.key(e),
-    }, this.table);
+    this.table = el("table", { role: "grid", tabindex: "0", "aria-label": "Rows: arrows move, Enter shows one", onkeydown: (e) => this.key(e) }, this.cols, this.head, this.body);
+    this.element = el("div", { class: "grid", onscroll: () => this.draw() }, this.table);
     new ResizeObserver(() => this.draw()).observe(this.element);
   }
 
@@ -79,7 +76,7 @@ export class Grid {
   }
 
   row(row, i) {
-    return el("tr", { id: `${this.id}-${i}`, "aria-rowindex": i + 2, onclick: (e) => { if (!e.target.closest("button")) this.open(i); } },
+    return el("tr", { id: `${this.id}-${i}`, "aria-rowindex": i + 2, onclick: (e) => { if (!e.target.closest("button") && getSelection().isCollapsed) this.open(i); } },
       this.columns.map((c) => this.cell(row[c.name], c)));
   }
 
@@ -92,8 +89,8 @@ export class Grid {
 
   mark() {
     for (const tr of this.body.children) tr.setAttribute("aria-selected", String(tr.id === `${this.id}-${this.at}`));
-    if (this.at >= 0) this.element.setAttribute("aria-activedescendant", `${this.id}-${this.at}`);
-    else this.element.removeAttribute("aria-activedescendant");
+    if (this.at >= 0) this.table.setAttribute("aria-activedescendant", `${this.id}-${this.at}`);
+    else this.table.removeAttribute("aria-activedescendant");
   }
 
   go(i) {
@@ -107,7 +104,7 @@ export class Grid {
   }
 
   key(e) {
-    if (e.target !== this.element) return;
+    if (e.target !== this.table) return;
     const page = Math.max(1, Math.floor(this.element.clientHeight / rowHeight) - 2);
     const to = {
       ArrowDown: this.at + 1, ArrowUp: this.at - 1, PageDown: this.at + page, PageUp: this.at - page, Home: 0, End: this.rows.length - 1,
