@@ -14,13 +14,15 @@ import (
 	"github.com/quaestor-engine/quaestor/internal/demo"
 )
 
-type demoCommand struct{}
+type demoCommand struct {
+	Web bool `help:"Show it in a browser instead: quaestor web."`
+}
 
 // comeTogether is how long the agents of the demo may take to be there.
 const comeTogether = 30 * time.Second
 
 // Run starts a fleet, asks it the samples and then what the user wants.
-func (demoCommand) Run(a *app) (err error) {
+func (c *demoCommand) Run(a *app) (err error) {
 	dir, err := os.MkdirTemp("", "quaestor-demo-")
 	if err != nil {
 		return err
@@ -50,7 +52,11 @@ func (demoCommand) Run(a *app) (err error) {
 			return err
 		}
 	}
-	if err := d.prompt(); err != nil {
+	ask := d.prompt
+	if c.Web {
+		ask = func() error { return (&webCommand{}).Run(d.guest) }
+	}
+	if err := ask(); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.Out, "\n%d of %s answered\n", d.last.Answered(), agents(d.last.Targeted()))
