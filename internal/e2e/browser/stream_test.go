@@ -51,7 +51,7 @@ func TestRowsStreamAndStop(t *testing.T) {
 	b.goTo(p.link)
 	b.wait(`document.activeElement.tagName === "TEXTAREA"`)
 	// More than can be hashed before somebody presses a key.
-	b.write("FIND file /proc/self/task/**, /usr/**, /lib/**, /root/** RETURN path, sha512, sha3_256, entropy ")
+	b.write("FIND file /usr/** RETURN path, sha512, sha3_256, entropy ")
 	b.wait(`!document.querySelector(".problems").childElementCount`)
 	b.press("Enter", ctrl)
 	b.wait(`document.querySelector("#ask .badge.running") && document.querySelectorAll("#ask .grid tbody tr").length > 3`)

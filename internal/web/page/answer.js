@@ -102,7 +102,7 @@ export class Answer {
   tick() {
     const parts = [];
     const sum = this.summary || (this.problem && this.problem.summary);
-    const rows = sum ? sum.matched : this.progress ? this.progress.rows : this.held;
+    const rows = sum ? sum.matched : Math.max(this.held + this.dropped, this.progress ? this.progress.rows : 0);
     if (this.running) parts.push(badge("running", "running"));
     else if (this.problem) parts.push(badge("failed", this.problem.code === "stopped" ? "stopped" : "failed"));
     else parts.push(badge(this.summary.outcome, this.summary.outcome));
