@@ -39,7 +39,7 @@ func (c *serveCommand) Run(a *app) error {
 	if host, _, err := net.SplitHostPort(c.Listen); err == nil && (host == "" || net.ParseIP(host).IsUnspecified()) && len(c.Host) == 0 {
 		return fmt.Errorf("%s is every address, and names none\nhint: say by which --host it is called, or listen on 127.0.0.1", c.Listen)
 	}
-	l, err := listen(c.Listen, cert)
+	l, err := listen(c.Listen, cert, "listen on 127.0.0.1, or give --cert and --key")
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,9 @@ func (c *serveCommand) certificate() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13, NextProtos: []string{"h2", "http/1.1"}}, nil
 }
 
-// listen opens an address. Without TLS it must be one of this machine alone.
-func listen(addr string, cert *tls.Config) (net.Listener, error) {
+// listen opens an address. Without TLS it must be one of this machine alone;
+// the hint is for who gives another.
+func listen(addr string, cert *tls.Config, hint string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func listen(addr string, cert *tls.Config) (net.Listener, error) {
 		return tls.NewListener(l, cert), nil
 	}
 	if tcp, ok := l.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
-		return nil, errors.Join(fmt.Errorf("%s can be reached from other machines\nhint: listen on 127.0.0.1, or give --cert and --key", addr), l.Close())
+		return nil, errors.Join(fmt.Errorf("%s can be reached from other machines\nhint: %s", addr, hint), l.Close())
 	}
 	return l, nil
 }

@@ -29,7 +29,7 @@ func (c *webCommand) Run(a *app) error {
 	if addr == "" {
 		addr = drawnAddress()
 	}
-	l, err := listen(addr, nil)
+	l, err := listen(addr, nil, "leave --listen out; docs/web.md says how a tunnel leads here")
 	if err != nil {
 		return err
 	}
