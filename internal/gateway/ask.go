@@ -67,7 +67,7 @@ func (g *Gateway) check(w http.ResponseWriter, r *http.Request) {
 	if f, err := lang.Parse(t.source()); err == nil {
 		out.Queries = len(f.Queries)
 		for _, q := range f.Queries {
-			out.Fleet = out.Fleet || q.From != nil && q.From.Source.Name != "local"
+			out.Fleet = out.Fleet || q.From != nil && !isHere(q.From.Source.Name)
 			for _, p := range q.Params {
 				out.Params = append(out.Params, param{p.Name.Name, p.Type.Name, p.Default == nil})
 			}

@@ -104,8 +104,10 @@ func (g *Gateway) compiled(q question) (compilation, error) {
 	return compilation{c, s, here(c.Queries[0])}, nil
 }
 
-// here says whether a query is for this machine.
-func here(q quaestor.Query) bool { return q.Plan.Source == "local" }
+// here says whether a query is answered on this machine.
+func here(q quaestor.Query) bool { return isHere(q.Plan.Source) }
+
+func isHere(source string) bool { return source == "local" || source == "case" }
 
 // suits says whether the queries can be asked together as the question has it,
 // and puts its bounds into them.

@@ -208,7 +208,9 @@ export class Answer {
     const rows = this.rows(), columns = this.table.columns;
     const text = form === "csv" ? csv(columns, rows) : jsonl(rows);
     const url = URL.createObjectURL(new Blob([text], { type: form === "csv" ? "text/csv" : "application/x-ndjson" }));
-    const a = el("a", { href: url, download: `quaestor-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.${form}` });
+    // A file that is not all there is says so by its name.
+    const whole = this.summary && this.summary.outcome === "complete" && !this.dropped && rows.length === this.table.rows.length;
+    const a = el("a", { href: url, download: `quaestor-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}${whole ? "" : "-partial"}.${form}` });
     document.body.append(a);
     a.click();
     a.remove();
