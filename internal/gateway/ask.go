@@ -32,7 +32,7 @@ type param struct {
 // mistake.
 func (g *Gateway) check(w http.ResponseWriter, r *http.Request) {
 	var t text
-	if err := read(w, r, &t); err != nil {
+	if err := g.read(w, r, &t); err != nil {
 		fail(w, problem(err))
 		return
 	}
@@ -92,7 +92,7 @@ const mostCandidates = 100
 // complete answers POST /v1/complete.
 func (g *Gateway) complete(w http.ResponseWriter, r *http.Request) {
 	var p place
-	if err := read(w, r, &p); err != nil {
+	if err := g.read(w, r, &p); err != nil {
 		fail(w, problem(err))
 		return
 	}
@@ -130,7 +130,7 @@ type drawing struct {
 // explain answers POST /v1/explain. Nothing is run, with EXPLAIN ANALYZE neither.
 func (g *Gateway) explain(w http.ResponseWriter, r *http.Request) {
 	var t text
-	if err := read(w, r, &t); err != nil {
+	if err := g.read(w, r, &t); err != nil {
 		fail(w, problem(err))
 		return
 	}

@@ -215,6 +215,39 @@ func TestSlowReader(t *testing.T) {
 	<-n.ended
 }
 
+// A body that does not arrive is given up; an answer may take longer than its
+// question did.
+func TestSlowBody(t *testing.T) {
+	n := &nasty{endless: true, ended: make(chan struct{})}
+	s := open(t, gateway.Options{BodyTime: 50 * time.Millisecond, Local: quaestor.Options{Modules: []modules.Module{n}}})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST /v1/query HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+		conn.RemoteAddr(), s.token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, " 400 ") {
+		t.Errorf("%q %v", line, err)
+	}
+	resp, err := s.http.Do(s.request("POST", "/v1/query", `{"query":"FIND nasty WITH timeout = 1s"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(body)), "\n")
+	if last := lines[len(lines)-1]; !strings.Contains(last, `"kind":"summary"`) || !strings.Contains(last, `"limits":["timeout"]`) {
+		t.Errorf("the last line is %.300s", last)
+	}
+}
+
 // More answers than may stream at once are told to come back.
 func TestBusy(t *testing.T) {
 	n := &nasty{endless: true, ended: make(chan struct{})}

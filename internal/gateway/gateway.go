@@ -68,8 +68,9 @@ type Options struct {
 	Now func() time.Time
 	// MaxAnswers is how many answers may stream at once; 0: MaxAnswers.
 	MaxAnswers int
-	// WriteTime is how long a reader may take nothing; 0: 30 s.
-	WriteTime time.Duration
+	// BodyTime is how long a request may take to arrive, and WriteTime how
+	// long a reader may take nothing; 0: 15 s and 30 s.
+	BodyTime, WriteTime time.Duration
 }
 
 // A Gateway answers requests. It is safe for several at once.
@@ -91,6 +92,9 @@ func New(o Options) (*Gateway, error) {
 	}
 	if o.MaxAnswers == 0 {
 		o.MaxAnswers = MaxAnswers
+	}
+	if o.BodyTime == 0 {
+		o.BodyTime = bodyTime
 	}
 	if o.WriteTime == 0 {
 		o.WriteTime = writeTime

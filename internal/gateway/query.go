@@ -59,7 +59,7 @@ type (
 // query answers POST /v1/query.
 func (g *Gateway) query(w http.ResponseWriter, r *http.Request) {
 	var q question
-	if err := read(w, r, &q); err != nil {
+	if err := g.read(w, r, &q); err != nil {
 		fail(w, problem(err))
 		return
 	}

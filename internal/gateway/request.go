@@ -58,16 +58,21 @@ func (d *duration) UnmarshalText(b []byte) error {
 }
 
 // read takes the body of a request, which is one JSON object of known keys.
-func read(w http.ResponseWriter, r *http.Request, into any) error {
+func (g *Gateway) read(w http.ResponseWriter, r *http.Request, into any) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
 		return fmt.Errorf("%w: its Content-Type is not application/json", errRequest)
 	}
-	err = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
+	ctl := http.NewResponseController(w)
+	bounded := ctl.SetReadDeadline(time.Now().Add(g.opts.BodyTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if bounded == nil {
+		// The answer may take longer: a deadline would end it, too.
+		bounded = ctl.SetReadDeadline(time.Time{})
+	}
+	if bounded != nil && !errors.Is(bounded, http.ErrNotSupported) {
+		return bounded
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errRequest, err)
 	}
