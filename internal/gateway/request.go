@@ -66,15 +66,16 @@ func (g *Gateway) read(w http.ResponseWriter, r *http.Request, into any) error {
 	ctl := http.NewResponseController(w)
 	bounded := ctl.SetReadDeadline(time.Now().Add(g.opts.BodyTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if err != nil {
+		// The deadline stays: what is left of the body is waited for no longer.
+		return fmt.Errorf("%w: %w", errRequest, err)
+	}
 	if bounded == nil {
 		// The answer may take longer: a deadline would end it, too.
 		bounded = ctl.SetReadDeadline(time.Time{})
 	}
 	if bounded != nil && !errors.Is(bounded, http.ErrNotSupported) {
 		return bounded
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", errRequest, err)
 	}
 	return decode(body, into)
 }
