@@ -116,7 +116,7 @@ func (g *Gateway) surroundings() complete.Context {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	c.Hosts, c.Facts, c.Answers = g.known.hosts, g.known.facts, g.known.answers
+	c.Hosts, c.Facts, c.Answers, c.Cases = g.known.hosts, g.known.facts, g.known.answers, g.known.cases
 	return c
 }
 

@@ -20,6 +20,7 @@ type knownFleet struct {
 	hosts   []string
 	facts   map[string][]string
 	answers []string
+	cases   []string
 }
 
 // An agent is one of the fleet.

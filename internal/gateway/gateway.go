@@ -64,6 +64,8 @@ type Options struct {
 	// Connect gives the fleet. It is called when one is first needed, and
 	// again where it failed; nil: there is none.
 	Connect func(context.Context) (Fleet, error)
+	// Cases are what the investigator recorded; nil: nothing.
+	Cases Cases
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// MaxAnswers is how many answers may stream at once; 0: MaxAnswers.
@@ -125,6 +127,8 @@ func (g *Gateway) API() http.Handler {
 	m.HandleFunc("GET /v1/investigations/{id}", g.investigation)
 	m.HandleFunc("GET /v1/investigations/{id}/results", g.results)
 	m.HandleFunc("POST /v1/investigations/{id}/cancel", g.cancel)
+	m.HandleFunc("GET /v1/cases", g.cases)
+	m.HandleFunc("GET /v1/cases/{name}/report", g.report)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, &Problem{Code: CodeNotFound, Message: "there is no " + r.Method + " " + r.URL.Path, Hint: "openapi.json describes what there is"})
 	})

@@ -249,7 +249,7 @@ func TestModules(t *testing.T) {
 
 // The description names the paths that there are.
 func TestDescription(t *testing.T) {
-	s := open(t, local(t.TempDir()))
+	s := open(t, gateway.Options{Cases: shelf{}})
 	_, d := s.ask("GET", "/openapi.json", "")
 	for path, methods := range d["paths"].(map[string]any) {
 		for method := range methods.(map[string]any) {

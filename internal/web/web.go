@@ -43,7 +43,7 @@ const cookie = "quaestor"
 // policy is what the page may do: run and show what came from here, speak to
 // here, and make no markup out of text.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+	"frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // Options say what is shown, and where.
 type Options struct {
