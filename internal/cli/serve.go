@@ -136,7 +136,7 @@ func (a *app) gateway(who signerFlags, root string) (*gateway.Gateway, func(), e
 			return nil, nil, fmt.Errorf("--root: %w", err)
 		}
 	}
-	o := gateway.Options{Local: quaestor.Options{Root: root}}
+	o := gateway.Options{Local: quaestor.Options{Root: root, Case: a.caseModule}, Cases: shelf{a}}
 	end := func() {}
 	home, err := a.home()
 	if err != nil {

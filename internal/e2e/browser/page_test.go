@@ -43,24 +43,33 @@ type page struct {
 	stop func()
 }
 
-// serve runs a command line that writes a link.
-func serve(t *testing.T, args ...string) page {
-	t.Helper()
-	if program() == "" {
-		t.Skip("LEFT OUT: there is no Chromium here; .ci/setup-chromium installs it")
-	}
-	home := t.TempDir()
-	getenv := func(name string) string {
+// surroundings are what a command runs in.
+func surroundings(home string, out io.Writer) cli.IO {
+	return cli.IO{In: strings.NewReader(""), Out: out, Err: out, Getenv: func(name string) string {
 		if name == "QUAESTOR_HOME" {
 			return home
 		}
 		return ""
+	}}
+}
+
+// serve runs a command line that writes a link.
+func serve(t *testing.T, args ...string) page {
+	t.Helper()
+	return serveFrom(t, t.TempDir(), args...)
+}
+
+// serveFrom does so for an investigator whose things are in home.
+func serveFrom(t *testing.T, home string, args ...string) page {
+	t.Helper()
+	if program() == "" {
+		t.Skip("LEFT OUT: there is no Chromium here; .ci/setup-chromium installs it")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		c := cli.Main(ctx, args, cli.IO{In: strings.NewReader(""), Out: w, Err: w, Getenv: getenv})
+		c := cli.Main(ctx, args, surroundings(home, w))
 		_ = w.Close()
 		code <- c
 	}()
