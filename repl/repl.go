@@ -156,6 +156,13 @@ func (p *Prompt) Last() string { return p.last }
 // Edit puts a text into the next entry, to be changed there.
 func (p *Prompt) Edit(text string) { p.next = strings.TrimRight(text, "\n") }
 
+// Rename says what stands before what is typed; "" is the name of the program.
+func (p *Prompt) Rename(name string) {
+	if p.editor.prefix = prefix; name != "" {
+		p.editor.prefix = name + "> "
+	}
+}
+
 // History gives what was typed, oldest first.
 func (p *Prompt) History() []string { return p.opts.History.Entries() }
 

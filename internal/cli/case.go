@@ -53,7 +53,7 @@ type caseVerifyCommand struct {
 
 type caseExportCommand struct {
 	oneCase `embed:""`
-	Format  string `required:"" enum:"md,html,jsonl" placeholder:"FORMAT" help:"md or html, a report; jsonl, everything."`
+	Format  string `required:"" enum:"md,html,jsonl,parquet" placeholder:"FORMAT" help:"md or html, a report; jsonl, everything; parquet, the rows: a file for each table, with -o."`
 	Output  string `short:"o" placeholder:"FILE" help:"Where to (default: standard output)."`
 	Rows    int    `default:"1000" placeholder:"N" help:"In a report, the most rows of each table (default: ${default})."`
 }
@@ -137,10 +137,10 @@ func whoAmI() string {
 // caseSigner gives who signs entries: the one that the flags name, or the only
 // key; nil where there is none, or none was chosen.
 func (s signerFlags) caseSigner(a *app) (signing.Signer, error) {
-	if _, err := s.ref(a); err != nil && s.Signer == "" {
+	if _, err := s.ref(a); err != nil && s.Signer == "" && s.KeyFD == nil && a.Getenv("QUAESTOR_KEY") == "" {
 		return nil, nil
 	}
-	k, err := s.open(a)
+	k, err := a.opened(s)
 	if err != nil {
 		return nil, err
 	}
@@ -314,6 +314,9 @@ func (c *caseExportCommand) Run(a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, kept.Close()) }()
+	if c.Format == "parquet" {
+		return c.columnar(a, kept)
+	}
 	if c.Output == "" {
 		return c.write(a, kept, a.Out)
 	}

@@ -92,6 +92,7 @@ type asking struct {
 	secrets map[string]bool // which of them are kept nowhere
 	last    lastAnswer
 	lastID  string // of the investigation that was asked last
+	inside  string // the case that all is kept in; "": none is open
 
 	refreshing sync.WaitGroup
 	mu         sync.Mutex // guards what follows
@@ -103,7 +104,7 @@ type asking struct {
 // Ask implements repl.Session.
 func (s *asking) Ask(ctx context.Context, entry string) error {
 	a := s.app.within(ctx)
-	run := &runCommand{Root: s.cmd.Root}
+	run := &runCommand{Root: s.cmd.Root, Case: s.inside}
 	run.signFlags, run.Format, run.Output, run.Colour = s.cmd.signFlags, s.format, s.output, "auto"
 	need, err := run.check(a)
 	if err != nil {
@@ -188,7 +189,7 @@ func (s *asking) Known() complete.Context {
 	defer s.mu.Unlock()
 	dir, _ := filepath.Abs(".") // without one, lists are not offered
 	c := complete.Context{Catalogue: s.cat, OS: runtime.GOOS, Dir: dir, Root: s.cmd.Root,
-		Hosts: s.hosts, Facts: s.facts, Answers: s.answers, Lists: s.last.names()}
+		Hosts: s.hosts, Facts: s.facts, Answers: s.answers, Lists: s.last.names(), Cases: s.caseNames()}
 	if s.lastID != "" {
 		c.Answers = append([]string{lastName}, c.Answers...)
 	}

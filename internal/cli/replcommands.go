@@ -36,6 +36,7 @@ func (s *asking) commands() []repl.Command {
 		{Name: `\set`, Args: "[NAME=VALUE]", Doc: "Give a parameter of queries its value, or list them.", Run: plain(s.set)},
 		{Name: `\unset`, Args: "NAME", Doc: "Forget a parameter.", Run: plain(s.unset), Offers: func() []string { return slices.Sorted(maps.Keys(s.params)) }},
 		{Name: `\secret`, Args: "NAME", Doc: "Ask for the value of a parameter without showing or keeping it.", Run: plain(s.secret)},
+		{Name: `\case`, Args: "[open|close|note|show|list]", Doc: "Keep what is asked and answered in a case, and add notes to it.", Run: s.inCase, Offers: func() []string { return caseWords }},
 		{Name: `\key`, Args: "[KEY]", Doc: "Show who signs, or let another key sign.", Run: plain(s.key)},
 		{Name: `\edit`, Doc: "Change the last query in $EDITOR.", Run: s.edit},
 		{Name: `\i`, Args: "FILE", Doc: "Ask the queries of a file.", Run: s.include},

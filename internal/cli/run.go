@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -124,19 +123,6 @@ func (c *showFlags) open(a *app) (io.Writer, func() error, error) {
 	return f, f.Close, nil
 }
 
-// another opens the file of a further table: NAME-TABLE.parquet beside
-// NAME.parquet.
-func (c *showFlags) another(table string) (io.WriteCloser, error) {
-	ext := filepath.Ext(c.Output)
-	table = strings.Map(func(r rune) rune {
-		if r == '/' || r == '\\' || r == 0 || r == ':' {
-			return '_'
-		}
-		return r
-	}, table)
-	return os.OpenFile(strings.TrimSuffix(c.Output, ext)+"-"+table+ext, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-}
-
 // show writes rows as they come, and the account of them at the end, which is
 // also given when they ended badly.
 func (c *showFlags) show(a *app, rows *quaestor.Rows, out io.Writer, start time.Time) error {
@@ -148,7 +134,7 @@ func (c *showFlags) show(a *app, rows *quaestor.Rows, out io.Writer, start time.
 	opts := a.options(out, c.Colour)
 	opts.FailOn = c.FailOn
 	if c.Output != "" {
-		opts.Another = c.another
+		opts.Another = func(table string) (io.WriteCloser, error) { return besides(c.Output, table) }
 	}
 	if width := widthOf(a.Err); width > 0 && !c.Quiet {
 		v.progress = render.NewProgress(a.Err, width, start)

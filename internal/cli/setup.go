@@ -126,7 +126,24 @@ func (l *link) disconnect() error {
 type keeper struct {
 	mu      sync.Mutex
 	session *client.Session
+	asks    holder // who proved himself to the relay
+
+	opening sync.Mutex // held while a person may type a passphrase
 	signer  holder
+}
+
+// open gives the signer, unlocked, and keeps it.
+func (k *keeper) open(a *app, who signerFlags) (holder, error) {
+	k.opening.Lock()
+	defer k.opening.Unlock()
+	if k.signer == nil {
+		s, err := who.open(a)
+		if err != nil {
+			return nil, err
+		}
+		k.signer = s
+	}
+	return k.signer, nil
 }
 
 // connected says whether there is a connection already.
@@ -173,9 +190,17 @@ func (a *app) dialWith(who signerFlags, local *quaestor.LocalSession) (*link, er
 		if err != nil {
 			return nil, errors.Join(err, own.Close())
 		}
-		a.keeper.session, a.keeper.signer = l.Session, l.signer
+		a.keeper.session, a.keeper.asks = l.Session, l.signer
 	}
-	return &link{Session: a.keeper.session, local: local, signer: a.keeper.signer, kept: true}, nil
+	return &link{Session: a.keeper.session, local: local, signer: a.keeper.asks, kept: true}, nil
+}
+
+// opened gives the signer, whom the prompt asks for a passphrase but once.
+func (a *app) opened(who signerFlags) (holder, error) {
+	if a.keeper == nil {
+		return who.open(a)
+	}
+	return a.keeper.open(a, who)
 }
 
 func (a *app) connect(who signerFlags, local *quaestor.LocalSession) (*link, error) {
@@ -186,7 +211,7 @@ func (a *app) connect(who signerFlags, local *quaestor.LocalSession) (*link, err
 	if len(home.Config.Relays) == 0 {
 		return nil, errors.New("no relay is known\nhint: quaestor setup --relay HOST:PORT --pin sha256:…, and quaestor demo needs none")
 	}
-	k, err := who.open(a)
+	k, err := a.opened(who)
 	if err != nil {
 		return nil, err
 	}

@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "take the screens of docs/prompt.md anew")
+var update = flag.Bool("update", false, "take the screens of the pages anew")
 
-// A scene is one screen of docs/prompt.md.
+// A scene is one screen of a page of docs.
 type scene struct {
+	page  string
 	name  string
 	lines []string // typed, each ended; the last one is not, where open is set
 	open  bool
@@ -23,22 +24,33 @@ type scene struct {
 }
 
 var scenes = []scene{
-	{"ask", []string{"FIND file /etc/**", "WHERE size > 20", "RETURN path, size;", "FIND file /srv/** WHERE name = \"passwd\" OR path IN @last.path RETURN path, mtime;"}, false, "1 row"},
-	{"complete", []string{"FROM fleet WHERE os = linux FIND file /etc/** WHERE m"}, true, "mtime"},
-	{"mistake", []string{`FIND file /etc/** WHERE mtme > now - 2d AND size > "big";`}, false, "did you mean"},
-	{"help", []string{"help NOCASE", "help file.mtime", "help basename"}, false, "last separator"},
-	{"commands", []string{`\?`}, false, "exit"},
-	{"record", []string{`\x`, "FIND file /etc/passwd RETURN path, mode, mtime, sha256;"}, false, "1 row"},
+	{"prompt", "ask", []string{"FIND file /etc/**", "WHERE size > 20", "RETURN path, size;", "FIND file /srv/** WHERE name = \"passwd\" OR path IN @last.path RETURN path, mtime;"}, false, "1 row"},
+	{"prompt", "complete", []string{"FROM fleet WHERE os = linux FIND file /etc/** WHERE m"}, true, "mtime"},
+	{"prompt", "mistake", []string{`FIND file /etc/** WHERE mtme > now - 2d AND size > "big";`}, false, "did you mean"},
+	{"prompt", "help", []string{"help NOCASE", "help file.mtime", "help basename"}, false, "last separator"},
+	{"prompt", "commands", []string{`\?`}, false, "exit"},
+	{"prompt", "record", []string{`\x`, "FIND file /etc/passwd RETURN path, mode, mtime, sha256;"}, false, "1 row"},
+	{"cases", "case", []string{
+		`\case open shop-2026`, "FIND file /etc/** WHERE size > 20 RETURN path, size;", `\case note The owner was told at nine.`,
+		`FROM case("shop-2026") FIND answer RETURN entry, path, size ORDER BY size DESC;`, `\case close`,
+	}, false, "is closed"},
 }
 
 var (
 	screenBlock = regexp.MustCompile("(?s)<!-- screen ([a-z]+) -->\n```text\n(.*?)```\n")
+	prompting   = regexp.MustCompile(`(?m)^[a-z0-9-]+>\z`)
 	tookTime    = regexp.MustCompile(`[0-9]+\.[0-9]{3} s\b`)
 )
 
-// What docs/prompt.md shows is what a terminal shows.
+// What the pages show is what a terminal shows.
 func TestPromptPage(t *testing.T) {
-	const page = "../../docs/prompt.md"
+	for _, page := range []string{"prompt", "cases"} {
+		t.Run(page, func(t *testing.T) { showsScreens(t, page) })
+	}
+}
+
+func showsScreens(t *testing.T, name string) {
+	page := "../../docs/" + name + ".md"
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +61,9 @@ func TestPromptPage(t *testing.T) {
 	}
 	taken := map[string]string{}
 	for _, sc := range scenes {
+		if sc.page != name {
+			continue
+		}
 		t.Run(sc.name, func(t *testing.T) {
 			got := take(t, sc)
 			if taken[sc.name] = got; !*update && got != shown[sc.name] {
@@ -56,8 +71,8 @@ func TestPromptPage(t *testing.T) {
 			}
 		})
 	}
-	if len(shown) != len(scenes) {
-		t.Errorf("the page has %d screens of %d", len(shown), len(scenes))
+	if len(shown) != len(taken) {
+		t.Errorf("the page has %d screens of %d", len(shown), len(taken))
 	}
 	if *update && !t.Failed() {
 		anew := screenBlock.ReplaceAllStringFunc(string(text), func(block string) string {
@@ -88,7 +103,7 @@ func take(t *testing.T, sc scene) string {
 	s.prompt()
 	for i, l := range sc.lines {
 		// What is typed while nobody reads is echoed by the system.
-		s.untilIt("rests", func(text string) bool { return strings.HasSuffix(text, "quaestor>") || strings.HasSuffix(text, "·") })
+		s.untilIt("rests", func(text string) bool { return prompting.MatchString(text) || strings.HasSuffix(text, "·") })
 		s.types(l)
 		s.until(l)
 		if i < len(sc.lines)-1 || !sc.open {
