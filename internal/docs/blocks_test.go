@@ -19,8 +19,12 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/internal/cases"
 	"github.com/quaestor-engine/quaestor/internal/render"
 	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 var update = flag.Bool("update", false, "rewrite what the pages show as answers")
@@ -135,6 +139,9 @@ func (p *trial) session(t *testing.T) *quaestor.LocalSession {
 	t.Helper()
 	s, err := quaestor.LocalWith(quaestor.Options{
 		Root: p.tree, Dir: p.lists, OS: "linux",
+		Case: func(name string) (modules.Module, error) {
+			return cases.Relation(t.Context(), filepath.Join(p.lists, "cases"), name)
+		},
 		Now: func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) },
 	})
 	if err != nil {
@@ -270,10 +277,25 @@ func makeTree(t *testing.T) (tree, lists string) {
 		}
 		return os.Chmod(name, 0o755) // whatever the umask
 	}))
-	if err != nil {
+	if err := errors.Join(err, keepCase(filepath.Join(lists, "cases"))); err != nil {
 		t.Fatal(err)
 	}
 	return tree, lists
+}
+
+// keepCase makes the case that the pages ask.
+func keepCase(dir string) error {
+	ctx := context.Background()
+	c, err := cases.Open(dir, "shop-2026", cases.Options{Who: "the pages"})
+	if err != nil {
+		return err
+	}
+	columns := []quaestor.Column{{Name: "path", Type: value.Text}, {Name: "size", Type: value.Size}}
+	r, err := c.Begin(ctx, cases.Question{Name: "query", Source: "local", Text: "FIND file", Tables: []quaestor.Table{{Name: "file", Columns: columns}}})
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.End(ctx, answer.Summary{Outcome: answer.Complete}, nil), c.Close())
 }
 
 func putEntry(tree string, f txtar.File) error {

@@ -57,7 +57,7 @@ var floors = []floor{
 	{pkg: "internal/querytest", may: ". engine internal/pretend lang modules plan plan/answer planner value", why: "runs the tests of query files on pretended hosts, through planner, engine and library"},
 	{pkg: "internal/spec", may: ". internal/pretend lang modules modules/std plan plan/answer value", why: "runs behaviour scripts through the library, as a user would"},
 	{pkg: "internal/cli", may: ". client internal/cases internal/complete internal/demo internal/gateway internal/querytest internal/render internal/spec internal/web lang modules modules/std plan plan/answer planner repl signing transport transport/message value", why: "the command, with its surroundings handed in"},
-	{pkg: "internal/docs", down: true, may: ". internal/cli internal/docs internal/render lang modules modules/std plan plan/answer planner value", why: "makes the reference from the tables that the program runs by"},
+	{pkg: "internal/docs", down: true, may: ". internal/cases internal/cli internal/docs internal/render lang modules modules/std plan plan/answer planner value", why: "makes the reference from the tables that the program runs by"},
 	{pkg: "internal/house", why: "reads the source and runs none of it"},
 	{pkg: "cmd", down: true, may: ". agent internal/cli modules modules/std relay signing signing/journal transport value", why: "where a program meets the system; under 100 lines"},
 	{pkg: "bench", down: true, may: ". agent client lang modules modules/std relay signing transport value bench/internal/planted", why: "measures from outside, as a user sees it"},
