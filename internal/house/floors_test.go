@@ -60,6 +60,7 @@ var floors = []floor{
 	{pkg: "internal/docs", down: true, may: ". internal/cases internal/cli internal/docs internal/render lang modules modules/std plan plan/answer planner value", why: "makes the reference from the tables that the program runs by"},
 	{pkg: "internal/house", why: "reads the source and runs none of it"},
 	{pkg: "cmd", down: true, may: ". agent internal/cli modules modules/std relay signing signing/journal transport value", why: "where a program meets the system; under 100 lines"},
+	{pkg: "docs/examples", down: true, may: ". client signing sqldriver", why: "programs of users, as the pages show them"},
 	{pkg: "bench", down: true, may: ". agent client lang modules modules/std relay signing transport value bench/internal/planted", why: "measures from outside, as a user sees it"},
 }
 
