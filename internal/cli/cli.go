@@ -25,7 +25,7 @@ import (
 // The exit codes.
 const (
 	ExitDone        = 0   // it was done, whatever was found
-	ExitAsked       = 1   // --fail-on asked for this
+	ExitAsked       = 1   // --fail-on asked for this, or fmt --diff shows a difference
 	ExitWrong       = 2   // the query is wrong
 	ExitIncomplete  = 3   // --require complete, and something was left out
 	ExitFailed      = 4   // it could not be run: flags, files, a full disk

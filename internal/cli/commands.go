@@ -123,7 +123,7 @@ type checkCommand struct {
 type fmtCommand struct {
 	Files []string `arg:"" optional:"" name:"file" help:"Files to format. Without any, standard input is."`
 	Write bool     `short:"w" xor:"how" help:"Rewrite the files that differ, and name them."`
-	Diff  bool     `short:"d" xor:"how" help:"Show what would change."`
+	Diff  bool     `short:"d" xor:"how" help:"Show what would change, and exit with 1 where anything does."`
 }
 
 type modulesCommand struct {

@@ -21,8 +21,10 @@ func (c *fmtCommand) Run(a *app) error {
 		c.Files = []string{"-"}
 	}
 	var errs []error
+	differs := false
 	for _, name := range c.Files {
-		err := c.one(a, name)
+		changes, err := c.one(a, name)
+		differs = differs || changes
 		var wrong *lang.Error
 		if err != nil && !errors.As(err, &wrong) {
 			return err
@@ -34,12 +36,15 @@ func (c *fmtCommand) Run(a *app) error {
 	if len(errs) > 0 {
 		return &exit{ExitWrong, errors.Join(errs...)}
 	}
+	if c.Diff && differs {
+		return &exit{code: ExitAsked}
+	}
 	return nil
 }
 
-func (c *fmtCommand) one(a *app, name string) error {
+// one formats a file, and says whether that changes it.
+func (c *fmtCommand) one(a *app, name string) (changes bool, err error) {
 	src := lang.Source{Name: name}
-	var err error
 	if name == "-" {
 		var text []byte
 		text, err = io.ReadAll(io.LimitReader(a.In, maxSource))
@@ -48,11 +53,11 @@ func (c *fmtCommand) one(a *app, name string) error {
 		src.Text, err = readFile(name)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	f, err := lang.Parse(src)
 	if err != nil {
-		return err
+		return false, err
 	}
 	text := lang.Format(f)
 	switch {
@@ -65,7 +70,7 @@ func (c *fmtCommand) one(a *app, name string) error {
 			_, err = fmt.Fprintln(a.Out, name)
 		}
 	}
-	return err
+	return text != src.Text, err
 }
 
 // rewrite replaces a file's text by way of a second file, so that a full disk

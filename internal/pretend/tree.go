@@ -232,7 +232,9 @@ func (b *builder) make(l treeLine) error {
 	if size, ok := l.set["size"]; ok {
 		return sparse(b.root, p, size)
 	}
-	_, err = b.root.Lstat(p)
+	if _, err = b.root.Lstat(p); errors.Is(err, fs.ErrNotExist) {
+		return put(b.root, l.path, nil)
+	}
 	return err
 }
 
