@@ -138,6 +138,7 @@ type agentSession struct {
 	relay *Relay
 	agent *agent
 	conn  *transport.Conn
+	gone  chan struct{} // closed when all that it said is dealt with
 
 	facts  time.Time // when facts may come next without counting as a flood
 	stray  int
@@ -158,13 +159,18 @@ func (r *Relay) serveAgent(ctx context.Context, c *transport.Conn, s *transport.
 		fail(s, message.FailBad, err.Error())
 		return
 	}
-	sess, err := r.enter(c, s, &hello)
+	sess, before, err := r.enter(c, s, &hello)
 	if err != nil {
 		r.log.Info("agent refused", "agent", hello.Agent, "why", err)
 		fail(s, message.FailDenied, err.Error())
 		return
 	}
 	defer r.leave(ctx, sess)
+	if before != nil {
+		// What came over the connection before is stored first, or not at all:
+		// an agent that was started anew goes on behind it, with other bytes.
+		<-before.gone
+	}
 	r.greet(sess, &hello)
 	var streams sync.WaitGroup
 	streams.Go(func() { sess.acceptStreams(ctx) })
@@ -176,41 +182,41 @@ func (r *Relay) serveAgent(ctx context.Context, c *transport.Conn, s *transport.
 }
 
 // enter checks who an agent says it is. A second connection of the same agent
-// ends the first, which may be dead and not know it.
-func (r *Relay) enter(c *transport.Conn, s *transport.Stream, hello *message.Hello) (*agentSession, error) {
+// ends the first, which may be dead and not know it, and is given with it.
+func (r *Relay) enter(c *transport.Conn, s *transport.Stream, hello *message.Hello) (sess, before *agentSession, err error) {
 	if hello.Version != protocol {
-		return nil, fmt.Errorf("version %d of the protocol; this relay speaks %d", hello.Version, protocol)
+		return nil, nil, fmt.Errorf("version %d of the protocol; this relay speaks %d", hello.Version, protocol)
 	}
 	if hello.Agent.String() != c.Peer() {
-		return nil, fmt.Errorf("the certificate is that of agent %.64q", c.Peer())
+		return nil, nil, fmt.Errorf("the certificate is that of agent %.64q", c.Peer())
 	}
 	fresh := &agent{id: hello.Agent, record: agentRecord{Membership: hello.Membership}}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.admit(fresh); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	a := r.agents[hello.Agent]
 	if a == nil {
 		if len(r.agents) >= maxAgents {
-			return nil, fmt.Errorf("there are %d agents already", maxAgents)
+			return nil, nil, fmt.Errorf("there are %d agents already", maxAgents)
 		}
 		a = fresh
 		r.agents[a.id] = a
 	}
 	a.member, a.record.Membership = fresh.member, hello.Membership
 	a.record.Software, a.record.Policy, a.record.Seen = hello.Software, hello.Policy, r.now()
-	if a.session != nil {
-		old := a.session.conn
-		r.wg.Go(func() { _ = old.Close() })
+	if before = a.session; before != nil {
+		r.wg.Go(func() { _ = before.conn.Close() })
 	}
-	sess := &agentSession{relay: r, agent: a, conn: c}
+	sess = &agentSession{relay: r, agent: a, conn: c, gone: make(chan struct{})}
 	sess.outbox.begin(&r.wg, s)
 	a.session = sess
-	return sess, nil
+	return sess, before, nil
 }
 
 func (r *Relay) leave(ctx context.Context, sess *agentSession) {
+	close(sess.gone)
 	r.mu.Lock()
 	a := sess.agent
 	a.record.Seen = r.now()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -365,6 +366,37 @@ func TestDuplicateSession(t *testing.T) {
 		t.Errorf("submitted %+v", s)
 	}
 	a.wantPlan(p.ID)
+}
+
+// An agent that is killed and started anew goes on where the relay says, while
+// chunks of before are still on their way to the disk: what is stored is what
+// was acknowledged.
+func TestStartedAnew(t *testing.T) {
+	f := newFleet(t)
+	a := f.agent("web-1", "linux")
+	i := f.login(f.alice)
+	for round := range 20 {
+		p := f.plan("")
+		i.submit(f.signed(p, f.alice))
+		a.wantPlan(p.ID)
+		l := f.open(a.conn, message.KindAnswer)
+		for seq := range uint32(round) {
+			l.say(message.TypeChunk, a.chunk(p.ID, seq, false, strings.Repeat("x", 10_000)))
+		}
+		a.hello(func(h *message.Hello) { h.Open = []message.Open{{Plan: p.ID}} })
+		ack := message.Ack{}
+		for ack.Plan != p.ID {
+			if kind, body := a.hear(); kind == message.TypeAck {
+				ack = read[message.Ack](t, body)
+			}
+		}
+		a.say(message.TypeChunk, a.chunk(p.ID, ack.Next, true, "end"))
+		a.wantAck(a.line, p.ID, ack.Next+1)
+		s := i.stored(p.ID)
+		if got := s.data(a.id.ID()); len(got) != int(ack.Next)*10_000+len("end") || !strings.HasSuffix(got, "end") {
+			t.Errorf("round %d: of %d chunks and an end %d bytes are stored", round, ack.Next, len(got))
+		}
+	}
 }
 
 // An agent that came to work once is let go when it has nothing left.
