@@ -23,6 +23,25 @@ type Compiled struct {
 	cases    map[string]*modules.Catalogue // those that the queries ask, by name
 }
 
+// Mistakes gives the mistakes of queries that an error of Compile, Query or
+// Prepare holds, one *lang.Error for each query that has any; none where the
+// error is about something else.
+func Mistakes(err error) []*lang.Error {
+	switch e := err.(type) { // not errors.As, which finds but the first
+	case *lang.Error:
+		return []*lang.Error{e}
+	case interface{ Unwrap() []error }:
+		var all []*lang.Error
+		for _, one := range e.Unwrap() {
+			all = append(all, Mistakes(one)...)
+		}
+		return all
+	case interface{ Unwrap() error }:
+		return Mistakes(e.Unwrap())
+	}
+	return nil
+}
+
 // A Query is one of them.
 type Query struct {
 	Name             string // from its header, or from its source

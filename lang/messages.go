@@ -182,8 +182,14 @@ func unopened(s Span) Diagnostic {
 	return diag(CodeUnopened, s, "no parenthesis was opened for this one", "remove it, or write ( where it begins")
 }
 
-func misspelt(t token, key string) Diagnostic {
-	return diag(CodeMisspelt, t.span, fmt.Sprintf("%q does not belong here", t.text), "did you mean "+key+"?")
+// misspelt is said of a word; the one behind it belongs to it where the
+// keyword has two.
+func misspelt(t, behind token, key string) Diagnostic {
+	at := t.span
+	if _, second, two := strings.Cut(key, " "); two && behind.is(second) {
+		at.End = behind.span.End
+	}
+	return diag(CodeMisspelt, at, fmt.Sprintf("%q does not belong here", t.text), DidYouMean(key))
 }
 
 func perAlone(s Span) Diagnostic {

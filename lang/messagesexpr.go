@@ -118,7 +118,7 @@ func typeNames() []string {
 func unknownType(id Ident) Diagnostic {
 	hint := "the types are " + strings.Join(typeNames(), ", ")
 	if near, ok := Nearest(id.Name, typeNames()); ok {
-		hint = "did you mean " + near + "?"
+		hint = DidYouMean(near)
 	}
 	return diag(CodeUnknownType, id.span, fmt.Sprintf("there is no type %q", id.Name), hint)
 }
@@ -130,7 +130,7 @@ func unknownSource(id Ident) Diagnostic {
 	}
 	hint := "FROM says who is asked: fleet, local, host, hits, misses or case; FIND says what to look for"
 	if near, ok := Nearest(id.Name, names); ok {
-		hint = "did you mean " + near + "?"
+		hint = DidYouMean(near)
 	}
 	return diag(CodeUnknownSource, id.span, fmt.Sprintf("there is no source %q", id.Name), hint)
 }

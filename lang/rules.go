@@ -52,13 +52,13 @@ func leadingRule(f *failure) (Diagnostic, bool) {
 	}
 	if f.tok.kind == kindIdent {
 		if strings.EqualFold(f.tok.text, "ANALYZE") {
-			return misspelt(f.tok, "EXPLAIN ANALYZE"), true
+			return misspelt(f.tok, f.after(1), "EXPLAIN ANALYZE"), true
 		}
 		if d, ok := foreignWord(f.tok); ok {
 			return d, true
 		}
 		if key, ok := f.nearKeyword(f.tok, clauseWords); ok {
-			return misspelt(f.tok, key), true
+			return misspelt(f.tok, f.after(1), key), true
 		}
 	}
 	return noFind(f.tok.span, f.source(f.clause.from, f.clause.to)), true
@@ -189,16 +189,16 @@ func misspeltRule(f *failure) (Diagnostic, bool) {
 			return perAlone(f.tok.span), true
 		}
 		if strings.HasPrefix(up, "LINE") && (strings.EqualFold(f.prev.text, "ANY") || f.prev.is("EVERY")) {
-			return misspelt(f.tok, "LINE"), true
+			return misspelt(f.tok, f.after(1), "LINE"), true
 		}
 		if key, ok := f.nearKeyword(f.tok, clauseWords, operatorWords); ok && (f.prev.endsOperand() || f.prev.is("EXPLAIN")) {
-			return misspelt(f.tok, key), true
+			return misspelt(f.tok, f.after(1), key), true
 		}
 	}
 	if f.prev.kind == kindIdent && !f.before(2).isAny(".", "AS", "FIND", "WATCH", ",") {
 		key, ok := f.nearKeyword(f.prev, clauseWords, operatorWords)
 		if ok && (f.before(2).endsOperand() || f.tok.kind != kindPunct) && !f.tok.isAny("AND", "OR") && f.at < f.clause.to {
-			return misspelt(f.prev, key), true
+			return misspelt(f.prev, f.tok, key), true
 		}
 	}
 	return none, false

@@ -19,7 +19,7 @@ func problem(code lang.Code, at lang.Span, hint, message string, args ...any) la
 // or lists them where none is near.
 func didYouMean(word string, words []string) string {
 	if near, ok := lang.Nearest(word, words); ok {
-		return "did you mean " + near + "?"
+		return lang.DidYouMean(near)
 	}
 	return "there are " + listed(words)
 }
@@ -92,7 +92,10 @@ func unknownSetting(n lang.Ident) lang.Diagnostic {
 func unknownParameter(at lang.Span, name string, names []string) lang.Diagnostic {
 	hint := "declare it in front of FIND: PARAM " + name + " text"
 	if near, ok := lang.Nearest(name, names); ok {
-		hint = "did you mean " + near + "?"
+		if at.End > at.Start { // it stands in the query, with its sign
+			near = "$" + near
+		}
+		hint = lang.DidYouMean(near)
 	}
 	return problem(CodeUnknownParameter, at, hint, "the query declares no parameter %q", name)
 }

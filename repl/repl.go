@@ -136,7 +136,7 @@ func (p *Prompt) do(ctx context.Context, entry string) error {
 		name, _, _ := strings.Cut(text, " ")
 		hint := `\? lists them`
 		if near, ok := lang.Nearest(name, p.names()); ok {
-			hint = "did you mean " + near + "?"
+			hint = lang.DidYouMean(near)
 		}
 		return p.show("", fmt.Errorf("there is no command %s\nhint: %s", name, hint))
 	}

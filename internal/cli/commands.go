@@ -17,7 +17,7 @@ const shortHelp = `quaestor asks machines questions. In a terminal, quaestor alo
   quaestor run 'FIND file /usr/** WHERE suid RETURN path, owner, mtime' --format jsonl
   quaestor explain 'FIND file /home/** WHERE size > 10MB AND mtime > now - 2d'
 
-Ask:      repl, run, explain, check, test, fmt, modules, serve, web
+Ask:      repl, run, explain, check, test, fmt, modules, serve, web, lsp
 Keep:     case
 A fleet:  demo, setup, fleet, investigations
 Together: sign, cosign, submit, pending, verify
@@ -36,6 +36,7 @@ type commands struct {
 	Modules modulesCommand `cmd:"" help:"List what can be asked about."`
 	Web     webCommand     `cmd:"" help:"Show a page in a browser on this machine: the fleet, an editor, answers."`
 	Serve   serveCommand   `cmd:"" help:"Answer programs over HTTP, on this machine."`
+	LSP     lspCommand     `cmd:"" name:"lsp" help:"Serve an editor: mistakes, completion, explanations, formatting."`
 
 	Case caseCommand `cmd:"" help:"Keep questions, answers and notes in a case; report, prove and delete it."`
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -36,7 +35,7 @@ func findings(c *quaestor.Compiled, err error) []finding {
 	for _, w := range c.Warnings {
 		out = append(out, newFinding(w.Source, w.Diagnostic))
 	}
-	for _, e := range langErrors(err) {
+	for _, e := range quaestor.Mistakes(err) {
 		for _, d := range e.Diagnostics {
 			out = append(out, newFinding(e.Source, d))
 		}
@@ -58,24 +57,6 @@ func newFinding(src lang.Source, d lang.Diagnostic) finding {
 	f.Line, f.Column = lang.Position(src, d.Span.Start)
 	f.EndLine, f.EndColumn = lang.Position(src, max(d.Span.End, d.Span.Start))
 	return f
-}
-
-// langErrors gives the errors of queries that an error holds.
-func langErrors(err error) []*lang.Error {
-	var several interface{ Unwrap() []error }
-	var wrong *lang.Error
-	switch {
-	case err == nil:
-	case errors.As(err, &several):
-		var out []*lang.Error
-		for _, e := range several.Unwrap() {
-			out = append(out, langErrors(e)...)
-		}
-		return out
-	case errors.As(err, &wrong):
-		return []*lang.Error{wrong}
-	}
-	return nil
 }
 
 // report writes findings in a form of --format.

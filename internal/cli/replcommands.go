@@ -74,7 +74,7 @@ func (s *asking) help(_ context.Context, _ *repl.Prompt, word string) error {
 	if len(entries) == 0 {
 		hint := "help alone explains the prompt"
 		if near, ok := lang.Nearest(strings.ToUpper(word), complete.Words(s.cat)); ok {
-			hint = "did you mean " + near + "?"
+			hint = lang.DidYouMean(near)
 		}
 		return fmt.Errorf("nothing is known of %q\nhint: %s", word, hint)
 	}

@@ -8,6 +8,12 @@ import (
 
 // Run shows the version as the build recorded it.
 func (versionCommand) Run(a *app) error {
+	_, err := fmt.Fprintf(a.Out, "quaestor %s %s/%s %s\n", version(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	return err
+}
+
+// version gives the version and the revision that the build recorded.
+func version() string {
 	version, revision := "(devel)", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if info.Main.Version != "" {
@@ -19,6 +25,5 @@ func (versionCommand) Run(a *app) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(a.Out, "quaestor %s%s %s/%s %s\n", version, revision, runtime.GOOS, runtime.GOARCH, runtime.Version())
-	return err
+	return version + revision
 }

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/internal/complete"
 	"github.com/quaestor-engine/quaestor/internal/render"
 	"github.com/quaestor-engine/quaestor/lang"
@@ -47,12 +48,12 @@ func (g *Gateway) check(w http.ResponseWriter, r *http.Request) {
 	for _, one := range c.Warnings {
 		out.Diagnostics = append(out.Diagnostics, newDiagnostic(one.Diagnostic, one.Source))
 	}
-	if err != nil && len(wrongs(err)) == 0 {
+	if err != nil && len(quaestor.Mistakes(err)) == 0 {
 		fail(w, problem(err))
 		return
 	}
 	mistakes := 0
-	for _, e := range wrongs(err) {
+	for _, e := range quaestor.Mistakes(err) {
 		out.More += e.More
 		mistakes += e.More
 		for _, d := range e.Diagnostics {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/client"
 	"github.com/quaestor-engine/quaestor/lang"
 )
@@ -77,7 +78,7 @@ func newDiagnostic(d lang.Diagnostic, src lang.Source) Diagnostic {
 // problem makes a problem of an error.
 func problem(err error) *Problem {
 	p := &Problem{Kind: "error", Code: CodeFailed}
-	for _, e := range wrongs(err) {
+	for _, e := range quaestor.Mistakes(err) {
 		p.More += e.More
 		for _, d := range e.Diagnostics {
 			p.Diagnostics = append(p.Diagnostics, newDiagnostic(d, e.Source))
@@ -104,24 +105,6 @@ func problem(err error) *Problem {
 		p.Code, p.Message = CodeStopped, "it was stopped before its answer was whole"
 	}
 	return p
-}
-
-// wrongs gives the mistakes in queries that an error holds.
-func wrongs(err error) []*lang.Error {
-	if e, ok := err.(*lang.Error); ok {
-		return []*lang.Error{e}
-	}
-	switch e := err.(type) {
-	case interface{ Unwrap() []error }:
-		var all []*lang.Error
-		for _, one := range e.Unwrap() {
-			all = append(all, wrongs(one)...)
-		}
-		return all
-	case interface{ Unwrap() error }:
-		return wrongs(e.Unwrap())
-	}
-	return nil
 }
 
 // fail answers with a problem alone.
