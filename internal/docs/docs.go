@@ -37,6 +37,8 @@ func Products(root string) ([]Product, error) {
 		{"docs/functions.md", Functions()},
 		{"docs/settings.md", Settings()},
 		{"docs/errors.md", messages},
+		{"docs/editors/quaestor.tmLanguage.json", TextMate()},
+		{"docs/editors/quaestor.vim", Vim()},
 	}, nil
 }
 

@@ -1,0 +1,33 @@
+" Query files of Quaestor, *.qst: save as syntax/quaestor.vim.
+" Printed by go run ./internal/docs/gen. Do not edit.
+if exists("b:current_syntax")
+  finish
+endif
+syn case ignore
+
+syn match quaestorKeyword +\<\%(EXPLAIN\|ANALYZE\|PARAM\|LET\|FROM\|WHERE\|FIND\|WATCH\|NOT\|AS\|AND\|OR\|IS\|NULL\|MISSING\|TRUE\|FALSE\|IN\|BETWEEN\|LIKE\|GLOB\|MATCHES\|CONTAINS\|STARTS\s\+WITH\|ENDS\s\+WITH\|YARA\|ANY\s\+LINE\|EVERY\s\+LINE\|NOCASE\|RETURN\|DISTINCT\|STACK\|STACK\s\+BY\|GROUP\s\+BY\|HAVING\|ORDER\s\+BY\|ASC\|DESC\|LIMIT\|PER\s\+HOST\|EVERY\|WITH\)\>+
+syn match quaestorModule +\%(\<\%(FIND\|WATCH\)\s\+\%(NOT\s\+\)\?\)\@<=\%(file\|host\)\>+
+syn match quaestorFunction +\<\%(all\|any\|avg\|base64_decode\|basename\|coalesce\|concat\|contains\|count\|dirname\|entropy\|extension\|extract\|format_time\|hex\|hosts\|if\|in_cidr\|is_private\|len\|list\|lower\|max\|min\|permissions\|replace\|split\|substr\|sum\|trim\|truncate\|upper\)\>\ze\s*(+
+syn match quaestorSetting +\<\%(archives\|bytes\|context\|decompress\|depth\|errors\|follow_links\|max_file\|memory\|one_filesystem\|rows\|timeout\|workers\)\>\ze\s*=+
+syn match quaestorNumber +\<\d[0-9.]*\%([kmgtp]\?i\?b\|[wdhmsun]\+\)\?\>+
+syn match quaestorNumber +\<\d\{4}-\d\d-\d\d\%(T[0-9:.]\+\%(Z\|[+-]\d\d:\d\d\)\?\)\?+
+syn match quaestorMember +\.\h\w*+
+syn match quaestorPath +\%(\a:\\\|\\\\\|\~\?/\)[^ \t,;()]\++
+syn match quaestorParam +\$\w\++
+syn match quaestorList +@\%("\%(\\.\|[^"\\]\)*"\?\|[^ \t,;()]\+\)+
+syn region quaestorText start=+"+ skip=+\\.+ end=+"+ end=+$+ oneline
+syn region quaestorText start=+'+ skip=+''+ end=+'+ end=+$+ oneline
+syn match quaestorComment +--.*+
+
+hi def link quaestorKeyword Statement
+hi def link quaestorModule Type
+hi def link quaestorFunction Function
+hi def link quaestorSetting Identifier
+hi def link quaestorText String
+hi def link quaestorPath String
+hi def link quaestorList Include
+hi def link quaestorParam PreProc
+hi def link quaestorNumber Number
+hi def link quaestorComment Comment
+
+let b:current_syntax = "quaestor"
