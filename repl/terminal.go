@@ -20,7 +20,7 @@ var (
 
 // patience is how long one look for a key takes: go-prompt cannot be told to
 // stop while a read blocks.
-const patience = 20 * time.Millisecond
+const patience = 100 * time.Millisecond
 
 // hold is how long keys wait behind one that may have ended the line.
 const hold = 100 * time.Millisecond
