@@ -15,8 +15,10 @@ type options struct {
 	relays []string
 	signer signing.Signer
 	local  *quaestor.LocalSession
-	now    func() time.Time
-	run    RunOptions
+	// ownLocal says that it was made here, and ends with the session.
+	ownLocal bool
+	now      func() time.Time
+	run      RunOptions
 }
 
 // WithKey says who asks: the key that proves it, and that signs plans. If it

@@ -60,20 +60,21 @@ func Dial(ctx context.Context, addr string, opts ...Option) (*Session, error) {
 			return nil, err
 		}
 	}
-	if o.local == nil {
-		if o.local, err = quaestor.LocalWith(quaestor.Options{}); err != nil {
-			return nil, err
-		}
-	}
 	if o.relays = o.home.Config.Relays; addr != "" {
 		o.relays = []string{addr}
 	}
 	if len(o.relays) == 0 {
 		return nil, fmt.Errorf("%w\nhint: quaestor setup --relay HOST:PORT --pin sha256:…", ErrNoRelay)
 	}
+	if o.local == nil {
+		if o.local, err = quaestor.LocalWith(quaestor.Options{}); err != nil {
+			return nil, err
+		}
+		o.ownLocal = true
+	}
 	s := &Session{opts: o, dialing: make(chan struct{}, 1)}
 	if _, err := s.connected(ctx); err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -101,6 +102,9 @@ func (s *Session) Close() error {
 	err := s.opts.home.saveRoster()
 	if conn != nil {
 		err = errors.Join(err, conn.Close())
+	}
+	if s.opts.ownLocal {
+		err = errors.Join(err, s.opts.local.Close())
 	}
 	return err
 }

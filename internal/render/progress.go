@@ -18,12 +18,36 @@ type Progress struct {
 	start time.Time
 	last  time.Time
 	shown bool
+	rate  rate
+}
+
+// A rate is how fast the last second went.
+type rate struct {
+	at           time.Time
+	files, bytes int64
+	text         string
+}
+
+// update takes what was looked at until now.
+func (r *rate) update(now time.Time, files, bytes int64) {
+	took := now.Sub(r.at).Seconds()
+	if took < 1 {
+		return
+	}
+	read, seen := float64(bytes-r.bytes)/took, float64(files-r.files)/took
+	switch r.text = ""; {
+	case read >= 1:
+		r.text = " · " + Bytes(int64(read)) + "/s"
+	case seen >= 1:
+		r.text = " · " + count(int64(seen), "file") + "/s"
+	}
+	r.at, r.files, r.bytes = now, files, bytes
 }
 
 // NewProgress makes a progress line for a terminal of that width in columns,
 // for work that began at start.
 func NewProgress(w io.Writer, width int, start time.Time) *Progress {
-	return &Progress{w: w, width: width, start: start}
+	return &Progress{w: w, width: width, start: start, rate: rate{at: start}}
 }
 
 // Update shows what was looked at, unless it is too early or too soon after
@@ -33,6 +57,8 @@ func (p *Progress) Update(now time.Time, rows int64, looked map[string]int64) {
 		return
 	}
 	s := now.Sub(p.start).Truncate(100*time.Millisecond).String() + " · " + count(rows, "row")
+	p.rate.update(now, looked["files"], looked["bytes"])
+	s += p.rate.text
 	if l := lookedAt(looked); l != "" {
 		s += " · " + l
 	}

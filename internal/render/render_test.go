@@ -372,7 +372,14 @@ func TestProgress(t *testing.T) {
 	p.Update(start.Add(1200*time.Millisecond), 3, nil)
 	p.Clear()
 	p.Clear()
-	want := "\r\x1b[K1.1s · 1 row · 5 fi\r\x1b[K1.2s · 3 rows\r\x1b[K"
+	p = NewProgress(&b, 70, start)
+	p.Update(start.Add(2*time.Second), 1, map[string]int64{"files": 10})
+	p.Update(start.Add(2500*time.Millisecond), 1, map[string]int64{"files": 20, "bytes": 5e6})
+	p.Update(start.Add(3*time.Second), 1, map[string]int64{"files": 20, "bytes": 5e6})
+	want := "\r\x1b[K1.1s · 1 row · 4 fi\r\x1b[K1.2s · 3 rows · 4 f\r\x1b[K" +
+		"\r\x1b[K2s · 1 row · 5 files/s · 10 files looked at" +
+		"\r\x1b[K2.5s · 1 row · 5 files/s · 20 files looked at, 5.0 MB read" +
+		"\r\x1b[K3s · 1 row · 5.0 MB/s · 20 files looked at, 5.0 MB read"
 	if b.String() != want {
 		t.Errorf("got %q, not %q", b.String(), want)
 	}
