@@ -13,6 +13,7 @@ import (
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/planner"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // A Compiled is one or more queries that were checked and planned, to be run
@@ -40,6 +41,31 @@ func Mistakes(err error) []*lang.Error {
 		return Mistakes(e.Unwrap())
 	}
 	return nil
+}
+
+// Every gives the period at which the queries are to be asked again; 0: once.
+// Queries that are asked together have one period.
+func (c *Compiled) Every() (time.Duration, error) {
+	var every time.Duration
+	for i, q := range c.Queries {
+		own := q.Plan.Every
+		if q.Explain {
+			own = 0
+		}
+		if i > 0 && own != every {
+			return 0, fmt.Errorf("the query %q is to be asked EVERY %s and %q EVERY %s\nhint: ask them apart, or give both the same EVERY",
+				c.Queries[0].Name, period(every), q.Name, period(own))
+		}
+		every = own
+	}
+	return every, nil
+}
+
+func period(d time.Duration) string {
+	if d == 0 {
+		return "never"
+	}
+	return value.FormatDuration(d)
 }
 
 // A Query is one of them.

@@ -153,8 +153,11 @@ func NewRows(queries []Query, warnings []Warning, a Answers) *Rows {
 }
 
 // Coverage says which agents answered; false where only this machine was
-// asked.
+// asked. Of several rounds it is that of the last.
 func (r *Rows) Coverage() (Coverage, bool) {
+	if r.again != nil {
+		return r.again.last().Coverage()
+	}
 	if r.answers == nil {
 		return Coverage{}, false
 	}

@@ -23,6 +23,7 @@ type fakeFleet struct {
 	given    int
 	closed   bool
 	coverage quaestor.Coverage
+	sums     []answer.Summary // nil: two that are complete
 }
 
 func (f *fakeFleet) Answers() iter.Seq2[quaestor.Answer, error] {
@@ -40,6 +41,9 @@ func (f *fakeFleet) Answers() iter.Seq2[quaestor.Answer, error] {
 }
 
 func (f *fakeFleet) Summaries() []answer.Summary {
+	if f.sums != nil {
+		return slices.Clone(f.sums)
+	}
 	return []answer.Summary{{Outcome: answer.Complete}, {Outcome: answer.Complete}}
 }
 func (f *fakeFleet) Coverage() quaestor.Coverage         { return f.coverage }

@@ -39,6 +39,7 @@ type Rows struct {
 	run      *engine.Run
 	answers  Answers    // instead of run, where others answer
 	fleet    *fleetRows // with answers
+	again    *again     // instead of both, where there are rounds
 	plans    int
 	host     func() value.Value // this host's name
 	plain    []Row              // an answer that needed no run
@@ -51,8 +52,21 @@ type Rows struct {
 
 // Run asks the queries together: scans that go over the same places share one
 // pass. Queries that begin with EXPLAIN are not run: each answers with a table
-// of the lines of its plan. With EXPLAIN ANALYZE it is run first.
+// of the lines of its plan. With EXPLAIN ANALYZE it is run first. Queries with
+// EVERY are asked again and again, until ctx ends: see Repeat.
 func (s *LocalSession) Run(ctx context.Context, c *Compiled) (*Rows, error) {
+	every, err := c.Every()
+	if err != nil {
+		return nil, err
+	}
+	if every > 0 {
+		return s.Repeat(ctx, c, Repeat{Every: every})
+	}
+	return s.once(ctx, c)
+}
+
+// once asks the queries once, whatever they say of EVERY.
+func (s *LocalSession) once(ctx context.Context, c *Compiled) (*Rows, error) {
 	if len(c.Queries) == 0 {
 		return nil, errors.New("no query")
 	}
@@ -180,6 +194,10 @@ func (r *Rows) All() iter.Seq2[Row, error] {
 		}
 		r.begun = true
 		defer r.tell()()
+		if r.again != nil {
+			r.again.all(yield)
+			return
+		}
 		for _, row := range r.plain {
 			if !yield(row, nil) {
 				return
@@ -242,7 +260,10 @@ func (r *Rows) Summary() answer.Summary { return merge(r.Summaries()) }
 
 // Summaries gives the account of each query.
 func (r *Rows) Summaries() []answer.Summary {
-	if r.answers != nil {
+	switch {
+	case r.again != nil:
+		return r.again.summaries()
+	case r.answers != nil:
 		return r.fleet.summaries()
 	}
 	if r.run == nil {
@@ -258,7 +279,10 @@ func (r *Rows) Summaries() []answer.Summary {
 // Progress says how far the answer has come: what was looked at by kind, and
 // how many rows there are. It may be called from any goroutine.
 func (r *Rows) Progress() (looked map[string]int64, rows int64) {
-	if r.answers != nil {
+	switch {
+	case r.again != nil:
+		return r.again.progress()
+	case r.answers != nil:
 		return r.answers.Progress()
 	}
 	if r.run == nil {

@@ -166,7 +166,7 @@ func (p *planRun) summary() answer.Summary {
 		reasons = append(reasons, "stopped by "+strings.Join(s.Limits, ", "))
 	}
 	if gaps {
-		reasons = append(reasons, "not everything could be looked at")
+		reasons = append(reasons, answer.NotLookedAt)
 	}
 	switch {
 	case p.outcome != 0:

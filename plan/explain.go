@@ -24,6 +24,9 @@ func (p *Plan) String() string { return p.Explain(Notes{}) }
 func (p *Plan) Explain(n Notes) string {
 	d := &drawing{plan: p, notes: n}
 	root := &branch{text: "ask " + p.who()}
+	if p.Every > 0 {
+		root.add("every " + value.FormatDuration(p.Every) + ", and after the first time only what is new, gone or changed")
+	}
 	if p.Target != nil {
 		root.add("of those where " + Text(p.Target))
 	}

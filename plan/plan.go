@@ -29,6 +29,9 @@ type Plan struct {
 	Subs   []*Table // subqueries, by the number that InSub has
 	Sets   []*Set   // by the number that InSet has
 	Limits Limits
+	// Every, where not 0, is the time from the beginning of one answer to that
+	// of the next: the plan is standing.
+	Every time.Duration `wire:"2"`
 }
 
 // A Table is what one FIND makes: rows of scans, joined, filtered, grouped,

@@ -35,6 +35,9 @@ func (p *Plan) Prepare() error {
 	if len(p.Tables) == 0 {
 		c.fail("no table")
 	}
+	if p.Every < 0 {
+		c.fail("a period of %s", p.Every)
+	}
 	return c.err
 }
 

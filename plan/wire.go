@@ -9,9 +9,11 @@ import (
 	"github.com/quaestor-engine/quaestor/value"
 )
 
-// The wire form of a plan, version 1.
+// The wire form of a plan, versions 1 and 2.
 //
-// It begins with the four bytes "QPL1". The Plan follows, its exported fields
+// It begins with the four bytes "QPL1", or "QPL2" where the plan is standing:
+// who knows version 1 alone must refuse such a plan, and not answer it once.
+// The Plan follows, its exported fields
 // in the order in which plan.go declares them, and each of these by its type:
 //
 //	bool       one byte, 0 or 1
@@ -26,7 +28,14 @@ import (
 //
 // There is one encoding of every plan, and Decode refuses every other: a
 // longer varint, an unknown tag, bytes that are left over.
-const magic = "QPL1"
+//
+// Fields that are marked with a version are on the wire from that version on.
+// A plan that needs no version 2 is encoded in version 1.
+const (
+	magic   = "QPL1"
+	magic2  = "QPL2"
+	version = "wire" // the key of a field's tag
+)
 
 // Bounds of a plan that comes from elsewhere.
 const (
@@ -55,8 +64,24 @@ var (
 
 // Encode gives the wire form.
 func (p *Plan) Encode() []byte {
-	return encode([]byte(magic), reflect.ValueOf(p).Elem())
+	plan := reflect.ValueOf(p).Elem()
+	if !p.Standing() {
+		return encode([]byte(magic), plan)
+	}
+	dst := encode([]byte(magic2), plan)
+	for i := range plan.NumField() {
+		if isLater(plan.Type().Field(i)) {
+			dst = encode(dst, plan.Field(i))
+		}
+	}
+	return dst
 }
+
+// Standing says whether the plan is answered more than once.
+func (p *Plan) Standing() bool { return p.Every != 0 }
+
+// isLater says whether a field is not on the wire in version 1.
+func isLater(f reflect.StructField) bool { return f.Tag.Get(version) != "" }
 
 func encode(dst []byte, v reflect.Value) []byte {
 	if v.Type() == valueType {
@@ -92,7 +117,7 @@ func encode(dst []byte, v reflect.Value) []byte {
 		return encode(append(dst, tagOf(node.Type())), node)
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
+			if f := v.Type().Field(i); f.IsExported() && !isLater(f) {
 				dst = encode(dst, v.Field(i))
 			}
 		}
@@ -123,12 +148,16 @@ func Decode(b []byte) (*Plan, error) {
 	if len(b) > MaxPlan {
 		return nil, fmt.Errorf("%w: %d bytes, more than %d", ErrMalformed, len(b), MaxPlan)
 	}
-	if len(b) < len(magic) || string(b[:len(magic)]) != magic {
-		return nil, fmt.Errorf("%w: it does not begin with %s", ErrMalformed, magic)
+	if len(b) < len(magic) || string(b[:len(magic)]) != magic && string(b[:len(magic)]) != magic2 {
+		return nil, fmt.Errorf("%w: it does not begin with %s or %s", ErrMalformed, magic, magic2)
 	}
 	p := &Plan{}
 	d := decoder{rest: b[len(magic):], nodes: maxNodes}
-	if err := d.decode(reflect.ValueOf(p).Elem(), 0); err != nil {
+	err := d.decode(reflect.ValueOf(p).Elem(), 0)
+	if err == nil && string(b[:len(magic)]) == magic2 {
+		err = d.later(p)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: byte %d: %w", ErrMalformed, len(b)-len(d.rest), err)
 	}
 	if len(d.rest) > 0 {
@@ -138,6 +167,23 @@ func Decode(b []byte) (*Plan, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// later reads what version 2 adds.
+func (d *decoder) later(p *Plan) error {
+	plan := reflect.ValueOf(p).Elem()
+	for i := range plan.NumField() {
+		if !isLater(plan.Type().Field(i)) {
+			continue
+		}
+		if err := d.decode(plan.Field(i), 1); err != nil {
+			return err
+		}
+	}
+	if !p.Standing() {
+		return errCanonical // it is a plan of version 1
+	}
+	return nil
 }
 
 type decoder struct {
@@ -172,7 +218,7 @@ func (d *decoder) decode(v reflect.Value, depth int) error {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if !v.Type().Field(i).IsExported() {
+			if f := v.Type().Field(i); !f.IsExported() || isLater(f) {
 				continue
 			}
 			if err := d.decode(v.Field(i), depth+1); err != nil {

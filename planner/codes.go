@@ -141,6 +141,8 @@ const (
 	CodeSettingOutOfRange lang.Code = "setting-out-of-range"
 	// CodeSettingTwice: FIND file /etc/** WITH depth = 1, depth = 2
 	CodeSettingTwice lang.Code = "setting-twice"
+	// CodeBadPeriod: FIND file /etc/** EVERY 10ms
+	CodeBadPeriod lang.Code = "bad-period"
 	// CodeNotYet: FIND file /etc/** YARA @rules.yar
 	CodeNotYet lang.Code = "not-yet"
 	// CodeNotPlanned has no example of a line: a query that passed every check and gave no plan.

@@ -155,6 +155,15 @@ func settingTwice(n lang.Ident) lang.Diagnostic {
 	return problem(CodeSettingTwice, n.Span(), "leave one out", "%s is set twice", n.Name)
 }
 
+func periodOutOfRange(e lang.Expr) lang.Diagnostic {
+	hint := "it may be " + value.FormatDuration(minPeriod) + " to " + value.FormatDuration(maxPeriod)
+	return problem(CodeBadPeriod, e.Span(), hint, "EVERY cannot be %s", nodeText(e))
+}
+
+func everyCase(at lang.Span) lang.Diagnostic {
+	return problem(CodeBadPeriod, at, "ask it without EVERY", "what a case keeps does not change while it is asked")
+}
+
 func notYet(at lang.Span, what string) lang.Diagnostic {
 	return problem(CodeNotYet, at, "", "%s is part of the language and cannot run yet", what)
 }

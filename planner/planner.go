@@ -112,9 +112,7 @@ func (c *compiler) query(q *lang.Query) {
 	if !c.from(q.From) {
 		return // what the rest speaks of is not known
 	}
-	if q.Every != nil {
-		c.report(notYet(q.Every.Span(), "EVERY"))
-	}
+	c.every(q.Every)
 	c.settings(q)
 	for i, f := range q.Finds {
 		t := c.find(f)

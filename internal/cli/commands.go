@@ -67,6 +67,7 @@ type runCommand struct {
 	sourceFlags `embed:""`
 	showFlags   `embed:""`
 	fleetFlags  `embed:"" group:"To ask a fleet"`
+	everyFlags  `embed:"" group:"To ask again and again"`
 	Root        string        `placeholder:"DIR" help:"Ask a tree that stands for a machine, such as a mounted image."`
 	Timeout     time.Duration `placeholder:"30s" help:"Stop after this time and show what was found."`
 	Workers     int           `placeholder:"N" help:"How many threads look (default: one a processor)."`
@@ -90,6 +91,7 @@ type showFlags struct {
 	record   *caseRecord       // where the answer is kept for good; nil: nowhere
 	keep     *lastAnswer       // where rows are kept beside being shown; nil: nowhere
 	before   *baseline         // nil: there is none
+	rounds   *roundTeller      // nil: there are none
 }
 
 // fleetFlags say how a fleet is asked.

@@ -209,9 +209,9 @@ func (c *investigationsFollowCommand) Run(a *app) error {
 		return err
 	}
 	defer s.Close()
-	return a.follow(s, &c.showFlags, need, func(ctx context.Context) (*quaestor.Rows, []signing.ID, error) {
+	return a.follow(s, &c.showFlags, need, func(ctx context.Context) (*quaestor.Rows, *inquiries, error) {
 		rows, err := s.Follow(ctx, id, client.FollowOptions{Wait: time.Duration(c.Wait)})
-		return rows, []signing.ID{id}, err
+		return rows, &inquiries{ids: []signing.ID{id}}, err
 	})
 }
 

@@ -43,8 +43,12 @@ func (c *runCommand) Run(a *app) error {
 // ask asks what was compiled, and shows the answer.
 func (c *runCommand) ask(a *app, session *quaestor.LocalSession, compiled *quaestor.Compiled, need required) (err error) {
 	c.limit(compiled)
+	repeat, err := c.repeat(compiled)
+	if err != nil {
+		return err
+	}
 	if asksOthers(compiled) {
-		return c.runFleet(a, session, compiled, need)
+		return c.runFleet(a, question{session, compiled, repeat}, need)
 	}
 	if need.share > 0 {
 		return fmt.Errorf("--require %s counts agents, and this machine alone is asked\nhint: --require complete", c.Require)
@@ -54,7 +58,12 @@ func (c *runCommand) ask(a *app, session *quaestor.LocalSession, compiled *quaes
 	}
 	defer func() { err = errors.Join(err, c.record.close()) }()
 	start := time.Now()
-	return c.answer(a, need, func() (*quaestor.Rows, error) { return session.Run(a.ctx, compiled) }, start)
+	return c.answer(a, need, func() (*quaestor.Rows, error) {
+		if repeat != nil {
+			return session.Repeat(a.ctx, compiled, *repeat)
+		}
+		return session.Run(a.ctx, compiled)
+	}, start)
 }
 
 // asksOthers says whether a query is for others than this machine.
@@ -145,6 +154,9 @@ func (c *showFlags) show(a *app, rows *quaestor.Rows, out io.Writer, start time.
 	}
 	var err error
 	if v.sink, err = render.New(c.Format, out, opts); err != nil {
+		return err
+	}
+	if err := c.rounds.begin(a, c, v); err != nil {
 		return err
 	}
 	err = v.stream()

@@ -13,8 +13,16 @@ import (
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
+// A question is queries, who compiled them, and how they are asked again.
+type question struct {
+	local    *quaestor.LocalSession
+	compiled *quaestor.Compiled
+	repeat   *quaestor.Repeat // nil: they are asked once
+}
+
 // runFleet asks others than this machine.
-func (c *runCommand) runFleet(a *app, local *quaestor.LocalSession, compiled *quaestor.Compiled, need required) (err error) {
+func (c *runCommand) runFleet(a *app, q question, need required) (err error) {
+	compiled := q.compiled
 	if err := forFleet(compiled); err != nil {
 		return err
 	}
@@ -28,7 +36,7 @@ func (c *runCommand) runFleet(a *app, local *quaestor.LocalSession, compiled *qu
 	if err != nil {
 		return err
 	}
-	s, err := a.dialWith(c.signerFlags, local)
+	s, err := a.dialWith(c.signerFlags, q.local)
 	if err != nil {
 		return err
 	}
@@ -40,20 +48,23 @@ func (c *runCommand) runFleet(a *app, local *quaestor.LocalSession, compiled *qu
 		return err
 	}
 	defer func() { err = errors.Join(err, c.record.close()) }()
-	var ids []signing.ID
+	ids := &inquiries{}
 	if c.record != nil {
-		c.record.plans, c.record.envelope = func() []signing.ID { return ids }, s.Envelope
+		c.record.plans, c.record.envelope = ids.list, s.Envelope
 	}
 	o := client.RunOptions{
 		Sign: sign, Follow: client.FollowOptions{Wait: time.Duration(c.Wait)},
 		Submitted: func(_ int, sub message.Submitted) {
-			if ids = append(ids, sub.Plan); c.submitted != nil {
+			if ids.add(sub.Plan); c.submitted != nil {
 				c.submitted(sub.Plan.String())
 			}
 		},
 	}
-	err = a.follow(s, &c.showFlags, need, func(ctx context.Context) (*quaestor.Rows, []signing.ID, error) {
-		rows, err := s.Run(ctx, compiled, o)
+	err = a.follow(s, &c.showFlags, need, func(ctx context.Context) (*quaestor.Rows, *inquiries, error) {
+		rows, err := rowsOf(ctx, q.local, q.repeat, func(ctx context.Context) (*quaestor.Rows, error) {
+			ids.begin()
+			return s.Run(ctx, compiled, o)
+		})
 		return rows, ids, err
 	})
 	if errors.Is(err, client.ErrPending) {
@@ -100,7 +111,7 @@ func (c *runCommand) detach(a *app, s *link, compiled *quaestor.Compiled, o clie
 type following struct {
 	a       *app
 	link    *link
-	ids     []signing.ID
+	ids     *inquiries
 	rows    *quaestor.Rows
 	end     context.CancelFunc // ends the answers, not the investigation
 	done    chan struct{}      // closed when they have ended
@@ -113,7 +124,7 @@ const afterCancel = 5 * time.Second
 
 // follow shows the answers that begin gives, as they come. Ctrl-C ends no
 // investigation before somebody said so.
-func (a *app) follow(s *link, show *showFlags, need required, begin func(context.Context) (*quaestor.Rows, []signing.ID, error)) error {
+func (a *app) follow(s *link, show *showFlags, need required, begin func(context.Context) (*quaestor.Rows, *inquiries, error)) error {
 	start := time.Now()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(a.ctx))
 	defer cancel()
@@ -162,7 +173,7 @@ func (f *following) listen(keys *interrupts) {
 			f.cancel()
 		case leave:
 			f.stopped = leave
-			for _, id := range f.ids {
+			for _, id := range f.ids.list() {
 				fmt.Fprintf(f.a.Err, "investigation %s goes on; come back with\n  quaestor investigations follow %s\n", id, id)
 			}
 		}
@@ -175,14 +186,14 @@ func (f *following) listen(keys *interrupts) {
 func (f *following) state() string {
 	c, _ := f.rows.Coverage()
 	_, n := f.rows.Progress()
-	return fmt.Sprintf("%s: %s", joined(f.ids), progressText(c, n))
+	return fmt.Sprintf("%s: %s", joined(f.ids.list()), progressText(c, n))
 }
 
 // cancel stops the agents and gives them a moment to say what they had.
 func (f *following) cancel() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.a.ctx), afterCancel)
 	defer cancel()
-	for _, id := range f.ids {
+	for _, id := range f.ids.list() {
 		if err := f.link.Cancel(ctx, id); err != nil {
 			fmt.Fprintf(f.a.Err, "quaestor: it could not be cancelled: %v\nhint: quaestor investigations cancel %s\n", err, id)
 			continue

@@ -121,6 +121,8 @@ func (q question) suits(c *quaestor.Compiled) error {
 		switch {
 		case here(one) != local:
 			return fmt.Errorf("%w: queries for this machine and for others cannot be asked together", errRequest)
+		case one.Plan.Standing() && !one.Explain:
+			return fmt.Errorf("%w: a query that stands has no end, and an answer here has one\nhint: quaestor run asks it", errRequest)
 		case one.Explain && !local:
 			return fmt.Errorf("%w: a query that begins with EXPLAIN is not asked\nhint: POST /v1/explain draws it", errRequest)
 		}

@@ -215,6 +215,8 @@ func (w *world) start(ctx context.Context, q quaestor.Query, got *outcome) (rows
 	if err != nil {
 		return nil, nil, err
 	}
+	once := *q.Plan
+	once.Every, q.Plan = 0, &once // a case is one moment: the first round is tried
 	rows, err = s.Run(ctx, &quaestor.Compiled{Queries: []quaestor.Query{q}})
 	if err != nil {
 		return nil, nil, errors.Join(err, s.Close())

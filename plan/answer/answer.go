@@ -28,6 +28,10 @@ const (
 
 var outcomes = [...]string{"unknown", "complete", "partial", "refused", "failed"}
 
+// NotLookedAt is the reason of an answer that left out what its Skipped names,
+// and nothing else.
+const NotLookedAt = "not everything could be looked at"
+
 // String gives the word that output and JSON use.
 func (o Outcome) String() string {
 	if int(o) < len(outcomes) {
