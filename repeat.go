@@ -80,6 +80,10 @@ func (s *LocalSession) RepeatThrough(ctx context.Context, r Repeat, ask func(con
 		return nil, errors.Join(errors.New("EXPLAIN draws a plan once, and is not repeated"), first.Close())
 	}
 	a := &again{Repeat: r, ctx: ctx, ask: ask, now: s.opts.Now, current: first, sums: make([]answer.Summary, len(first.queries))}
+	if slices.ContainsFunc(first.queries, func(q Query) bool { return q.Plan.Watch }) {
+		cancel()
+		return nil, errors.Join(errors.New("WATCH has no end, and is not repeated"), first.Close())
+	}
 	var shapes []rounds.Shape
 	for i, t := range first.tables {
 		shapes = append(shapes, s.shape(first, i))

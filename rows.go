@@ -83,6 +83,9 @@ func (s *LocalSession) once(ctx context.Context, c *Compiled) (*Rows, error) {
 	case explain > 0:
 		return nil, errors.New("queries that begin with EXPLAIN cannot be asked together with others")
 	}
+	if len(plans) > 1 && slices.ContainsFunc(plans, func(p *plan.Plan) bool { return p.Watch }) {
+		return nil, errors.New("a query with WATCH has no end, and cannot be asked together with others\nhint: ask it alone")
+	}
 	e, err := s.engineOf(c.Queries...)
 	if err != nil {
 		return nil, err

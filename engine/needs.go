@@ -29,6 +29,9 @@ func NeedsOf(cat *modules.Catalogue, p *plan.Plan) (Needs, error) {
 			if !ok {
 				return Needs{}, fmt.Errorf("%w: there is no module %q here", ErrRefused, s.Module)
 			}
+			if p.Watch {
+				schema = modules.Watched(schema)
+			}
 			n.Modules = append(n.Modules, s.Module)
 			for _, name := range s.Columns {
 				k, ok := schema.Column(name)

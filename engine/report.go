@@ -134,6 +134,7 @@ func (p *planRun) ended(t *tableRun, err error) {
 		err = failure
 	} else if p.ctx.Err() != nil {
 		switch cause := context.Cause(p.ctx); {
+		case errors.Is(cause, errTimeout) && p.plan.Watch: // it was to end then
 		case errors.Is(cause, errTimeout):
 			p.over("timeout", "")
 		case !errors.Is(cause, errStopped):

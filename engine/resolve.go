@@ -209,6 +209,12 @@ func (p *planRun) newSlot(s *plan.Slot) (*slotRun, error) {
 		return nil, fmt.Errorf("%w: this host has no module %q", ErrRefused, s.Module)
 	}
 	sr := &slotRun{plan: s, module: m, schema: m.Schema(), place: -1}
+	if p.plan.Watch {
+		if _, ok := m.(modules.Watcher); !ok || len(sr.schema.Watch) == 0 {
+			return nil, fmt.Errorf("%w: changes of %q cannot be watched", ErrRefused, s.Module)
+		}
+		sr.schema = modules.Watched(sr.schema)
+	}
 	if k, ok := sr.schema.Column(sr.schema.Locator.Column); ok && p.run.engine.opts.Permit != nil {
 		sr.place = k
 	}

@@ -46,7 +46,7 @@ func units(tables []*tableRun) [][]*tableRun {
 	for _, t := range tables {
 		_, shares := t.slots[0].module.(modules.Sharer)
 		k := slices.IndexFunc(units, func(u []*tableRun) bool {
-			return shares && u[0].slots[0].module == t.slots[0].module
+			return shares && u[0].slots[0].module == t.slots[0].module && !u[0].run.plan.Watch && !t.run.plan.Watch
 		})
 		if k < 0 {
 			units = append(units, []*tableRun{t})
@@ -132,6 +132,9 @@ func scanTogether(ctx context.Context, tables []*tableRun) error {
 		reqs[i] = t.request(0, t.report)
 	}
 	return guard(module, func() error {
+		if w, ok := module.(modules.Watcher); ok && tables[0].run.plan.Watch {
+			return enough(w.Watch(ctx, reqs[0], tables[0].row))
+		}
 		sharer, ok := module.(modules.Sharer)
 		if !ok || len(tables) == 1 {
 			return enough(module.Scan(ctx, reqs[0], tables[0].row))

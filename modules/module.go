@@ -5,8 +5,8 @@
 // A newcomer who wants to add one needs [Module] (two methods) and [Schema].
 // More ability is discovered by assertion: a [Row] that can answer questions
 // about its content is an [Asker], one that can show the lines that answered
-// is a [Liner], and a module that can serve several requests in one pass is a
-// [Sharer]. The modules that come with Quaestor are listed in modules/std;
+// is a [Liner], a module that can serve several requests in one pass is a
+// [Sharer], and one that can report changes as they happen a [Watcher]. The modules that come with Quaestor are listed in modules/std;
 // modules/moduletest checks them and yours.
 //
 // A module recognises and parses. It must not decide what a query means

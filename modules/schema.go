@@ -21,6 +21,9 @@ type Schema struct {
 	// Content says that rows are Askers: CONTAINS, MATCHES and the line
 	// quantifiers may stand without a left side.
 	Content bool
+	// Watch lists the systems (as in runtime.GOOS) on which the module is a
+	// Watcher that can watch; empty for none.
+	Watch []string
 }
 
 // A Locator says how a query tells a module where to look.

@@ -106,6 +106,9 @@ type drawing struct {
 
 func (d *drawing) table(at *branch, t *Table, index int) {
 	word := "find "
+	if d.plan.Watch {
+		word = "watch "
+	}
 	if t.Not {
 		word = "find nothing in "
 	}

@@ -32,6 +32,9 @@ type Plan struct {
 	// Every, where not 0, is the time from the beginning of one answer to that
 	// of the next: the plan is standing.
 	Every time.Duration `wire:"2"`
+	// Watch makes the plan one about changes from now on: the first slot of
+	// its one table is watched, and has the columns of modules.Watched.
+	Watch bool `wire:"2"`
 }
 
 // A Table is what one FIND makes: rows of scans, joined, filtered, grouped,

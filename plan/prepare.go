@@ -38,7 +38,22 @@ func (p *Plan) Prepare() error {
 	if p.Every < 0 {
 		c.fail("a period of %s", p.Every)
 	}
+	if p.Watch {
+		c.watch()
+	}
 	return c.err
+}
+
+// watch checks that a plan about changes is nothing else.
+func (c *preparer) watch() {
+	if len(c.plan.Tables) != 1 || len(c.plan.Subs) > 0 || c.plan.Every != 0 {
+		c.fail("changes are watched by one table, without subqueries and once")
+		return
+	}
+	t := c.plan.Tables[0]
+	if t.Not || len(t.Slots) != 1 || t.Slots[0].Lines || t.Group != nil || t.Distinct || len(t.Order) > 0 {
+		c.fail("changes of table %q are watched, and joined, grouped, ordered or shown by lines", t.Name)
+	}
 }
 
 type preparer struct {

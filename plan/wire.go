@@ -77,8 +77,8 @@ func (p *Plan) Encode() []byte {
 	return dst
 }
 
-// Standing says whether the plan is answered more than once.
-func (p *Plan) Standing() bool { return p.Every != 0 }
+// Standing says whether the plan is not answered once and for all.
+func (p *Plan) Standing() bool { return p.Every != 0 || p.Watch }
 
 // isLater says whether a field is not on the wire in version 1.
 func isLater(f reflect.StructField) bool { return f.Tag.Get(version) != "" }

@@ -143,6 +143,8 @@ const (
 	CodeSettingTwice lang.Code = "setting-twice"
 	// CodeBadPeriod: FIND file /etc/** EVERY 10ms
 	CodeBadPeriod lang.Code = "bad-period"
+	// CodeBadWatch: WATCH host
+	CodeBadWatch lang.Code = "bad-watch"
 	// CodeNotYet: FIND file /etc/** YARA @rules.yar
 	CodeNotYet lang.Code = "not-yet"
 	// CodeNotPlanned has no example of a line: a query that passed every check and gave no plan.

@@ -14,10 +14,6 @@ const maxSubqueries = 8
 
 // find plans one FIND. It gives nil where the scans are not even known.
 func (c *compiler) find(f *lang.Find) *plan.Table {
-	if f.Watch {
-		c.report(notYet(f.Span(), "WATCH"))
-		return nil
-	}
 	t := &plan.Table{Limit: -1}
 	s := &scope{c: c, table: t, links: map[link]int{}}
 	if !s.addScans(f) {
@@ -38,6 +34,9 @@ func (c *compiler) find(f *lang.Find) *plan.Table {
 	s.shape(f)
 	s.lines(f)
 	s.lintAliases(f)
+	if f.Watch {
+		s.watched(f)
+	}
 	return t
 }
 
@@ -60,6 +59,9 @@ func (s *scope) addScans(f *lang.Find) bool {
 				s.c.report(aliasTwice(scan, name))
 				known = false
 			}
+		}
+		if f.Watch {
+			schema = modules.Watched(schema)
 		}
 		slot := &plan.Slot{Module: schema.Name, Alias: name}
 		s.scans = append(s.scans, &scanInfo{name: name, schema: schema, node: scan, slot: len(s.table.Slots)})

@@ -114,6 +114,9 @@ func (c *compiler) query(q *lang.Query) {
 	}
 	c.every(q.Every)
 	c.settings(q)
+	if !c.watch(q) {
+		return
+	}
 	for i, f := range q.Finds {
 		t := c.find(f)
 		if t == nil {

@@ -1,9 +1,12 @@
 package planner
 
 import (
+	"slices"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -30,4 +33,69 @@ func (c *compiler) every(e lang.Expr) {
 	default:
 		c.plan.Every = v.Duration()
 	}
+}
+
+// watch checks whether a query may ask for changes; false: it may not, and
+// what else is wrong with it hangs on that.
+func (c *compiler) watch(q *lang.Query) bool {
+	i := slices.IndexFunc(q.Finds, func(f *lang.Find) bool { return f.Watch })
+	if i < 0 {
+		return true
+	}
+	f := q.Finds[i]
+	say := func(at lang.Span, hint, what string) bool {
+		c.report(badWatch(at, hint, what))
+		return false
+	}
+	switch {
+	case c.plan.Source == "case":
+		return say(f.Span(), "write FIND", "what a case keeps does not change while it is asked")
+	case c.plan.Source != "local":
+		c.report(notYet(f.Span(), "WATCH over a fleet"))
+		return false
+	case len(q.Finds) > 1:
+		return say(f.Span(), "ask it alone", "WATCH has no end, and cannot be joined to another question by AND or OR")
+	case q.Every != nil:
+		return say(q.Every.Span(), "leave EVERY out", "WATCH tells of changes as they happen, and is not asked again")
+	case f.Not:
+		return say(f.Span(), "leave NOT out", "WATCH tells of changes, and of their absence nothing")
+	case len(f.Scans) != 1:
+		return say(f.Span(), "name one module", "WATCH watches one module")
+	case c.plan.Limits.Archives || c.plan.Limits.FollowLinks:
+		return say(f.Span(), "leave the setting out", "WATCH does not look into archives, and does not follow links")
+	}
+	schema, ok := c.cat.Schema(f.Scans[0].Module.Name)
+	switch {
+	case !ok: // it is said elsewhere
+	case len(schema.Watch) == 0:
+		return say(f.Scans[0].Module.Span(), "EVERY 10m asks it again and again", "changes of "+schema.Name+" cannot be watched")
+	case !slices.Contains(schema.Watch, c.in.OS):
+		return say(f.Scans[0].Module.Span(), "EVERY 10m asks it again and again", "changes of "+schema.Name+" cannot be watched on "+c.in.OS)
+	}
+	c.plan.Watch = true
+	return true
+}
+
+// watched puts what happened, and when, in front of the columns, and refuses
+// what needs more than the row of one change.
+func (s *scope) watched(f *lang.Find) {
+	t := s.table
+	switch {
+	case t.Group != nil || t.Distinct || len(t.Order) > 0:
+		s.c.report(badWatch(f.Span(), "leave them out", "changes come one by one, and are not grouped, ordered or made distinct"))
+	case len(t.Slots) > 1 || len(s.c.plan.Subs) > 0:
+		s.c.report(badWatch(f.Span(), "ask for the path, and for the rest afterwards", "WATCH follows no links and asks no subqueries"))
+	case t.Slots[0].Lines:
+		s.c.report(badWatch(f.Span(), "ANY LINE can decide which changes are shown", "WATCH shows no lines"))
+	}
+	var lead []plan.Output
+	for _, name := range []string{modules.ChangeColumn, modules.AtColumn} {
+		if slices.ContainsFunc(t.Outputs, func(o plan.Output) bool { return o.Name == name }) {
+			continue
+		}
+		i, _ := s.schemas[0].Column(name)
+		e := s.col(0, name, &lang.Name{Parts: []lang.Ident{{Name: name}}})
+		lead = append(lead, plan.Output{Name: name, Type: s.schemas[0].Columns[i].Type, Expr: e})
+	}
+	t.Outputs = append(lead, t.Outputs...)
 }

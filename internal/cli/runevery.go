@@ -69,6 +69,9 @@ func (c *runCommand) repeat(compiled *quaestor.Compiled) (*quaestor.Repeat, erro
 	case own != 0:
 		every = own
 	}
+	if c.Every != 0 && slices.ContainsFunc(compiled.Queries, func(q quaestor.Query) bool { return q.Plan.Watch }) {
+		return nil, errors.New("WATCH tells of changes as they happen, and is not repeated\nhint: leave --every out")
+	}
 	now := time.Now()
 	until := c.Until.from(now)
 	switch {

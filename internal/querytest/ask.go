@@ -215,6 +215,9 @@ func (w *world) start(ctx context.Context, q quaestor.Query, got *outcome) (rows
 	if err != nil {
 		return nil, nil, err
 	}
+	if q.Plan.Watch {
+		return nil, nil, errors.Join(errors.New("WATCH tells of what happens, and nothing happens to a pretended host\nhint: try the same question with FIND"), s.Close())
+	}
 	once := *q.Plan
 	once.Every, q.Plan = 0, &once // a case is one moment: the first round is tried
 	rows, err = s.Run(ctx, &quaestor.Compiled{Queries: []quaestor.Query{q}})

@@ -43,6 +43,7 @@ func New() modules.Module {
 			Example: "/home/**/.ssh/authorized_keys",
 		},
 		Content: true,
+		Watch:   []string{"linux"},
 	}}
 }
 
