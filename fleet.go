@@ -99,6 +99,10 @@ type Agent struct {
 	Reason  string           `json:"reason,omitempty"` // of what is not matched or empty
 	Rows    int64            `json:"rows"`
 	Skipped []answer.Skipped `json:"skipped,omitempty"`
+	// Round and At are the number and the beginning of the last round, of a
+	// question that agents repeat. State, Reason and Skipped are of that round.
+	Round int       `json:"round,omitempty"`
+	At    time.Time `json:"at,omitzero"`
 }
 
 // Coverage says who answered a question and who did not. Every agent that the
@@ -144,8 +148,15 @@ func (c Coverage) Sort() {
 }
 
 // NewRows makes rows of what agents answer: groups are added up, and rows are
-// ordered and cut, over all of them.
+// ordered and cut, over all of them. Where agents repeat a query, their rows
+// say what changed, and when.
 func NewRows(queries []Query, warnings []Warning, a Answers) *Rows {
+	queries = slices.Clone(queries)
+	for i, q := range queries {
+		if q.Plan.Every > 0 {
+			queries[i].Plan = q.Plan.InRounds()
+		}
+	}
 	r := &Rows{warnings: warnings, answers: a, plans: len(queries), cancel: func() { _ = a.Close() }}
 	r.fleet = &fleetRows{queries: queries, answers: a, given: make([]atomic.Int64, len(queries))}
 	r.name(queries, true)

@@ -48,6 +48,7 @@ type Agent struct {
 	journal *journal.Journal
 	spool   *spool
 	queue   *queue
+	rounds  sync.WaitGroup // plans that stand
 	own     ownFiles
 	backoff transport.Backoff
 	started time.Time
@@ -244,6 +245,7 @@ func (a *Agent) stop() {
 		r.cancel(errStopped)
 	}
 	a.mu.Unlock()
+	a.rounds.Wait() // first: they wait for what they have in the queue
 	a.queue.wait()
 }
 

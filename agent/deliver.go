@@ -72,6 +72,12 @@ func (a *Agent) mend(ctx context.Context, o *outgoing, next uint32) error {
 		return nil
 	}
 	o.skipTo(next)
+	switch stands, err := a.resumeStanding(o); {
+	case stands && err != nil:
+		return a.outlived(ctx, o, err)
+	case stands:
+		return nil
+	}
 	return a.endCut(ctx, o)
 }
 
@@ -158,9 +164,13 @@ func (s *session) send(o *outgoing, from uint32) error {
 	if from == 0 && final {
 		return s.write(s.stream, o, from, data, final)
 	}
+	slots := s.slots
+	if o.stood() {
+		slots = s.long
+	}
 	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	case <-s.ctx.Done():
 		return s.ctx.Err()
 	}
@@ -274,7 +284,10 @@ func (s *session) leaveIfDone() {
 		return
 	}
 	s.agent.mu.Lock()
-	busy := len(s.agent.running) > 0
+	busy := false
+	for _, r := range s.agent.running {
+		busy = busy || !r.resting
+	}
 	s.agent.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -305,7 +318,7 @@ func (s *session) leaveIfDone() {
 // waiting says whether the spool holds answers that this relay may still take.
 func (s *session) waiting() bool {
 	for _, o := range s.agent.spool.open() {
-		if !s.refused[o.head.Plan] {
+		if !s.refused[o.head.Plan] && !o.quiet() {
 			return true
 		}
 	}

@@ -40,6 +40,7 @@ type running struct {
 	cancel  context.CancelCauseFunc
 	started time.Time
 	sum     [sha256.Size]byte // of the envelope
+	resting bool              // it waits for its next round; under the agent's lock
 }
 
 // execute runs a plan to its end and seals what it finds. Whatever happens, the
@@ -70,6 +71,12 @@ func (a *Agent) look(ctx context.Context, p *permit, w *writer, turn *turnstile)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	return summarize(ctx, a.run(ctx, cancel, p, turn, w.row), w)
+}
+
+// run hands the rows that the engine finds to row, whose error is the cause
+// with which cancel ends it, and gives the engine's account.
+func (a *Agent) run(ctx context.Context, cancel context.CancelCauseFunc, p *permit, turn *turnstile, row func(int, []value.Value) error) answer.Summary {
 	allowed := a.permitted(p)
 	e := engine.New(a.opts.Catalogue, engine.Options{
 		Host: a.opts.Host, Workers: int(p.plan.Limits.Workers), Partial: true, Facts: p.facts,
@@ -80,16 +87,16 @@ func (a *Agent) look(ctx context.Context, p *permit, w *writer, turn *turnstile)
 	})
 	turn.pass(ctx)
 	run := e.Start(ctx, p.plan)
-	for row, err := range run.Rows() {
+	for got, err := range run.Rows() {
 		if err != nil {
 			break // the summary tells it
 		}
-		if err := w.row(row.Table, row.Values); err != nil {
+		if err := row(got.Table, got.Values); err != nil {
 			cancel(err)
 			break
 		}
 	}
-	return summarize(ctx, run.Summary(0), w)
+	return run.Summary(0)
 }
 
 // summarize adds to the engine's account what it cannot know.
@@ -261,6 +268,30 @@ func (w *writer) send(plain []byte, final bool) error {
 	return nil
 }
 
+// round seals what a round found, with its account, in a chunk that is not the
+// last.
+func (w *writer) round(sum answer.Summary) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	before := len(w.plain)
+	w.plain = answer.AppendSummary(w.plain, sum)
+	if w.size += int64(len(w.plain) - before); w.most > 0 && w.size > w.most {
+		w.plain, w.err = w.plain[:before], errBytes
+		return w.err
+	}
+	return w.flush()
+}
+
+// failed gives the error that ended the writing.
+func (w *writer) failed() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
 // stop ends the timer, and gives the error that ended the writing.
 func (w *writer) stop() error {
 	w.mu.Lock()
@@ -294,6 +325,9 @@ func (w *writer) end(sum answer.Summary) error {
 // has. What the journal does not know was not permitted, and has no answer.
 func (a *Agent) endUnfinished() error {
 	for _, e := range a.journal.Unfinished() {
+		if a.leftStanding(e.Plan) {
+			continue
+		}
 		f := journal.Finish{At: a.opts.Now(), Outcome: answer.Failed.String(), Reason: errStopped.Error()}
 		if err := a.journal.Finish(e.Plan, f); err != nil {
 			return err

@@ -109,13 +109,14 @@ func (a *Agent) checkAllowed(p *permit, verified signing.Verified) error {
 	if err != nil {
 		return refusal(signing.CodeType, "this agent, version %s, cannot run it: %w", a.opts.Software, err)
 	}
-	if p.plan.Standing() {
-		return refusal(signing.CodeType, "this agent, version %s, answers plans once, and this one stands", a.opts.Software)
+	if p.plan.Watch {
+		return refusal(signing.CodeType, "this agent, version %s, watches nothing", a.opts.Software)
 	}
 	l := p.plan.Limits
 	return p.policy.Permit(verified, signing.Needs{
 		Modules: needs.Modules, Content: needs.Content, FollowLinks: needs.FollowLinks, Paths: true,
 		Timeout: l.Timeout, Rows: l.Rows, Bytes: l.Bytes, Memory: l.Memory, Workers: l.Workers,
+		Every: p.plan.Every,
 	})
 }
 

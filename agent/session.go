@@ -41,6 +41,7 @@ type session struct {
 	ready  chan struct{} // closed when the relay has welcomed the agent
 	offers chan frame    // what is to be judged, in the order in which it came; closed by meet
 	slots  chan struct{}
+	long   chan struct{} // likewise, for plans that stand
 	work   sync.WaitGroup
 
 	telling sync.Mutex // held while facts are looked up and sent
@@ -77,7 +78,7 @@ func (a *Agent) meet(ctx context.Context, once bool) (welcome bool, err error) {
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	s := &session{
 		agent: a, ctx: ctx, end: end, conn: conn, once: once, ready: make(chan struct{}),
-		offers: make(chan frame, offersWaiting), slots: make(chan struct{}, answerStreams),
+		offers: make(chan frame, offersWaiting), slots: make(chan struct{}, answerStreams), long: make(chan struct{}, maxStanding),
 		sent: map[signing.ID]bool{}, large: map[signing.ID]bool{}, refused: map[signing.ID]bool{},
 	}
 	w, err := s.hello()
@@ -314,6 +315,10 @@ func (a *Agent) begin(p *permit, raw []byte) {
 	a.mu.Unlock()
 	a.log.Info("plan accepted", "plan", p.payload.ID, "query", p.payload.Query, "purpose", p.payload.Purpose)
 	a.touch()
+	if p.plan.Every > 0 {
+		a.stands(ctx, r, raw)
+		return
+	}
 	if err := a.queue.submit(func(turn *turnstile) { a.execute(ctx, p, out, turn) }); err != nil {
 		w, werr := a.newWriter(ctx, out, 0)
 		if werr != nil {

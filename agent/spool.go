@@ -62,6 +62,7 @@ type outgoing struct {
 	done   bool    // the final one was among them
 	cut    bool    // an earlier life left it without a final one
 	gone   bool
+	stands bool // its plan does: it has no end for a long time
 	segs   []*segment
 	more   chan struct{} // closed, and made anew, when a chunk comes or it is gone
 }
@@ -309,6 +310,28 @@ func (o *outgoing) holds() (first uint32, cut bool) {
 	o.spool.mu.Lock()
 	defer o.spool.mu.Unlock()
 	return o.first, o.cut && !o.done
+}
+
+// stand says that the answer's plan stands: an earlier life did not cut it off.
+func (o *outgoing) stand() {
+	o.spool.mu.Lock()
+	defer o.spool.mu.Unlock()
+	o.stands, o.cut = true, false
+}
+
+// stood says whether the answer's plan stands.
+func (o *outgoing) stood() bool {
+	o.spool.mu.Lock()
+	defer o.spool.mu.Unlock()
+	return o.stands
+}
+
+// quiet says whether the answer is one of a plan that stands, of which all that
+// was found so far is acknowledged.
+func (o *outgoing) quiet() bool {
+	o.spool.mu.Lock()
+	defer o.spool.mu.Unlock()
+	return o.stands && len(o.pieces) == 0
 }
 
 // whole says whether all of the answer was acknowledged, or nobody wants it.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/modules"
@@ -24,6 +25,8 @@ func (a *answering) state(ended bool) (quaestor.State, string) {
 	switch s := a.summary; {
 	case a.fault != nil:
 		return quaestor.Failed, clean(a.fault.Error())
+	case !a.final && a.every > 0 && s != nil:
+		return a.stateOfRound(ended)
 	case a.final && s == nil:
 		return quaestor.Failed, "its answer has no account"
 	case a.final:
@@ -51,6 +54,30 @@ func (a *answering) state(ended bool) (quaestor.State, string) {
 	return quaestor.Offline, ""
 }
 
+// stateOfRound is the state of an agent that repeats a plan: that of its last
+// round, as long as the next one is not overdue.
+func (a *answering) stateOfRound(ended bool) (quaestor.State, string) {
+	s := a.summary
+	reason := fmt.Sprintf("round %d", s.Round)
+	if late := time.Since(a.heard) - a.every - a.longest; late > 0 && !ended {
+		return quaestor.Silent, fmt.Sprintf("%s was its last, and the next is overdue by %s", reason, late.Round(time.Second))
+	}
+	if why := clean(s.Reason); why != "" {
+		reason = why
+	}
+	switch {
+	case s.Outcome == answer.Complete && a.rows > 0:
+		return quaestor.Matched, ""
+	case s.Outcome == answer.Complete:
+		return quaestor.Empty, ""
+	case s.Outcome == answer.Partial:
+		return quaestor.Partial, reason
+	case s.Outcome == answer.Refused:
+		return quaestor.Refused, reason
+	}
+	return quaestor.Failed, reason
+}
+
 // Coverage says who answered: of several queries the least good.
 func (f *following) Coverage() quaestor.Coverage {
 	f.mu.Lock()
@@ -63,6 +90,7 @@ func (f *following) Coverage() quaestor.Coverage {
 			state, reason := a.state(f.ended)
 			one := quaestor.Agent{Agent: id.String(), Host: a.host, State: state, Reason: reason, Rows: a.rows}
 			if a.summary != nil {
+				one.Round, one.At = a.summary.Round, a.summary.At
 				one.Skipped = slices.Clone(a.summary.Skipped)
 			}
 			i, known := at[id]

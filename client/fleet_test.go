@@ -35,6 +35,11 @@ type fleet struct {
 }
 
 func newFleet(t *testing.T) *fleet {
+	return newFleetWith(t, func(policy string) string { return policy })
+}
+
+// newFleetWith is newFleet with a policy that change makes of the usual one.
+func newFleetWith(t *testing.T, change func(policy string) string) *fleet {
 	t.Helper()
 	f := &fleet{t: t, dir: t.TempDir()}
 	var err error
@@ -46,6 +51,7 @@ func newFleet(t *testing.T) *fleet {
 		Administrators: []signing.PrincipalSpec{{Name: "Ada", Key: f.key.Public()}},
 		Investigators:  []signing.PrincipalSpec{{Name: "Ada", Key: f.key.Public(), Weight: 1}},
 	})
+	f.text = change(f.text)
 	envelope := f.sign(signing.TypePolicy, []byte(f.text))
 	if f.policy, err = signing.ParsePolicy([]byte(f.text)); err != nil {
 		t.Fatal(err)

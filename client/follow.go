@@ -147,6 +147,9 @@ type answering struct {
 	final   bool
 	summary *answer.Summary
 	rows    int64
+	every   time.Duration // of a plan that the agent repeats; 0: it does not
+	longest time.Duration // that a round may take
+	heard   time.Time     // when the last round's account came
 	fault   error
 	lies    bool // what it sealed makes no sense: nothing of it is shown any more
 }
@@ -298,7 +301,7 @@ func (f *following) give(p piece, yield func(quaestor.Answer, error) bool) bool 
 	}, func(s answer.Summary) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		a.summary = &s
+		a.summary, a.heard = &s, time.Now()
 		return nil
 	})
 	if err != nil && goOn {
@@ -364,6 +367,8 @@ func (f *following) waitsFor(p *followed, longest time.Duration) bool {
 		quiet := now.Sub(a.since)
 		switch {
 		case a.final || a.fault != nil:
+		case a.every > 0 && (a.reached || a.online): // until its window is over
+			return true
 		case f.opts.Wait > 0, a.reached && a.online && quiet < longest, a.reached && quiet < absence, a.online && quiet < patience:
 			return true
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/sealing"
 	"github.com/quaestor-engine/quaestor/transport/message"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // DefaultWindow is how long a plan may run where nobody says: agents that come
@@ -79,6 +80,9 @@ func (s *Session) payload(q quaestor.Query, policy *signing.Policy, o SignOption
 	open := o.Window
 	if open == 0 {
 		open = min(DefaultWindow, policy.Ceilings().Window)
+	}
+	if every := q.Plan.Every; every > 0 && every >= open {
+		return nil, fmt.Errorf("client: the query %q is to be asked EVERY %s, and its window of %s holds one round\nhint: --window gives it a longer one", q.Name, value.FormatDuration(every), value.FormatDuration(open))
 	}
 	now := s.opts.now()
 	p := &signing.PlanPayload{

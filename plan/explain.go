@@ -25,7 +25,11 @@ func (p *Plan) Explain(n Notes) string {
 	d := &drawing{plan: p, notes: n}
 	root := &branch{text: "ask " + p.who()}
 	if p.Every > 0 {
-		root.add("every " + value.FormatDuration(p.Every) + ", and after the first time only what is new, gone or changed")
+		by := ""
+		if !p.here() {
+			by = " on each host"
+		}
+		root.add("every " + value.FormatDuration(p.Every) + by + ", and after the first time only what is new, gone or changed")
 	}
 	if p.Target != nil {
 		root.add("of those where " + Text(p.Target))

@@ -41,6 +41,9 @@ func (p *Plan) Prepare() error {
 	if p.Watch {
 		c.watch()
 	}
+	if p.Every > 0 && !p.here() {
+		c.rounds()
+	}
 	return c.err
 }
 
@@ -53,6 +56,19 @@ func (c *preparer) watch() {
 	t := c.plan.Tables[0]
 	if t.Not || len(t.Slots) != 1 || t.Slots[0].Lines || t.Group != nil || t.Distinct || len(t.Order) > 0 {
 		c.fail("changes of table %q are watched, and joined, grouped, ordered or shown by lines", t.Name)
+	}
+}
+
+// rounds checks that a plan that hosts repeat has rows that each can compare
+// for itself.
+func (c *preparer) rounds() {
+	if len(c.plan.Tables) != 1 {
+		c.fail("%d tables are asked in rounds, and one can be", len(c.plan.Tables))
+		return
+	}
+	t := c.plan.Tables[0]
+	if t.Not || t.Group != nil || t.Distinct || len(t.Order) > 0 || t.Limit >= 0 {
+		c.fail("table %q is asked in rounds, and grouped, ordered, cut or made distinct over all hosts", t.Name)
 	}
 }
 

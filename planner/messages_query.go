@@ -164,6 +164,10 @@ func everyCase(at lang.Span) lang.Diagnostic {
 	return problem(CodeBadPeriod, at, "ask it without EVERY", "what a case keeps does not change while it is asked")
 }
 
+func badRounds(at lang.Span, hint, what string) lang.Diagnostic {
+	return problem(CodeBadPeriod, at, hint, "%s", what)
+}
+
 func badWatch(at lang.Span, hint, what string) lang.Diagnostic {
 	return problem(CodeBadWatch, at, hint, "%s", what)
 }

@@ -126,6 +126,7 @@ func (c *compiler) query(q *lang.Query) {
 		t.Name = c.tableName(t.Name)
 		c.plan.Tables = append(c.plan.Tables, t)
 	}
+	c.rounds(q)
 	c.checkUsed(q)
 }
 

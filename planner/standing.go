@@ -28,10 +28,26 @@ func (c *compiler) every(e lang.Expr) {
 		c.report(periodOutOfRange(e))
 	case c.plan.Source == "case":
 		c.report(everyCase(e.Span()))
-	case c.plan.Source != "local":
-		c.report(notYet(e.Span(), "EVERY over a fleet"))
 	default:
 		c.plan.Every = v.Duration()
+	}
+}
+
+// rounds refuses what hosts that repeat a question cannot compare, each for
+// itself.
+func (c *compiler) rounds(q *lang.Query) {
+	if c.plan.Every == 0 || c.plan.Source == "local" {
+		return
+	}
+	hint := "--every asks it from here, round by round"
+	if len(q.Finds) > 1 || q.Finds[0].Not {
+		c.report(badRounds(q.Every.Span(), hint, "a fleet repeats one FIND, and no AND, OR or NOT"))
+		return
+	}
+	for _, t := range c.plan.Tables {
+		if t.Group != nil || t.Distinct || len(t.Order) > 0 || t.Limit >= 0 {
+			c.report(badRounds(q.Every.Span(), hint, "each host of a fleet compares its own rows, and groups, an order, DISTINCT and LIMIT are of all hosts together"))
+		}
 	}
 }
 

@@ -48,6 +48,9 @@ type Rule struct {
 	ContentWeight int      // the weight for these; not below Weight
 	Allow, Deny   []string // globs of paths
 	FollowLinks   bool     // symbolic links may lead out of the paths above
+	// Standing is the least time between two looks of a plan that stands; 0:
+	// none may stand.
+	Standing time.Duration
 }
 
 // Ceilings are the most that a plan may ask for.

@@ -62,6 +62,7 @@ type ruleFile struct {
 	Allow         []string `toml:"allow"`
 	Deny          []string `toml:"deny"`
 	FollowLinks   bool     `toml:"follow_links"`
+	Standing      string   `toml:"standing"`
 }
 
 type ceilingsFile struct {
@@ -250,6 +251,12 @@ func (f *ruleFile) rule(module string) (Rule, error) {
 	r := Rule{Module: module, Weight: f.Weight, Content: f.Content, ContentWeight: f.ContentWeight, Allow: f.Allow, Deny: f.Deny, FollowLinks: f.FollowLinks}
 	if r.Weight < 1 || r.Weight > MaxWeight {
 		return r, fmt.Errorf("weight = %d: 1 to %d must be given", r.Weight, MaxWeight)
+	}
+	if f.Standing != "" {
+		var err error
+		if r.Standing, err = duration("standing", f.Standing, 0); err != nil {
+			return r, err
+		}
 	}
 	if r.ContentWeight == 0 {
 		r.ContentWeight = r.Weight

@@ -97,6 +97,9 @@ content_weight = 2
 allow = []
 deny = []
 follow_links = false
+# A plan with EVERY is repeated by the agents themselves within its window, and
+# stands only where each of its modules says how often it may be looked with:
+# standing = "1h"
 
 # The most that a plan may ask for, and how many an agent runs at once.
 [ceilings]

@@ -162,6 +162,9 @@ type Needs struct {
 	Workers int64
 	// FollowLinks: it follows symbolic links.
 	FollowLinks bool
+	// Every is the time between two looks of a plan that stands; 0: it looks
+	// once.
+	Every time.Duration
 	// Paths: whoever runs it asks PathAllowed before every path. Without that,
 	// modules with rules about paths are refused.
 	Paths bool
@@ -189,6 +192,10 @@ func (p *Policy) Permit(v Verified, n Needs) error {
 	for _, m := range v.payload.Modules {
 		r := p.Rule(m)
 		switch {
+		case n.Every > 0 && r.Standing == 0:
+			return refuse(CodeLimit, "the plan stands, and policy version %d lets none stand that looks with module %s: its rule would need standing = \"1h\", the least time between two looks", p.version, m)
+		case n.Every > 0 && n.Every < r.Standing:
+			return refuse(CodeLimit, "the plan looks every %s, and policy version %d allows module %s every %s", n.Every, p.version, m, r.Standing)
 		case !r.hasPaths():
 		case !n.Paths:
 			return refuse(CodePath, "policy version %d has rules about the paths of module %s, which are not checked here", p.version, m)

@@ -96,6 +96,7 @@ func TestPermit(t *testing.T) {
 	text := replaced(h.text, map[string]string{"allow = []": `allow = ["/etc/**"]`})
 	paths := mustPolicy(t, text)
 	links := mustPolicy(t, replaced(text, map[string]string{"follow_links = false": "follow_links = true"}))
+	standing := mustPolicy(t, replaced(h.text, map[string]string{"follow_links = false": "follow_links = false\nstanding = \"30m\"", "[default]\n": "[default]\nstanding = \"1h\"\n"}))
 	closed := mustPolicy(t, replaced(h.text, map[string]string{`content = ["content"]`: "content = []"}))
 	files := Needs{Modules: []string{"host", "file"}, Paths: true}
 	content := Needs{Modules: []string{"file", "host"}, Content: []string{"file.content"}, Paths: true}
@@ -116,6 +117,9 @@ func TestPermit(t *testing.T) {
 		"paths not checked":  {paths, Needs{Modules: files.Modules}, CodePath, []string{"not checked"}},
 		"links out of paths": {paths, Needs{Modules: files.Modules, Paths: true, FollowLinks: true}, CodePath, []string{"follow_links = true"}},
 		"links allowed":      {links, Needs{Modules: files.Modules, Paths: true, FollowLinks: true}, "", nil},
+		"standing":           {h.policy, Needs{Modules: files.Modules, Every: time.Hour}, CodeLimit, []string{"lets none stand", `standing = "1h"`}},
+		"standing allowed":   {standing, Needs{Modules: files.Modules, Every: time.Hour}, "", nil},
+		"too often":          {standing, Needs{Modules: files.Modules, Every: time.Hour - 1}, CodeLimit, []string{"every 1h"}},
 		"at the ceilings":    {h.policy, Needs{Modules: files.Modules, Timeout: 10 * time.Minute, Rows: 1e6, Bytes: 1 << 30, Memory: 256 << 20, Workers: 4}, "", nil},
 		"timeout":            {h.policy, Needs{Modules: files.Modules, Timeout: 10*time.Minute + 1}, CodeLimit, []string{"timeout", "10m"}},
 		"rows":               {h.policy, Needs{Modules: files.Modules, Rows: 1e6 + 1}, CodeLimit, []string{"rows", "1000000"}},

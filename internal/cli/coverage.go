@@ -97,12 +97,25 @@ func (a *app) writeAgents(w io.Writer, c quaestor.Coverage) error {
 	l.column("host", value.Version)
 	l.column("agent", value.Version)
 	l.column("rows", value.Int)
+	repeated := slices.ContainsFunc(c.Agents, func(g quaestor.Agent) bool { return g.Round > 0 })
+	if repeated {
+		l.column("round", value.Int)
+		l.column("at", value.Time)
+	}
 	l.column("reason", value.Text)
 	for _, s := range quaestor.States() {
 		for _, g := range c.Agents {
-			if g.State == s {
-				l.row(value.NewText(s.String()), value.NewText(g.Host), value.NewText(g.Agent), value.NewInt(g.Rows), textOrNull(g.Reason))
+			if g.State != s {
+				continue
 			}
+			row := []value.Value{value.NewText(s.String()), value.NewText(g.Host), value.NewText(g.Agent), value.NewInt(g.Rows)}
+			if round := make([]value.Value, 2); repeated {
+				if g.Round > 0 {
+					round = []value.Value{value.NewInt(int64(g.Round)), value.NewTime(g.At)}
+				}
+				row = append(row, round...)
+			}
+			l.row(append(row, textOrNull(g.Reason))...)
 		}
 	}
 	return a.listTo(w, l, "table")

@@ -101,6 +101,15 @@ func (a *app) showCeilings(p *signing.Policy) error {
 	_, err := fmt.Fprintf(a.Out, "\nat most: timeout %s, window %s, rows %d, bytes %s, memory %s, workers %d, at once %d\n",
 		value.FormatDuration(c.Timeout), value.FormatDuration(c.Window), c.Rows,
 		value.NewSize(c.Bytes), value.NewSize(c.Memory), c.Workers, c.Concurrent)
+	for _, r := range p.Rules() {
+		if r.Standing > 0 && err == nil {
+			module := r.Module
+			if module == "" {
+				module = "any other module"
+			}
+			_, err = fmt.Fprintf(a.Out, "plans with %s may stand, and look every %s at most\n", module, value.FormatDuration(r.Standing))
+		}
+	}
 	for _, r := range []struct {
 		what string
 		ids  []signing.ID

@@ -72,6 +72,12 @@ func (c *runCommand) repeat(compiled *quaestor.Compiled) (*quaestor.Repeat, erro
 	if c.Every != 0 && slices.ContainsFunc(compiled.Queries, func(q quaestor.Query) bool { return q.Plan.Watch }) {
 		return nil, errors.New("WATCH tells of changes as they happen, and is not repeated\nhint: leave --every out")
 	}
+	if every != 0 && asksOthers(compiled) && c.Every == 0 {
+		if c.Until.isSet() {
+			return nil, errors.New("--until ends what is asked from here, and agents repeat a query with EVERY by themselves\nhint: --window 8h says for how long")
+		}
+		return nil, nil // agents repeat it
+	}
 	now := time.Now()
 	until := c.Until.from(now)
 	switch {

@@ -43,7 +43,7 @@ var floors = []floor{
 	{pkg: "transport", why: "bytes only: what frames hold is nothing to it"},
 	{pkg: "transport/message", may: "signing", why: "the words of the protocol; what is inside them is verified by others"},
 	{pkg: "relay", may: "plan signing transport transport/message value", why: "routes by facts and keeps what it cannot read"},
-	{pkg: "agent", may: "engine modules plan plan/answer signing signing/sealing signing/journal transport transport/message value", why: "runs what its gate accepted, on an endpoint, where no query is parsed"},
+	{pkg: "agent", may: "engine engine/rounds modules plan plan/answer signing signing/sealing signing/journal transport transport/message value", why: "runs what its gate accepted, on an endpoint, where no query is parsed"},
 	{pkg: "client", may: ". engine lang modules modules/std plan plan/answer planner signing signing/sealing transport transport/message value", why: "asks fleets for whoever has a key"},
 	{pkg: "internal/demo", may: ". agent client modules modules/std relay signing transport transport/message", why: "a fleet in a temporary folder"},
 	{pkg: ".", may: "lang planner plan plan/answer engine engine/rounds modules modules/std value", why: "the library: joins the floors below"},

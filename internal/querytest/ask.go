@@ -196,6 +196,8 @@ func (w *world) checkTables(q quaestor.Query, got *outcome) error {
 // start asks the hosts that the query means.
 func (w *world) start(ctx context.Context, q quaestor.Query, got *outcome) (rows *quaestor.Rows, done func(), err error) {
 	first := w.hosts[0]
+	once := *q.Plan
+	once.Every, q.Plan = 0, &once // a case is one moment: the first round is tried
 	switch {
 	case q.Plan.Source == "case":
 		return nil, nil, fmt.Errorf("the query asks the answers of a case, which cannot be pretended")
@@ -218,8 +220,6 @@ func (w *world) start(ctx context.Context, q quaestor.Query, got *outcome) (rows
 	if q.Plan.Watch {
 		return nil, nil, errors.Join(errors.New("WATCH tells of what happens, and nothing happens to a pretended host\nhint: try the same question with FIND"), s.Close())
 	}
-	once := *q.Plan
-	once.Every, q.Plan = 0, &once // a case is one moment: the first round is tried
 	rows, err = s.Run(ctx, &quaestor.Compiled{Queries: []quaestor.Query{q}})
 	if err != nil {
 		return nil, nil, errors.Join(err, s.Close())

@@ -10,6 +10,7 @@ package answer
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/quaestor-engine/quaestor/modules"
 )
@@ -51,6 +52,10 @@ type Summary struct {
 	Matched int64            `json:"matched"`          // rows of the answer
 	Skipped []Skipped        `json:"skipped,omitempty"`
 	Limits  []string         `json:"limits,omitempty"` // the bounds of the plan that cut the answer
+	// Round and At are the number and the beginning of the round that the
+	// account is of, where a host repeats a plan.
+	Round int       `json:"round,omitempty"`
+	At    time.Time `json:"at,omitzero"`
 }
 
 // Skipped counts what was left out for one reason.

@@ -1,0 +1,385 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/engine/rounds"
+	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/journal"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// A plan that stands has one entry in the journal, one answer, and many
+// rounds, each of which waits in the queue as any plan does. Its envelope and
+// the rows of its last round are kept in a folder, so that a later life goes
+// on with it, when a relay has said what it has of the answer.
+const (
+	standingDir = "standing"
+	planExt     = ".plan"
+	stateExt    = ".rows"
+
+	maxStanding = 32 // plans that stand at once: each has a stream of its own
+	// standingBytes bounds the rows of its last round that a plan keeps, in
+	// memory and on disk.
+	standingBytes = 32 << 20
+)
+
+// stateMagic begins the file of a plan's last round: then its number, its
+// time, and the number of the chunk that is next, as varints, and the rows.
+const stateMagic = "QSR1"
+
+// A standing is a plan while it stands.
+type standing struct {
+	*running
+	w      *writer
+	shapes []rounds.Shape
+	state  *rounds.State
+	number int       // of the last round
+	began  time.Time // when it did; zero: there was none
+	// resumed: this life has done no round of it yet.
+	resumed bool
+}
+
+// stands begins a plan that stands.
+func (a *Agent) stands(ctx context.Context, r *running, raw []byte) {
+	s, err := a.newStanding(ctx, r)
+	if err == nil {
+		err = keepFile(a.standingFile(r.permit.payload.ID, planExt), raw)
+	}
+	if err == nil && a.countStanding() > maxStanding {
+		err = fmt.Errorf("%s: %d plans stand here already", signing.CodeLimit, maxStanding)
+	}
+	if err != nil {
+		a.endStanding(r, nil, answer.Summary{Outcome: answer.Refused, Reason: err.Error()})
+		return
+	}
+	s.state = rounds.NewState(s.shapes, standingBytes)
+	a.rounds.Go(func() { a.repeat(ctx, s) })
+}
+
+func (a *Agent) newStanding(ctx context.Context, r *running) (*standing, error) {
+	w, err := a.newWriter(ctx, r.out, r.out.following())
+	if err != nil {
+		return nil, err
+	}
+	w.most = r.permit.policy.Ceilings().Bytes
+	r.out.stand()
+	return &standing{running: r, w: w, shapes: rounds.Shapes(r.permit.plan, a.opts.Catalogue.Schema)}, os.MkdirAll(a.path(standingDir), 0o700)
+}
+
+func (a *Agent) countStanding() (n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, r := range a.running {
+		if r.permit.plan.Every > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// repeat does round after round, until no further one fits into the plan's
+// window, or the plan is cancelled. When the agent stops it leaves off.
+func (a *Agent) repeat(ctx context.Context, s *standing) {
+	sum := answer.Summary{Outcome: answer.Partial, Reason: "no round was begun within the window"}
+	for {
+		due := s.due(a.opts.Now())
+		if !due.Before(s.permit.payload.Expires) {
+			break
+		}
+		if a.rest(ctx, s.running, due); ctx.Err() == nil {
+			sum = a.oneRound(ctx, s)
+		}
+		if errors.Is(context.Cause(ctx), errStopped) {
+			_ = s.w.stop() // what was not sealed is told by a later life, which goes on
+			return
+		}
+		if ctx.Err() != nil || s.w.failed() != nil {
+			sum = summarize(ctx, sum, s.w)
+			break
+		}
+		if err := s.w.round(sum); err != nil {
+			sum = summarize(ctx, sum, s.w)
+			break
+		}
+		a.keepRound(s)
+	}
+	sum.Matched = s.w.rows
+	a.endStanding(s.running, s.w, sum)
+}
+
+// due gives when the next round begins: at once where there was none, or where
+// one was missed while nobody was there.
+func (s *standing) due(now time.Time) time.Time {
+	every := s.permit.plan.Every
+	next := s.began.Add(every)
+	if s.began.IsZero() || s.resumed && next.Before(now) {
+		return now
+	}
+	if next.Before(now) { // the round took too long
+		next = s.began.Add((now.Sub(s.began)/every + 1) * every)
+	}
+	return next
+}
+
+// rest waits for the next round. A plan that rests keeps no one from leaving.
+func (a *Agent) rest(ctx context.Context, r *running, until time.Time) {
+	wait := until.Sub(a.opts.Now())
+	if wait <= 0 {
+		return
+	}
+	a.setResting(r, true)
+	defer a.setResting(r, false)
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+func (a *Agent) setResting(r *running, yes bool) {
+	a.mu.Lock()
+	r.resting = yes
+	a.mu.Unlock()
+	if s := a.current(); s != nil && yes {
+		s.leaveIfDone()
+	}
+}
+
+// oneRound waits for a place in the queue and looks once.
+func (a *Agent) oneRound(ctx context.Context, s *standing) (sum answer.Summary) {
+	s.began = a.opts.Now()
+	s.number++
+	s.resumed = false
+	done := make(chan struct{})
+	err := a.queue.submit(func(turn *turnstile) {
+		defer close(done)
+		sum = a.lookAgain(ctx, s, turn)
+	})
+	if err != nil {
+		sum = answer.Summary{Outcome: answer.Failed, Reason: signing.CodeLimit + ": " + err.Error()}
+	} else {
+		<-done
+	}
+	sum.Round, sum.At = s.number, s.began.UTC()
+	return sum
+}
+
+// lookAgain runs the engine, and tells what has changed since the last time.
+func (a *Agent) lookAgain(ctx context.Context, s *standing, turn *turnstile) (sum answer.Summary) {
+	defer func() {
+		if v := recover(); v != nil {
+			a.log.Error("a plan panicked", "plan", s.permit.payload.ID, "panic", v)
+			s.state = rounds.Forgotten(s.shapes, standingBytes)
+			sum = answer.Summary{Outcome: answer.Failed, Reason: fmt.Sprintf("a fault of the agent: %v", v)}
+		}
+	}()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	before := s.w.rows
+	at := value.NewTime(s.began)
+	tell := func(table int, change rounds.Change, values []value.Value) error {
+		word := value.Value{}
+		if change != rounds.Unknown {
+			word = value.NewText(string(change))
+		}
+		return s.w.row(table, append([]value.Value{word, at}, values...))
+	}
+	sum = a.run(ctx, cancel, s.permit, turn, func(table int, values []value.Value) error {
+		if change, now := s.state.Add(table, values); now {
+			return tell(table, change, values)
+		}
+		return nil
+	})
+	if cause := context.Cause(ctx); cause != nil {
+		sum.Outcome, sum.Reason = answer.Partial, cause.Error()
+	}
+	count := s.state.End(func(r rounds.Row) bool { return s.shapes[r.Table].Gone(r.Values, sum) }, func(r rounds.Row) bool {
+		return tell(r.Table, r.Change, r.Values) == nil // the writer remembers
+	})
+	sum.Matched = s.w.rows - before
+	return doubted(sum, count)
+}
+
+// doubted says what nobody can tell of the rows of a round.
+func doubted(sum answer.Summary, c rounds.Count) answer.Summary {
+	doubt := func(reason string) {
+		if sum.Outcome == answer.Complete {
+			sum.Outcome = answer.Partial
+		}
+		sum.Reason = join(sum.Reason, reason)
+	}
+	if c.Unknown > 0 {
+		doubt(fmt.Sprintf("of %d rows of before nobody knows, for want of looking (%s)", c.Unknown, strings.Join(c.Where, ", ")))
+	}
+	if c.MayBeNew > 0 {
+		doubt(fmt.Sprintf("of %d rows nobody knows whether they are new: what was there before is lost", c.MayBeNew))
+	}
+	if c.Unkept > 0 {
+		doubt(fmt.Sprintf("%d rows were not kept for the next round, for want of memory", c.Unkept))
+	}
+	return sum
+}
+
+// keepRound keeps the rows of a round for a later life.
+func (a *Agent) keepRound(s *standing) {
+	b := binary.AppendUvarint([]byte(stateMagic), uint64(s.number))
+	b = binary.AppendVarint(b, s.began.UnixNano())
+	b = binary.AppendUvarint(b, uint64(s.out.following()))
+	if err := writeFile(a.standingFile(s.permit.payload.ID, stateExt), s.state.Append(b)); err != nil {
+		a.log.Error("the rows of a plan that stands cannot be kept", "plan", s.permit.payload.ID, "error", err)
+	}
+	a.log.Info("round done", "plan", s.permit.payload.ID, "round", s.number, "rows", s.w.rows)
+}
+
+// recall reads what keepRound wrote. Where it is lost, or the relay has
+// another part of the answer than it speaks of, nothing is known of the rows.
+func (a *Agent) recall(s *standing) {
+	s.state = rounds.Forgotten(s.shapes, standingBytes)
+	b, err := os.ReadFile(a.standingFile(s.permit.payload.ID, stateExt))
+	if errors.Is(err, fs.ErrNotExist) && s.out.following() == 0 {
+		s.state = rounds.NewState(s.shapes, standingBytes) // nothing was told yet
+		return
+	}
+	rest, ok := strings.CutPrefix(string(b), stateMagic)
+	b = []byte(rest)
+	number, n := binary.Uvarint(b)
+	if err != nil || !ok || n <= 0 {
+		a.log.Warn("the rows of a plan that stands are lost", "plan", s.permit.payload.ID, "error", err)
+		return
+	}
+	began, m := binary.Varint(b[n:])
+	if m <= 0 {
+		return
+	}
+	s.number, s.began = int(number), time.Unix(0, began)
+	next, k := binary.Uvarint(b[n+m:])
+	if k <= 0 || next != uint64(s.out.following()) {
+		return
+	}
+	if state, err := rounds.Resume(s.shapes, standingBytes, b[n+m+k:]); err == nil {
+		s.state = state
+	}
+}
+
+// resumeStanding goes on with a plan of an earlier life, whose answer the relay
+// has up to out's next chunk; false: it does not stand. The error says why it
+// goes on no more.
+func (a *Agent) resumeStanding(out *outgoing) (bool, error) {
+	raw, err := readFile(a.standingFile(out.head.Plan, planExt))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return true, err
+	}
+	p, err := a.admitAgain(raw)
+	if err != nil {
+		return true, err
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	r := &running{permit: p, out: out, cancel: cancel, started: a.opts.Now(), sum: sha256.Sum256(raw)}
+	s, err := a.newStanding(ctx, r)
+	if err != nil {
+		cancel(nil)
+		return true, err
+	}
+	a.recall(s)
+	s.resumed = true
+	a.mu.Lock()
+	a.running[p.payload.ID] = r
+	a.mu.Unlock()
+	a.log.Info("plan goes on", "plan", p.payload.ID, "query", p.payload.Query)
+	a.rounds.Go(func() { a.repeat(ctx, s) })
+	return true, nil
+}
+
+// admitAgain is the gate for a plan that passed it in an earlier life: it is in
+// the journal, and all else must still be so.
+func (a *Agent) admitAgain(raw []byte) (*permit, error) {
+	p := &permit{policy: a.Policy()}
+	env, err := checkStructure(raw)
+	if err != nil {
+		return nil, err
+	}
+	now := a.opts.Now()
+	if err := a.journal.Clock(now); err != nil {
+		return nil, refusal(signing.CodeClock, "this machine's clock cannot be trusted: %w", err)
+	}
+	verified, err := p.policy.Verify(env, signing.VerifyOptions{At: now})
+	if err != nil {
+		return nil, err
+	}
+	p.payload = verified.Payload()
+	if p.plan, err = checkPlan(p.payload); err != nil {
+		return nil, err
+	}
+	if err := a.checkAllowed(p, verified); err != nil {
+		return nil, err
+	}
+	setLimits(p.plan, p.policy.Ceilings())
+	p.facts = a.ownFacts()
+	p.facts["last_seen"] = value.NewTime(now)
+	return p, a.checkMember()
+}
+
+// endStanding ends a plan, and forgets what was kept for its next round.
+func (a *Agent) endStanding(r *running, w *writer, sum answer.Summary) {
+	if w == nil {
+		var err error
+		if w, err = a.newWriter(context.Background(), r.out, r.out.following()); err != nil {
+			w = nil
+		}
+	}
+	a.forgetStanding(r.out.head.Plan)
+	a.finish(r.permit, r.out, w, sum)
+}
+
+func (a *Agent) forgetStanding(id signing.ID) {
+	for _, ext := range []string{planExt, stateExt} {
+		if err := os.Remove(a.standingFile(id, ext)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			a.log.Error("what a plan kept cannot be removed", "plan", id, "error", err)
+		}
+	}
+}
+
+// leftStanding says whether a plan of an earlier life goes on when a relay is
+// there.
+func (a *Agent) leftStanding(id signing.ID) bool {
+	_, err := os.Stat(a.standingFile(id, planExt))
+	if err == nil && a.spool.find(id) == nil {
+		a.forgetStanding(id) // it has no answer that could go on
+		return false
+	}
+	return err == nil
+}
+
+// outlived ends the answer of a plan that stood, and goes on no more.
+func (a *Agent) outlived(ctx context.Context, out *outgoing, why error) error {
+	a.forgetStanding(out.head.Plan)
+	_, reason := refusalOf(why)
+	f := journal.Finish{At: a.opts.Now(), Outcome: answer.Partial.String(), Reason: reason}
+	if err := a.journal.Finish(out.head.Plan, f); err != nil {
+		a.log.Error("the journal cannot be written", "error", err)
+	}
+	w, err := a.newWriter(ctx, out, out.following())
+	if err != nil {
+		return err
+	}
+	return w.end(answer.Summary{Outcome: answer.Partial, Reason: "it stood until this agent was stopped, and does not go on: " + reason})
+}
+
+func (a *Agent) standingFile(id signing.ID, ext string) string {
+	return filepath.Join(a.path(standingDir), id.String()+ext)
+}

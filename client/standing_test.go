@@ -1,0 +1,99 @@
+package client_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/client"
+	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/plan/answer"
+)
+
+// letStand is a policy that lets plans about files stand.
+func letStand(policy string) string {
+	return strings.Replace(policy, "[module.file]\n", "[module.file]\nstanding = \"1s\"\n", 1)
+}
+
+// askStanding asks a query with EVERY for a few seconds, calls step with the
+// number of rows that came, and gives the rows as "host change path".
+func (f *fleet) askStanding(s *client.Session, query string, step func(rows int)) ([]string, *quaestor.Rows) {
+	f.t.Helper()
+	local, err := quaestor.LocalWith(quaestor.Options{})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	c, err := local.Compile(lang.Source{Name: "query", Text: query})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	rows, err := s.Run(f.t.Context(), c, client.RunOptions{Sign: client.SignOptions{Window: 4 * time.Second}})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var got []string
+	for row, err := range rows.All() {
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if row.Time("at").IsZero() {
+			f.t.Errorf("a row without a time: %v", row.Values())
+		}
+		got = append(got, row.Text("host")+" "+row.Text("change")+" "+row.Text("path"))
+		step(len(got))
+	}
+	return got, rows
+}
+
+// Agents repeat a plan by themselves and tell what has changed, and the
+// coverage is that of their last round.
+func TestEveryOverAFleet(t *testing.T) {
+	f := newFleetWith(t, letStand)
+	f.startAgent("web-0", map[string]string{"/etc/app/a": "1"})
+	f.startAgent("web-1", map[string]string{})
+	s := f.dial()
+	f.waitOnline(s, 2)
+	got, rows := f.askStanding(s, `FROM fleet FIND file /etc/app/* RETURN path, size EVERY 1s`, func(rows int) {
+		root := f.path("root-web-0")
+		switch rows {
+		case 1:
+			if err := os.WriteFile(root+"/etc/app/b", []byte("2"), 0o600); err != nil {
+				t.Error(err)
+			}
+		case 2:
+			if err := os.Remove(root + "/etc/app/a"); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	defer rows.Close()
+	if want := []string{"web-0 new /etc/app/a", "web-0 new /etc/app/b", "web-0 gone /etc/app/a"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	c, _ := rows.Coverage()
+	if c.Count(quaestor.Matched) != 1 || c.Count(quaestor.Empty) != 1 || c.Agents[0].Round < 2 || c.Agents[0].At.IsZero() {
+		t.Errorf("%+v", c)
+	}
+	if sum := rows.Summary(); sum.Outcome != answer.Complete || sum.Matched != 3 {
+		t.Errorf("%+v", sum)
+	}
+}
+
+// A plan that stands needs a policy that lets it, and a window with room for
+// two rounds.
+func TestEveryIsRefused(t *testing.T) {
+	f := newFleet(t)
+	f.startAgent("web-0", map[string]string{})
+	s := f.dial()
+	f.waitOnline(s, 1)
+	_, c := f.ask(s, `FROM fleet FIND file /etc/* EVERY 1m`)
+	if c.Count(quaestor.Refused) != 1 || !strings.Contains(c.Agents[0].Reason, "lets none stand") {
+		t.Errorf("%+v", c)
+	}
+	if _, err := s.Query(t.Context(), `FROM fleet FIND file /etc/* EVERY 1h`); err == nil || !strings.Contains(err.Error(), "holds one round") {
+		t.Errorf("a window of one round: %v", err)
+	}
+}
