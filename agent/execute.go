@@ -77,16 +77,7 @@ func (a *Agent) look(ctx context.Context, p *permit, w *writer, turn *turnstile)
 // run hands the rows that the engine finds to row, whose error is the cause
 // with which cancel ends it, and gives the engine's account.
 func (a *Agent) run(ctx context.Context, cancel context.CancelCauseFunc, p *permit, turn *turnstile, row func(int, []value.Value) error) answer.Summary {
-	allowed := a.permitted(p)
-	e := engine.New(a.opts.Catalogue, engine.Options{
-		Host: a.opts.Host, Workers: int(p.plan.Limits.Workers), Partial: true, Facts: p.facts,
-		Permit: func(module, place string) modules.SkipKind {
-			turn.pass(ctx)
-			return allowed(module, place)
-		},
-	})
-	turn.pass(ctx)
-	run := e.Start(ctx, p.plan)
+	run := a.engine(ctx, p, turn).Start(ctx, p.plan)
 	for got, err := range run.Rows() {
 		if err != nil {
 			break // the summary tells it
@@ -97,6 +88,20 @@ func (a *Agent) run(ctx context.Context, cancel context.CancelCauseFunc, p *perm
 		}
 	}
 	return run.Summary(0)
+}
+
+// engine makes the engine of one plan, whose turn comes and goes.
+func (a *Agent) engine(ctx context.Context, p *permit, turn *turnstile) *engine.Engine {
+	allowed := a.permitted(p)
+	e := engine.New(a.opts.Catalogue, engine.Options{
+		Host: a.opts.Host, Workers: int(p.plan.Limits.Workers), Partial: true, Facts: p.facts,
+		Permit: func(module, place string) modules.SkipKind {
+			turn.pass(ctx)
+			return allowed(module, place)
+		},
+	})
+	turn.pass(ctx)
+	return e
 }
 
 // summarize adds to the engine's account what it cannot know.

@@ -202,7 +202,7 @@ type question struct {
 // ask makes a plan of a query. The modules of the catalogue are numbers and
 // heavy, beside host.
 func (f *fleet) ask(query string) *question {
-	s, err := quaestor.LocalWith(quaestor.Options{Modules: []modules.Module{numbers{}, heavy{}, host.New()}})
+	s, err := quaestor.LocalWith(quaestor.Options{Modules: []modules.Module{numbers{}, heavy{}, bell{}, host.New()}})
 	if err != nil {
 		f.t.Fatal(err)
 	}

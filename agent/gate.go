@@ -109,14 +109,11 @@ func (a *Agent) checkAllowed(p *permit, verified signing.Verified) error {
 	if err != nil {
 		return refusal(signing.CodeType, "this agent, version %s, cannot run it: %w", a.opts.Software, err)
 	}
-	if p.plan.Watch {
-		return refusal(signing.CodeType, "this agent, version %s, watches nothing", a.opts.Software)
-	}
 	l := p.plan.Limits
 	return p.policy.Permit(verified, signing.Needs{
 		Modules: needs.Modules, Content: needs.Content, FollowLinks: needs.FollowLinks, Paths: true,
 		Timeout: l.Timeout, Rows: l.Rows, Bytes: l.Bytes, Memory: l.Memory, Workers: l.Workers,
-		Every: p.plan.Every,
+		Every: p.plan.Every, Watch: p.plan.Watch,
 	})
 }
 
@@ -228,7 +225,7 @@ const (
 // is bounded by execute.
 func setLimits(p *plan.Plan, c signing.Ceilings) {
 	l := &p.Limits
-	if l.Timeout == 0 {
+	if l.Timeout == 0 && !p.Watch { // watching lasts as long as the window
 		l.Timeout = min(defaultTimeout, c.Timeout)
 	}
 	if l.Rows == 0 {

@@ -315,7 +315,7 @@ func (a *Agent) begin(p *permit, raw []byte) {
 	a.mu.Unlock()
 	a.log.Info("plan accepted", "plan", p.payload.ID, "query", p.payload.Query, "purpose", p.payload.Purpose)
 	a.touch()
-	if p.plan.Every > 0 {
+	if p.plan.Standing() {
 		a.stands(ctx, r, raw)
 		return
 	}

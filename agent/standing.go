@@ -48,6 +48,7 @@ type standing struct {
 	began  time.Time // when it did; zero: there was none
 	// resumed: this life has done no round of it yet.
 	resumed bool
+	gap     string // when nobody watched, in a sentence
 }
 
 // stands begins a plan that stands.
@@ -64,7 +65,7 @@ func (a *Agent) stands(ctx context.Context, r *running, raw []byte) {
 		return
 	}
 	s.state = rounds.NewState(s.shapes, standingBytes)
-	a.rounds.Go(func() { a.repeat(ctx, s) })
+	a.rounds.Go(func() { a.stay(ctx, s) })
 }
 
 func (a *Agent) newStanding(ctx context.Context, r *running) (*standing, error) {
@@ -81,11 +82,20 @@ func (a *Agent) countStanding() (n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, r := range a.running {
-		if r.permit.plan.Every > 0 {
+		if r.permit.plan.Standing() {
 			n++
 		}
 	}
 	return n
+}
+
+// stay does what a plan that stands asks for.
+func (a *Agent) stay(ctx context.Context, s *standing) {
+	if s.permit.plan.Watch {
+		a.watch(ctx, s)
+	} else {
+		a.repeat(ctx, s)
+	}
 }
 
 // repeat does round after round, until no further one fits into the plan's
@@ -301,7 +311,7 @@ func (a *Agent) resumeStanding(out *outgoing) (bool, error) {
 	a.running[p.payload.ID] = r
 	a.mu.Unlock()
 	a.log.Info("plan goes on", "plan", p.payload.ID, "query", p.payload.Query)
-	a.rounds.Go(func() { a.repeat(ctx, s) })
+	a.rounds.Go(func() { a.stay(ctx, s) })
 	return true, nil
 }
 

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -160,5 +162,56 @@ func TestStandingEnds(t *testing.T) {
 	}
 	if got.sum.Outcome != answer.Complete || got.sum.Round < 2 || fmt.Sprint(got.sum.Matched) != "2" {
 		t.Errorf("%+v", got.sum)
+	}
+}
+
+// A bell is a module that changes all the time.
+type bell struct{ numbers }
+
+func (bell) Schema() *modules.Schema {
+	s := *numbers{}.Schema()
+	s.Name, s.Watch = "bell", []string{"linux", "darwin", "windows"}
+	return &s
+}
+
+func (b bell) Watch(ctx context.Context, req *modules.Request, yield func(modules.Row) error) error {
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+		if err := yield(modules.NewChange(number(i), len(b.Schema().Columns), modules.Modified, time.Now())); err != nil {
+			return err
+		}
+	}
+}
+
+// A plan that watches goes on in the agent's next life, which says when nobody
+// did; and nobody watches whom the policy does not let.
+func TestWatchOutlivesTheAgent(t *testing.T) {
+	f := newFleet(t)
+	text := strings.Replace(f.policyText(1), "[ceilings]", "[module.bell]\nweight = 1\nwatch = true\n\n[ceilings]", 1)
+	f.policy = f.signPolicy(1, text, f.admin)
+	f.relay = newFakeRelay(t, f.policy.Encode())
+	dir := f.enroll()
+	stop := f.run(f.open(dir, bell{}))
+	q := f.ask("FROM fleet WATCH bell RETURN n")
+	f.relay.offer(f.sign(q, f.asker))
+	eventually(t, "changes", func() bool { return f.chunks(q.payload.ID) >= 1 })
+	stop()
+	had := f.chunks(q.payload.ID)
+	b := f.open(dir, bell{})
+	f.run(b)
+	eventually(t, "changes of the next life", func() bool { return f.chunks(q.payload.ID) > had })
+	f.cancel(q)
+	got := q.open(t, b, f.relay.answerOf(q.payload.ID))
+	if len(got.rows) < 2 || got.sum.Outcome != answer.Partial || !strings.Contains(got.sum.Reason, errCancelled.Error()) || !strings.Contains(got.sum.Reason, "were not seen: the agent was not running") {
+		t.Errorf("%d rows, %+v", len(got.rows), got.sum)
+	}
+	for _, r := range got.rows {
+		if r[0].Text() != modules.Modified || r[1].Type() != value.Time {
+			t.Fatalf("%v", r)
+		}
 	}
 }

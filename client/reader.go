@@ -132,7 +132,7 @@ func (f *following) name(p *followed, body []byte) error {
 	}
 	f.session.opts.home.saw(m, f.session.opts.now())
 	a := &answering{member: d.Member, host: hostOrID(d), online: m.Online, since: time.Now()}
-	a.every, a.longest = p.compiled.Every, f.session.Policy().Ceilings().Timeout
+	a.every, a.longest = p.compiled.Pace(), f.session.Policy().Ceilings().Timeout
 	a.opener = sealing.NewOpener(p.key, sealing.Binding{Fleet: p.payload.Fleet, Plan: p.payload.ID, Agent: m.Agent}, d.Member.Public)
 	f.mu.Lock()
 	p.agents[m.Agent] = a

@@ -1,9 +1,12 @@
 package client_test
 
 import (
+	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +18,7 @@ import (
 
 // letStand is a policy that lets plans about files stand.
 func letStand(policy string) string {
-	return strings.Replace(policy, "[module.file]\n", "[module.file]\nstanding = \"1s\"\n", 1)
+	return strings.Replace(policy, "[module.file]\n", "[module.file]\nstanding = \"1s\"\nwatch = true\n", 1)
 }
 
 // askStanding asks a query with EVERY for a few seconds, calls step with the
@@ -95,5 +98,44 @@ func TestEveryIsRefused(t *testing.T) {
 	}
 	if _, err := s.Query(t.Context(), `FROM fleet FIND file /etc/* EVERY 1h`); err == nil || !strings.Contains(err.Error(), "holds one round") {
 		t.Errorf("a window of one round: %v", err)
+	}
+}
+
+// Agents tell of changes as they happen, until the window ends.
+func TestWatchOverAFleet(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("this system cannot be watched")
+	}
+	f := newFleetWith(t, letStand)
+	f.startAgent("web-0", map[string]string{"/etc/app/a": "1"})
+	f.startAgent("web-1", map[string]string{})
+	s := f.dial()
+	f.waitOnline(s, 2)
+	root := f.path("root-web-0")
+	ended := make(chan struct{})
+	var making sync.WaitGroup
+	making.Go(func() { // until somebody watches
+		for i := 0; ; i++ {
+			if err := os.WriteFile(fmt.Sprintf("%s/etc/app/new%d", root, i), nil, 0o600); err != nil {
+				t.Error(err)
+			}
+			select {
+			case <-ended:
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	})
+	got, rows := f.askStanding(s, `FROM fleet WATCH file /etc/app/** WHERE change = "created" RETURN path`, func(int) {})
+	close(ended)
+	making.Wait()
+	defer rows.Close()
+	if len(got) == 0 || !strings.HasPrefix(got[0], "web-0 created /etc/app/new") {
+		t.Errorf("%q", got)
+	}
+	c, _ := rows.Coverage()
+	// What changed in the last moment is not looked at any more, which is said.
+	if s := c.Agents[0].State; s != quaestor.Matched && s != quaestor.Partial || c.Agents[1].State != quaestor.Empty {
+		t.Errorf("%+v", c)
 	}
 }

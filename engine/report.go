@@ -174,7 +174,7 @@ func (p *planRun) summary() answer.Summary {
 		// A stack is for the error; a reason is one sentence.
 		first, _, _ := strings.Cut(p.err.Error(), "\n")
 		s.Outcome, reasons = p.outcome, append([]string{first}, reasons...)
-	case !p.run.over.Load():
+	case !p.run.over.Load() && !p.plan.Watch: // watching has looked, whenever it is asked
 		s.Outcome, reasons = answer.Partial, append(reasons, "it has not ended")
 	case len(reasons) > 0:
 		s.Outcome = answer.Partial

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"time"
 
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -11,6 +12,19 @@ const (
 	RoundChange = "change" // new, gone or changed; null where nobody can tell
 	RoundAt     = "at"     // when the round began
 )
+
+// WatchAccount is how often a host that watches for a plan gives its account,
+// whether anything has changed or not.
+const WatchAccount = 10 * time.Minute
+
+// Pace gives how often a host that answers the plan gives an account; 0: once,
+// at its end.
+func (p *Plan) Pace() time.Duration {
+	if p.Watch {
+		return WatchAccount
+	}
+	return p.Every
+}
 
 // InRounds gives the plan as it is answered by hosts that repeat it: what
 // became of a row, and when, stand before its own columns.

@@ -66,9 +66,6 @@ func (c *compiler) watch(q *lang.Query) bool {
 	switch {
 	case c.plan.Source == "case":
 		return say(f.Span(), "write FIND", "what a case keeps does not change while it is asked")
-	case c.plan.Source != "local":
-		c.report(notYet(f.Span(), "WATCH over a fleet"))
-		return false
 	case len(q.Finds) > 1:
 		return say(f.Span(), "ask it alone", "WATCH has no end, and cannot be joined to another question by AND or OR")
 	case q.Every != nil:
@@ -85,7 +82,7 @@ func (c *compiler) watch(q *lang.Query) bool {
 	case !ok: // it is said elsewhere
 	case len(schema.Watch) == 0:
 		return say(f.Scans[0].Module.Span(), "EVERY 10m asks it again and again", "changes of "+schema.Name+" cannot be watched")
-	case !slices.Contains(schema.Watch, c.in.OS):
+	case c.plan.Source == "local" && !slices.Contains(schema.Watch, c.in.OS):
 		return say(f.Scans[0].Module.Span(), "EVERY 10m asks it again and again", "changes of "+schema.Name+" cannot be watched on "+c.in.OS)
 	}
 	c.plan.Watch = true

@@ -51,6 +51,7 @@ type Rule struct {
 	// Standing is the least time between two looks of a plan that stands; 0:
 	// none may stand.
 	Standing time.Duration
+	Watch    bool // plans may watch: look all the time
 }
 
 // Ceilings are the most that a plan may ask for.

@@ -63,6 +63,7 @@ type ruleFile struct {
 	Deny          []string `toml:"deny"`
 	FollowLinks   bool     `toml:"follow_links"`
 	Standing      string   `toml:"standing"`
+	Watch         bool     `toml:"watch"`
 }
 
 type ceilingsFile struct {
@@ -248,7 +249,7 @@ func (f *policyFile) fillRules(p *Policy) error {
 }
 
 func (f *ruleFile) rule(module string) (Rule, error) {
-	r := Rule{Module: module, Weight: f.Weight, Content: f.Content, ContentWeight: f.ContentWeight, Allow: f.Allow, Deny: f.Deny, FollowLinks: f.FollowLinks}
+	r := Rule{Module: module, Weight: f.Weight, Content: f.Content, ContentWeight: f.ContentWeight, Allow: f.Allow, Deny: f.Deny, FollowLinks: f.FollowLinks, Watch: f.Watch}
 	if r.Weight < 1 || r.Weight > MaxWeight {
 		return r, fmt.Errorf("weight = %d: 1 to %d must be given", r.Weight, MaxWeight)
 	}

@@ -100,6 +100,8 @@ follow_links = false
 # A plan with EVERY is repeated by the agents themselves within its window, and
 # stands only where each of its modules says how often it may be looked with:
 # standing = "1h"
+# One with WATCH tells of changes as they happen, where its module says
+# watch = true
 
 # The most that a plan may ask for, and how many an agent runs at once.
 [ceilings]

@@ -165,6 +165,8 @@ type Needs struct {
 	// Every is the time between two looks of a plan that stands; 0: it looks
 	// once.
 	Every time.Duration
+	// Watch: it looks all the time.
+	Watch bool
 	// Paths: whoever runs it asks PathAllowed before every path. Without that,
 	// modules with rules about paths are refused.
 	Paths bool
@@ -194,6 +196,8 @@ func (p *Policy) Permit(v Verified, n Needs) error {
 		switch {
 		case n.Every > 0 && r.Standing == 0:
 			return refuse(CodeLimit, "the plan stands, and policy version %d lets none stand that looks with module %s: its rule would need standing = \"1h\", the least time between two looks", p.version, m)
+		case n.Watch && !r.Watch:
+			return refuse(CodeLimit, "the plan watches, and policy version %d lets none watch with module %s: its rule would need watch = true", p.version, m)
 		case n.Every > 0 && n.Every < r.Standing:
 			return refuse(CodeLimit, "the plan looks every %s, and policy version %d allows module %s every %s", n.Every, p.version, m, r.Standing)
 		case !r.hasPaths():

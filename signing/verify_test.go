@@ -97,6 +97,7 @@ func TestPermit(t *testing.T) {
 	paths := mustPolicy(t, text)
 	links := mustPolicy(t, replaced(text, map[string]string{"follow_links = false": "follow_links = true"}))
 	standing := mustPolicy(t, replaced(h.text, map[string]string{"follow_links = false": "follow_links = false\nstanding = \"30m\"", "[default]\n": "[default]\nstanding = \"1h\"\n"}))
+	watching := mustPolicy(t, replaced(h.text, map[string]string{"follow_links = false": "follow_links = false\nwatch = true", "[default]\n": "[default]\nwatch = true\n"}))
 	closed := mustPolicy(t, replaced(h.text, map[string]string{`content = ["content"]`: "content = []"}))
 	files := Needs{Modules: []string{"host", "file"}, Paths: true}
 	content := Needs{Modules: []string{"file", "host"}, Content: []string{"file.content"}, Paths: true}
@@ -120,6 +121,8 @@ func TestPermit(t *testing.T) {
 		"standing":           {h.policy, Needs{Modules: files.Modules, Every: time.Hour}, CodeLimit, []string{"lets none stand", `standing = "1h"`}},
 		"standing allowed":   {standing, Needs{Modules: files.Modules, Every: time.Hour}, "", nil},
 		"too often":          {standing, Needs{Modules: files.Modules, Every: time.Hour - 1}, CodeLimit, []string{"every 1h"}},
+		"watching":           {standing, Needs{Modules: files.Modules, Watch: true}, CodeLimit, []string{"lets none watch", "watch = true"}},
+		"watching allowed":   {watching, Needs{Modules: files.Modules, Watch: true}, "", nil},
 		"at the ceilings":    {h.policy, Needs{Modules: files.Modules, Timeout: 10 * time.Minute, Rows: 1e6, Bytes: 1 << 30, Memory: 256 << 20, Workers: 4}, "", nil},
 		"timeout":            {h.policy, Needs{Modules: files.Modules, Timeout: 10*time.Minute + 1}, CodeLimit, []string{"timeout", "10m"}},
 		"rows":               {h.policy, Needs{Modules: files.Modules, Rows: 1e6 + 1}, CodeLimit, []string{"rows", "1000000"}},

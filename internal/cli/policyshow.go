@@ -102,11 +102,14 @@ func (a *app) showCeilings(p *signing.Policy) error {
 		value.FormatDuration(c.Timeout), value.FormatDuration(c.Window), c.Rows,
 		value.NewSize(c.Bytes), value.NewSize(c.Memory), c.Workers, c.Concurrent)
 	for _, r := range p.Rules() {
+		module := r.Module
+		if module == "" {
+			module = "any other module"
+		}
+		if r.Watch && err == nil {
+			_, err = fmt.Fprintf(a.Out, "plans with %s may watch\n", module)
+		}
 		if r.Standing > 0 && err == nil {
-			module := r.Module
-			if module == "" {
-				module = "any other module"
-			}
 			_, err = fmt.Fprintf(a.Out, "plans with %s may stand, and look every %s at most\n", module, value.FormatDuration(r.Standing))
 		}
 	}

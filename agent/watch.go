@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/engine"
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/plan/answer"
+)
+
+// firstAccount is how long a plan that watches is given before its first
+// account: until then most directories are watched.
+const firstAccount = 5 * time.Second
+
+// watch tells of changes until the plan's window ends, or it is cancelled. It
+// takes no place in the queue: most of the time it waits. When the agent
+// stops, a later life goes on, and says from when to when nobody watched.
+func (a *Agent) watch(ctx context.Context, s *standing) {
+	p := s.permit
+	now := a.opts.Now()
+	if s.resumed {
+		s.gap = fmt.Sprintf("changes from %s to %s were not seen: the agent was not running", stamp(s.left()), stamp(now))
+	}
+	if left := p.payload.Expires.Sub(now); p.plan.Limits.Timeout == 0 || p.plan.Limits.Timeout > left {
+		p.plan.Limits.Timeout = max(left, time.Nanosecond) // the good end of watching
+	}
+	a.setResting(s.running, true) // it keeps no one from leaving
+	sum := a.watchRun(ctx, s)
+	if errors.Is(context.Cause(ctx), errStopped) {
+		_ = s.w.stop() // what was not sealed was not seen
+		s.began = a.opts.Now()
+		a.keepRound(s)
+		return
+	}
+	sum = summarize(ctx, sum, s.w)
+	a.endStanding(s.running, s.w, s.accountOf(sum))
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// left gives when an earlier life watched last.
+func (s *standing) left() time.Time {
+	if s.began.IsZero() {
+		return s.out.head.Made
+	}
+	return s.began
+}
+
+// watchRun hands changes on as they come, and an account now and then.
+func (a *Agent) watchRun(ctx context.Context, s *standing) (sum answer.Summary) {
+	defer func() {
+		if v := recover(); v != nil {
+			a.log.Error("a plan panicked", "plan", s.permit.payload.ID, "panic", v)
+			sum = answer.Summary{Outcome: answer.Failed, Reason: fmt.Sprintf("a fault of the agent: %v", v)}
+		}
+	}()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	run := a.engine(ctx, s.permit, &turnstile{}).Start(ctx, s.permit.plan)
+	done, told := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(told)
+		a.tellAccounts(s, run, done)
+	}()
+	defer func() { close(done); <-told }()
+	for row, err := range run.Rows() {
+		if err != nil {
+			break // the summary tells it
+		}
+		if err := s.w.row(row.Table, row.Values); err != nil {
+			cancel(err)
+			break
+		}
+	}
+	return run.Summary(0)
+}
+
+// tellAccounts says from time to time how the watching goes, so that silence is
+// told from quiet.
+func (a *Agent) tellAccounts(s *standing, run *engine.Run, done <-chan struct{}) {
+	t := time.NewTimer(firstAccount)
+	defer t.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-t.C:
+		}
+		t.Reset(plan.WatchAccount)
+		s.number++
+		s.began = a.opts.Now()
+		if err := s.w.round(s.accountOf(run.Summary(0))); err != nil {
+			return // the next row meets it
+		}
+		a.keepRound(s)
+	}
+}
+
+// accountOf adds what the engine cannot know.
+func (s *standing) accountOf(sum answer.Summary) answer.Summary {
+	sum.Round, sum.At = max(s.number, 1), s.began.UTC()
+	if s.began.IsZero() {
+		sum.At = s.started.UTC()
+	}
+	if s.gap != "" {
+		if sum.Outcome == answer.Complete {
+			sum.Outcome = answer.Partial
+		}
+		sum.Reason = join(sum.Reason, s.gap)
+	}
+	return sum
+}
