@@ -41,6 +41,7 @@ const stateMagic = "QSR1"
 // A standing is a plan while it stands.
 type standing struct {
 	*running
+	permit *permit // by the policy that was in force at the last round
 	w      *writer
 	shapes []rounds.Shape
 	state  *rounds.State
@@ -75,7 +76,7 @@ func (a *Agent) newStanding(ctx context.Context, r *running) (*standing, error) 
 	}
 	w.most = r.permit.policy.Ceilings().Bytes
 	r.out.stand()
-	return &standing{running: r, w: w, shapes: rounds.Shapes(r.permit.plan, a.opts.Catalogue.Schema)}, os.MkdirAll(a.path(standingDir), 0o700)
+	return &standing{running: r, permit: r.permit, w: w, shapes: rounds.Shapes(r.permit.plan, a.opts.Catalogue.Schema)}, os.MkdirAll(a.path(standingDir), 0o700)
 }
 
 func (a *Agent) countStanding() (n int) {
@@ -108,6 +109,10 @@ func (a *Agent) repeat(ctx context.Context, s *standing) {
 			break
 		}
 		if a.rest(ctx, s.running, due); ctx.Err() == nil {
+			if err := a.permitAgain(s); err != nil {
+				sum = ended(err)
+				break
+			}
 			sum = a.oneRound(ctx, s)
 		}
 		if errors.Is(context.Cause(ctx), errStopped) {
@@ -313,6 +318,29 @@ func (a *Agent) resumeStanding(out *outgoing) (bool, error) {
 	a.log.Info("plan goes on", "plan", p.payload.ID, "query", p.payload.Query)
 	a.rounds.Go(func() { a.stay(ctx, s) })
 	return true, nil
+}
+
+// permitAgain asks the gate again where another policy is in force than at the
+// last round.
+func (a *Agent) permitAgain(s *standing) error {
+	if a.Policy().Version() == s.permit.policy.Version() {
+		return nil
+	}
+	raw, err := readFile(a.standingFile(s.permit.payload.ID, planExt))
+	if err != nil {
+		return err
+	}
+	p, err := a.admitAgain(raw)
+	if err == nil {
+		s.permit, s.w.most = p, p.policy.Ceilings().Bytes
+	}
+	return err
+}
+
+// ended is the account of a plan that the gate does not let go on.
+func ended(why error) answer.Summary {
+	code, reason := refusalOf(why)
+	return answer.Summary{Outcome: answer.Partial, Reason: "it does not go on: " + code + ": " + reason}
 }
 
 // admitAgain is the gate for a plan that passed it in an earlier life: it is in

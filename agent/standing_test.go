@@ -107,6 +107,21 @@ func TestStandingForgets(t *testing.T) {
 	}
 }
 
+// A new policy that does not let the plan stand ends it at the next round.
+func TestStandingObeysANewPolicy(t *testing.T) {
+	f := newStandingFleet(t, "1s")
+	a := f.open(f.enroll(), numbers{rows: 2})
+	f.run(a)
+	q := f.ask("FROM fleet FIND number RETURN n EVERY 1s")
+	f.relay.offer(f.sign(q, f.asker))
+	eventually(t, "the first round", func() bool { return f.chunks(q.payload.ID) >= 1 })
+	f.relay.say(message.TypePolicy, f.signPolicy(2, f.policyText(2), f.admin).Encode())
+	got := q.open(t, a, f.relay.answerOf(q.payload.ID))
+	if got.sum.Outcome != answer.Partial || !strings.Contains(got.sum.Reason, "lets none stand") {
+		t.Errorf("%+v", got.sum)
+	}
+}
+
 // A plan stands only where a rule allows it, and no more often.
 func TestStandingIsRefused(t *testing.T) {
 	for least, want := range map[string]string{"": "lets none stand", "1m": "allows module number every 1m0s"} {

@@ -15,20 +15,30 @@ import (
 // account: until then most directories are watched.
 const firstAccount = 5 * time.Second
 
+// policyEvery is how often a plan that watches looks whether another policy is
+// in force.
+const policyEvery = time.Minute
+
+// errPolicy ends a watching that another policy may not allow, or not so.
+var errPolicy = errors.New("another policy is in force")
+
 // watch tells of changes until the plan's window ends, or it is cancelled. It
 // takes no place in the queue: most of the time it waits. When the agent
 // stops, a later life goes on, and says from when to when nobody watched.
 func (a *Agent) watch(ctx context.Context, s *standing) {
-	p := s.permit
-	now := a.opts.Now()
 	if s.resumed {
-		s.gap = fmt.Sprintf("changes from %s to %s were not seen: the agent was not running", stamp(s.left()), stamp(now))
-	}
-	if left := p.payload.Expires.Sub(now); p.plan.Limits.Timeout == 0 || p.plan.Limits.Timeout > left {
-		p.plan.Limits.Timeout = max(left, time.Nanosecond) // the good end of watching
+		s.gap = fmt.Sprintf("changes from %s to %s were not seen: the agent was not running", stamp(s.left()), stamp(a.opts.Now()))
 	}
 	a.setResting(s.running, true) // it keeps no one from leaving
-	sum := a.watchRun(ctx, s)
+	sum, again := a.watchRun(ctx, s)
+	for again {
+		if err := a.permitAgain(s); err != nil {
+			sum = ended(err)
+			break
+		}
+		s.gap = join(s.gap, "changes at "+stamp(a.opts.Now())+" may not have been seen: "+errPolicy.Error())
+		sum, again = a.watchRun(ctx, s)
+	}
 	if errors.Is(context.Cause(ctx), errStopped) {
 		_ = s.w.stop() // what was not sealed was not seen
 		s.began = a.opts.Now()
@@ -49,8 +59,9 @@ func (s *standing) left() time.Time {
 	return s.began
 }
 
-// watchRun hands changes on as they come, and an account now and then.
-func (a *Agent) watchRun(ctx context.Context, s *standing) (sum answer.Summary) {
+// watchRun hands changes on as they come, and an account now and then. Again:
+// it ended because another policy is in force.
+func (a *Agent) watchRun(ctx context.Context, s *standing) (sum answer.Summary, again bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			a.log.Error("a plan panicked", "plan", s.permit.payload.ID, "panic", v)
@@ -59,11 +70,15 @@ func (a *Agent) watchRun(ctx context.Context, s *standing) (sum answer.Summary) 
 	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	run := a.engine(ctx, s.permit, &turnstile{}).Start(ctx, s.permit.plan)
+	p := s.permit
+	if left := p.payload.Expires.Sub(a.opts.Now()); p.plan.Limits.Timeout == 0 || p.plan.Limits.Timeout > left {
+		p.plan.Limits.Timeout = max(left, time.Nanosecond) // the good end of watching
+	}
+	run := a.engine(ctx, p, &turnstile{}).Start(ctx, p.plan)
 	done, told := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(told)
-		a.tellAccounts(s, run, done)
+		a.tellAccounts(s, run, done, cancel)
 	}()
 	defer func() { close(done); <-told }()
 	for row, err := range run.Rows() {
@@ -75,18 +90,24 @@ func (a *Agent) watchRun(ctx context.Context, s *standing) (sum answer.Summary) 
 			break
 		}
 	}
-	return run.Summary(0)
+	return run.Summary(0), errors.Is(context.Cause(ctx), errPolicy)
 }
 
 // tellAccounts says from time to time how the watching goes, so that silence is
 // told from quiet.
-func (a *Agent) tellAccounts(s *standing, run *engine.Run, done <-chan struct{}) {
-	t := time.NewTimer(firstAccount)
+func (a *Agent) tellAccounts(s *standing, run *engine.Run, done <-chan struct{}, cancel context.CancelCauseFunc) {
+	t, look := time.NewTimer(firstAccount), time.NewTicker(policyEvery)
 	defer t.Stop()
+	defer look.Stop()
 	for {
 		select {
 		case <-done:
 			return
+		case <-look.C:
+			if a.Policy().Version() != s.permit.policy.Version() {
+				cancel(errPolicy)
+			}
+			continue
 		case <-t.C:
 		}
 		t.Reset(plan.WatchAccount)
