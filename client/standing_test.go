@@ -13,7 +13,6 @@ import (
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/client"
 	"github.com/quaestor-engine/quaestor/lang"
-	"github.com/quaestor-engine/quaestor/plan/answer"
 )
 
 // letStand is a policy that lets plans about files stand.
@@ -21,9 +20,9 @@ func letStand(policy string) string {
 	return strings.Replace(policy, "[module.file]\n", "[module.file]\nstanding = \"1s\"\nwatch = true\n", 1)
 }
 
-// askStanding asks a query with EVERY for a few seconds, calls step with the
-// number of rows that came, and gives the rows as "host change path".
-func (f *fleet) askStanding(s *client.Session, query string, step func(rows int)) ([]string, *quaestor.Rows) {
+// askStanding asks a query that stands, calls step with the number of rows that
+// came until that has enough, and gives the rows as "host change path".
+func (f *fleet) askStanding(s *client.Session, query string, step func(rows int) (more bool)) ([]string, *quaestor.Rows) {
 	f.t.Helper()
 	local, err := quaestor.LocalWith(quaestor.Options{})
 	if err != nil {
@@ -33,7 +32,7 @@ func (f *fleet) askStanding(s *client.Session, query string, step func(rows int)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	rows, err := s.Run(f.t.Context(), c, client.RunOptions{Sign: client.SignOptions{Window: 4 * time.Second}})
+	rows, err := s.Run(f.t.Context(), c, client.RunOptions{Sign: client.SignOptions{Window: time.Minute}})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -46,7 +45,9 @@ func (f *fleet) askStanding(s *client.Session, query string, step func(rows int)
 			f.t.Errorf("a row without a time: %v", row.Values())
 		}
 		got = append(got, row.Text("host")+" "+row.Text("change")+" "+row.Text("path"))
-		step(len(got))
+		if !step(len(got)) {
+			break
+		}
 	}
 	return got, rows
 }
@@ -59,7 +60,7 @@ func TestEveryOverAFleet(t *testing.T) {
 	f.startAgent("web-1", map[string]string{})
 	s := f.dial()
 	f.waitOnline(s, 2)
-	got, rows := f.askStanding(s, `FROM fleet FIND file /etc/app/* RETURN path, size EVERY 1s`, func(rows int) {
+	got, rows := f.askStanding(s, `FROM fleet FIND file /etc/app/* RETURN path, size EVERY 1s`, func(rows int) bool {
 		root := f.path("root-web-0")
 		switch rows {
 		case 1:
@@ -71,17 +72,14 @@ func TestEveryOverAFleet(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		return rows < 3
 	})
 	defer rows.Close()
 	if want := []string{"web-0 new /etc/app/a", "web-0 new /etc/app/b", "web-0 gone /etc/app/a"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	c, _ := rows.Coverage()
-	if c.Count(quaestor.Matched) != 1 || c.Count(quaestor.Empty) != 1 || c.Agents[0].Round < 2 || c.Agents[0].At.IsZero() {
+	if c, _ := rows.Coverage(); c.Agents[0].State != quaestor.Matched || c.Agents[0].Round < 2 || c.Agents[0].At.IsZero() {
 		t.Errorf("%+v", c)
-	}
-	if sum := rows.Summary(); sum.Outcome != answer.Complete || sum.Matched != 3 {
-		t.Errorf("%+v", sum)
 	}
 }
 
@@ -101,7 +99,7 @@ func TestEveryIsRefused(t *testing.T) {
 	}
 }
 
-// Agents tell of changes as they happen, until the window ends.
+// Agents tell of changes as they happen.
 func TestWatchOverAFleet(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("this system cannot be watched")
@@ -126,16 +124,11 @@ func TestWatchOverAFleet(t *testing.T) {
 			}
 		}
 	})
-	got, rows := f.askStanding(s, `FROM fleet WATCH file /etc/app/** WHERE change = "created" RETURN path`, func(int) {})
+	got, rows := f.askStanding(s, `FROM fleet WATCH file /etc/app/** WHERE change = "created" RETURN path`, func(int) bool { return false })
 	close(ended)
 	making.Wait()
 	defer rows.Close()
 	if len(got) == 0 || !strings.HasPrefix(got[0], "web-0 created /etc/app/new") {
 		t.Errorf("%q", got)
-	}
-	c, _ := rows.Coverage()
-	// What changed in the last moment is not looked at any more, which is said.
-	if s := c.Agents[0].State; s != quaestor.Matched && s != quaestor.Partial || c.Agents[1].State != quaestor.Empty {
-		t.Errorf("%+v", c)
 	}
 }

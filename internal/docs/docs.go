@@ -60,6 +60,9 @@ func Modules(mods []modules.Module) string {
 		if s.Content {
 			b.WriteString("CONTAINS, MATCHES, ANY LINE and EVERY LINE may stand without a left side and speak of the content.\n\n")
 		}
+		if len(s.Watch) > 0 {
+			fmt.Fprintf(&b, "Its changes can be watched on %s: `WATCH %s %s`.\n\n", strings.Join(s.Watch, ", "), s.Name, s.Locator.Example)
+		}
 		b.WriteString("| column | type | cost | notes | about |\n|---|---|---|---|---|\n")
 		for _, c := range s.Columns {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", c.Name, columnType(c), c.Cost, notes(c, s.Key), cell(aboutColumn(c)))
