@@ -243,6 +243,7 @@ func (v *view) stream() error {
 				continue
 			}
 			tab.Columns = append(tab.Columns, render.Column{Name: c.Name, Type: c.Type})
+			tab.Widths = append(tab.Widths, v.width(t, c.Name))
 		}
 		tables = append(tables, tab)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/internal/render"
+	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/value"
@@ -119,6 +120,19 @@ func (r *roundTeller) begin(a *app, c *showFlags, v *view) error {
 		return fmt.Errorf("%d tables of a question that is asked again and again cannot be shown one after the other\nhint: --format jsonl, or ask the queries apart", n)
 	}
 	return nil
+}
+
+// width gives how wide a column is whose words are known: that of changes.
+func (v *view) width(t quaestor.Table, column string) int {
+	queries := v.rows.Queries()
+	switch {
+	case column != quaestor.ChangeColumn || t.Query >= len(queries):
+	case queries[t.Query].Plan.Watch:
+		return len(modules.Attributes)
+	case queries[t.Query].Plan.Every > 0:
+		return len("changed")
+	}
+	return 0
 }
 
 // tellRound says what a round came to, when its rows have been shown.

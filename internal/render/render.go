@@ -29,6 +29,9 @@ type Table struct {
 	Name    string
 	Columns []Column
 	About   About
+	// Widths are how many columns of a terminal the widest values take, by
+	// column, where that is known before the first row comes; nil: of none.
+	Widths []int
 }
 
 // About is what the header of a table's query says.

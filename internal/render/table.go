@@ -25,6 +25,7 @@ type table struct {
 	opts    Options
 	tables  []Table
 	columns []Column
+	known   []int // of the columns, what Table.Widths says
 	widths  []int // nil until they are settled
 	sample  [][]string
 	nulls   [][]bool
@@ -44,7 +45,7 @@ func (t *table) table(i int) error {
 		}
 		t.buf = append(t.buf, '\n')
 	}
-	t.columns, t.widths = t.tables[i].Columns, nil
+	t.columns, t.known, t.widths = t.tables[i].Columns, t.tables[i].Widths, nil
 	if len(t.tables) > 1 {
 		t.paint(bold, value.EscapeText(t.tables[i].Name))
 		t.buf = append(t.buf, '\n')
@@ -102,6 +103,9 @@ func (t *table) settle() {
 	for i, c := range t.columns {
 		names[i] = value.EscapeText(c.Name)
 		t.widths[i] = widthOf(names[i])
+		if i < len(t.known) {
+			t.widths[i] = max(t.widths[i], t.known[i])
+		}
 		for _, cells := range t.sample {
 			t.widths[i] = max(t.widths[i], widthOf(cells[i]))
 		}

@@ -25,6 +25,11 @@ const (
 	settle = 200 * time.Millisecond
 	// maxPending bounds the changes that are gathered.
 	maxPending = 4096
+	// maxBacklog bounds what was taken from the kernel and not dealt with, in
+	// bytes: it keeps 16,384 changes unless told otherwise, and this some hundred
+	// thousand. drainEvery is after how many of them it is asked for more.
+	maxBacklog = 16 << 20
+	drainEvery = 64
 	// relist is for how long a file that was found in a new directory is known
 	// not to be another one than that of which the kernel tells then.
 	relist = 2 * time.Second
@@ -45,6 +50,9 @@ type watch struct {
 	root   string
 	nodes  map[int32]*node
 	looked int64 // directories that are told
+
+	buf     []byte
+	backlog []byte // what the kernel told and was not dealt with
 
 	pending map[change]bool
 	order   []change // of pending
@@ -129,7 +137,7 @@ func (w *watch) own(columns []int) []int {
 
 // loop reads what the kernel tells.
 func (w *watch) loop() error {
-	buf := make([]byte, 64<<10)
+	w.buf = make([]byte, 64<<10)
 	for w.err == nil {
 		due := time.Time{}
 		if len(w.order) > 0 {
@@ -142,14 +150,15 @@ func (w *watch) loop() error {
 			w.abandon()
 			return context.Cause(w.ctx)
 		}
-		n, err := w.file.Read(buf)
+		n, err := w.file.Read(w.buf)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 		case err != nil:
 			return fmt.Errorf("file: inotify: %w", err)
 		}
-		w.events(buf[:max(n, 0)])
-		if len(w.order) > 0 && (!time.Now().Before(w.due) || len(w.order) > maxPending) {
+		w.backlog = append(w.backlog, w.buf[:max(n, 0)]...)
+		w.events()
+		if len(w.order) > 0 && !time.Now().Before(w.due) {
 			w.flush()
 		}
 		w.tell()
@@ -165,6 +174,9 @@ func (w *watch) abandon() {
 	for _, c := range w.order {
 		w.req.Report.Skip(modules.Skip{Kind: modules.SkipLimit, Where: c.path, Detail: "it changed when the watching ended"})
 	}
+	if len(w.backlog) > 0 {
+		w.req.Report.Skip(modules.Skip{Kind: modules.SkipLimit, Where: w.locs[0].shown, Detail: "more had changed than was looked at when the watching ended"})
+	}
 }
 
 // tell adds to the account.
@@ -175,9 +187,27 @@ func (w *watch) tell() {
 	}
 }
 
-// events takes what was read: struct inotify_event, again and again.
-func (w *watch) events(buf []byte) {
-	for len(buf) >= unix.SizeofInotifyEvent && w.err == nil {
+// drain takes what the kernel has, so that it has room for more.
+func (w *watch) drain() {
+	for len(w.backlog) < maxBacklog {
+		n, err := unix.Read(w.fd, w.buf)
+		if err != nil || n <= 0 {
+			return // there is nothing, or the next Read meets it
+		}
+		w.backlog = append(w.backlog, w.buf[:n]...)
+	}
+}
+
+// events deals with what was read: struct inotify_event, again and again.
+func (w *watch) events() {
+	for i := 1; len(w.backlog) >= unix.SizeofInotifyEvent && w.err == nil && w.ctx.Err() == nil; i++ {
+		if i%drainEvery == 0 {
+			w.drain()
+		}
+		if len(w.order) > maxPending {
+			w.flush()
+		}
+		buf := w.backlog
 		wd := int32(binary.NativeEndian.Uint32(buf))
 		mask := binary.NativeEndian.Uint32(buf[4:])
 		end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(buf[12:]))
@@ -185,7 +215,7 @@ func (w *watch) events(buf []byte) {
 			return
 		}
 		name, _, _ := strings.Cut(string(buf[unix.SizeofInotifyEvent:end]), "\x00")
-		buf = buf[end:]
+		w.backlog = buf[end:]
 		if mask&unix.IN_Q_OVERFLOW != 0 {
 			w.overflow()
 			continue
