@@ -65,9 +65,10 @@ func (r *Relay) serveStranger(ctx context.Context, s *transport.Stream) {
 		fail(s, message.FailLimit, fmt.Sprintf("%d others hand in plans at this moment; try again", maxStrangers))
 		return
 	}
-	defer r.strangers.Release(1)
 	s.SetReadDeadline(time.Now().Add(requestWithin))
-	if failure := r.doSubmit(ctx, s, false); failure != nil {
+	failure := r.doSubmit(ctx, s, false)
+	r.strangers.Release(1) // before the end is told, so that the next one finds a place
+	if failure != nil {
 		r.log.Info("plan of a stranger refused", "why", failure.Reason)
 		fail(s, failure.Code, failure.Reason)
 		return

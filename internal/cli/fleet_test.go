@@ -3,9 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,10 +27,10 @@ func TestFleetScripts(t *testing.T) {
 			ts.Setenv("QUAESTOR_KEY", ts.ReadFile(args[0]))
 			return
 		}
-		fd, err := syscall.Open(ts.MkAbs(args[1]), syscall.O_RDONLY, 0) // inherited by the command
+		fd, closeFD, err := inherited(ts.MkAbs(args[1]))
 		ts.Check(err)
-		ts.Defer(func() { _ = syscall.Close(fd) })
-		ts.Setenv("FD", strconv.Itoa(fd))
+		ts.Defer(closeFD)
+		ts.Setenv("FD", fd)
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:  filepath.Join("testdata", "fleet"),

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -16,6 +17,8 @@ import (
 	"testing"
 	"time"
 )
+
+var update = flag.Bool("update", false, "write what the pages show anew")
 
 // bin is where the programs are.
 var bin string

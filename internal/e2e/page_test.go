@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,8 +10,6 @@ import (
 	"testing"
 	"time"
 )
-
-var update = flag.Bool("update", false, "take the screens of the pages anew")
 
 // A scene is one screen of a page of docs.
 type scene struct {
