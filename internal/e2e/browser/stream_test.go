@@ -129,7 +129,7 @@ func TestRefusal(t *testing.T) {
 	p := serve(t, "demo", "--web")
 	b := open(t)
 	b.goTo(p.link)
-	b.wait(`document.activeElement.tagName === "TEXTAREA"`)
+	b.wait(`document.querySelector("#relay").textContent === "5 of 5 agents online"`)
 	b.write("FROM fleet FIND file /etc/hosts CONTAINS \"localhost\" RETURN path, line ")
 	b.press("Enter", ctrl)
 	b.wait(`document.querySelector(".legend strong")?.textContent === "0 of 5 agents answered"`)
