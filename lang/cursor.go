@@ -49,7 +49,10 @@ type Cursor struct {
 }
 
 // A CursorScan is a scan as it was written.
-type CursorScan struct{ Module, Alias string }
+type CursorScan struct {
+	Module, Alias string
+	Watch         bool // its changes are asked about
+}
 
 // maxCursorTokens bounds the work at a place; who writes longer queries by
 // hand gets no help at their end.
@@ -92,6 +95,10 @@ func At(text string, offset int) Cursor {
 	chart := net().run(toks)
 	if !wrong {
 		c.Slots = chart.expected(n)
+	}
+	if n > 0 && toks[n-1].is("MATCHES") {
+		// The lexer would take it for a regular expression without quotes.
+		c.Slots = slices.DeleteFunc(c.Slots, func(s Slot) bool { return slices.Contains([]string{"-", "<bare>", "<value>"}, s.Term) })
 	}
 	if n > 0 && c.Quote == 0 && (toks[n-1].kind == kindIdent || toks[n-1].kind == kindKeyword) {
 		c.PairSpan = Span{toks[n-1].span.Start, c.Span.End}

@@ -31,6 +31,7 @@ type level struct {
 type findSoFar struct {
 	scans   []CursorScan
 	columns []string
+	watch   bool
 	state   place // within its scans, as for the lexer
 }
 
@@ -140,7 +141,7 @@ func (s *surroundings) begin(t token) {
 	switch {
 	case t.isAny("FIND", "WATCH"):
 		s.named = true
-		top.find = &findSoFar{state: placeModule}
+		top.find = &findSoFar{state: placeModule, watch: t.is("WATCH")}
 	case t.is("WHERE") && !s.named:
 		top.clause = "TARGET"
 	case t.is("STACK BY"):
@@ -154,7 +155,7 @@ func (f *findSoFar) take(t token) {
 	switch at := f.state; {
 	case at == placeOther || at == placeModule && t.is("NOT"):
 	case (at == placeModule || at == placeLocatorOrModule) && t.kind == kindIdent:
-		f.scans = append(f.scans, CursorScan{Module: t.text})
+		f.scans = append(f.scans, CursorScan{Module: t.text, Watch: f.watch})
 		f.state = placeLocator
 	case (at == placeLocator || at == placeLocatorOrModule) && located:
 		f.state = placeAfterLocator

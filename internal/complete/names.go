@@ -59,6 +59,9 @@ func (f *finder) scope() (names []string, schemas []*modules.Schema) {
 			if name == "" {
 				name = schema.Name
 			}
+			if s.Watch {
+				schema = modules.Watched(schema)
+			}
 			names, schemas = append(names, name), append(schemas, schema)
 		}
 	}
