@@ -114,6 +114,7 @@ type explainCommand struct {
 	sourceFlags `embed:""`
 	Analyze     bool   `help:"Run the queries, throw the rows away and show what was measured."`
 	Root        string `placeholder:"DIR" help:"With --analyze: ask a tree that stands for a machine."`
+	Colour      string `enum:"auto,always,never" default:"auto" aliases:"color" help:"auto, always or never (default: ${default}). NO_COLOR is respected."`
 }
 
 type checkCommand struct {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/internal/render"
 )
 
 // Run shows plans.
@@ -36,7 +37,7 @@ func (c *explainCommand) draw(a *app, session *quaestor.LocalSession, compiled *
 				return err
 			}
 		}
-		if _, err := fmt.Fprint(a.Out, text); err != nil {
+		if _, err := fmt.Fprint(a.Out, render.Plan(text, a.options(a.Out, c.Colour))); err != nil {
 			return err
 		}
 	}

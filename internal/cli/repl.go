@@ -123,6 +123,10 @@ func (s *asking) Ask(ctx context.Context, entry string) error {
 	if s.last.used && !s.last.whole {
 		fmt.Fprintln(a.Err, "warning: the last answer left something out, and so does this list")
 	}
+	explains := !slices.ContainsFunc(compiled.Queries, func(q quaestor.Query) bool { return !q.Explain })
+	if explains && s.format == "table" && s.output == "" && s.inside == "" {
+		return plainly((&explainCommand{Colour: "auto"}).draw(a, local, compiled))
+	}
 	s.last.used = false
 	var kept lastAnswer
 	run.keep = &kept

@@ -145,7 +145,7 @@ func (s *asking) explain(ctx context.Context, p *repl.Prompt, text string) error
 	if err != nil {
 		return plainly(err)
 	}
-	return plainly((&explainCommand{Analyze: analyze}).draw(a, local, compiled))
+	return plainly((&explainCommand{Analyze: analyze, Colour: "auto"}).draw(a, local, compiled))
 }
 
 func (s *asking) record(context.Context, string) error {
