@@ -2,7 +2,7 @@ package lsp
 
 import (
 	"fmt"
-	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/quaestor-engine/quaestor"
@@ -97,16 +97,23 @@ func (s *server) definition(d *document, p placed) (any, error) {
 	mods, lists := named(f)
 	for _, n := range lists {
 		if within(n, at) {
-			return place(filepath.Join(d.dir(), filepath.FromSlash(n.(*lang.ListRef).Path))), nil
+			if file := d.list(n.(*lang.ListRef)); file != "" {
+				return place(file), nil
+			}
+			return nil, nil
 		}
 	}
 	for _, n := range mods {
 		if !within(n, at) {
 			continue
 		}
-		page, err := s.opts.Page(n.(lang.Ident).Name)
+		name := n.(lang.Ident).Name
+		if _, ok := s.opts.Context.Catalogue.Schema(name); !ok {
+			return nil, nil
+		}
+		page, err := s.opts.Page(name)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("the page of the module %s: %w", name, err)
 		}
 		return place(page), nil
 	}
@@ -140,8 +147,10 @@ func (s *server) links(d *document, _ placed) (any, error) {
 		}
 	}
 	for _, n := range lists {
-		name := n.(*lang.ListRef).Path
-		links = append(links, link{d.span(n.Span()), uriOf(filepath.Join(d.dir(), filepath.FromSlash(name))), "the list " + name})
+		l := n.(*lang.ListRef)
+		if file := d.list(l); file != "" {
+			links = append(links, link{d.span(l.Span()), uriOf(file), "the list " + l.Path})
+		}
 	}
 	return links, nil
 }
@@ -214,12 +223,12 @@ func (s *server) actions(d *document, p placed) (any, error) {
 		Preferred   bool           `json:"isPreferred"`
 		Edit        map[string]any `json:"edit"`
 	}
-	found, err := s.check(d)
-	if err != nil {
-		return nil, err
-	}
-	start, end := d.offset(p.Range.Start), d.offset(p.Range.End)
 	all := []action{}
+	if only := p.Context.Only; len(only) > 0 && !slices.Contains(only, "quickfix") {
+		return all, nil
+	}
+	found := s.check(d)
+	start, end := d.offset(p.Range.Start), d.offset(p.Range.End)
 	for _, one := range found {
 		mend := one.lang.Mend()
 		if mend == "" || one.lang.Span.End < start || one.lang.Span.Start > end {

@@ -13,14 +13,16 @@ import (
 type diagnostic struct {
 	Range       textRange `json:"range"`
 	Severity    int       `json:"severity"`
-	Code        string    `json:"code"`
-	Description struct {
-		Href string `json:"href"`
-	} `json:"codeDescription"`
-	Source  string `json:"source"`
-	Message string `json:"message"`
+	Code        string    `json:"code,omitempty"`
+	Description *href     `json:"codeDescription,omitempty"`
+	Source      string    `json:"source"`
+	Message     string    `json:"message"`
 
 	lang lang.Diagnostic
+}
+
+type href struct {
+	Href string `json:"href"`
 }
 
 // The severities of the protocol.
@@ -40,7 +42,7 @@ func (d *document) diagnostic(l lang.Diagnostic) diagnostic {
 	if l.Hint != "" {
 		out.Message += "\n" + l.Hint
 	}
-	out.Description.Href = messagesPage + string(l.Code)
+	out.Description = &href{messagesPage + string(l.Code)}
 	return out
 }
 
@@ -48,12 +50,7 @@ func (d *document) diagnostic(l lang.Diagnostic) diagnostic {
 func (s *server) checkStale() error {
 	for _, uri := range slices.Sorted(maps.Keys(s.stale)) {
 		delete(s.stale, uri)
-		found, err := s.check(s.open[uri])
-		if err != nil {
-			s.opts.Log.Error("check", "document", uri, "error", err)
-			continue
-		}
-		if err := s.publish(uri, found); err != nil {
+		if err := s.publish(uri, s.check(s.open[uri])); err != nil {
 			return err
 		}
 	}
@@ -65,14 +62,22 @@ func (s *server) publish(uri string, found []diagnostic) error {
 }
 
 // check lists what is wrong or doubtful. A parameter that has no value yet is
-// no mistake.
-func (s *server) check(d *document) ([]diagnostic, error) {
+// no mistake; that the document could not be checked is shown as one, since it
+// must not look as if it were right.
+func (s *server) check(d *document) []diagnostic {
+	unchecked := func(err error) []diagnostic {
+		s.opts.Log.Error("check", "document", d.uri, "error", err)
+		return []diagnostic{{Severity: severityError, Source: "quaestor", Message: "this could not be checked: " + err.Error()}}
+	}
 	session, err := s.opts.Session(d.dir())
 	if err != nil {
-		return nil, err
+		return unchecked(err)
 	}
 	defer session.Close()
 	compiled, err := session.Compile(lang.Source{Name: d.name(), Text: d.text})
+	if err != nil && len(mistakes(err)) == 0 {
+		return unchecked(err)
+	}
 	found := []diagnostic{}
 	for _, w := range compiled.Warnings {
 		found = append(found, d.diagnostic(w.Diagnostic))
@@ -83,13 +88,26 @@ func (s *server) check(d *document) ([]diagnostic, error) {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b diagnostic) int { return a.lang.Span.Start - b.lang.Span.Start })
-	return found, nil
+	return found
 }
 
 // dir is where the lists of a document are looked for: beside it.
 func (d *document) dir() string {
 	if file := d.file(); file != "" {
 		return filepath.Dir(file)
+	}
+	return ""
+}
+
+// list gives the file of a list; "" for one without a folder, where it would be
+// that which the editor was started in.
+func (d *document) list(l *lang.ListRef) string {
+	file := filepath.FromSlash(l.Path)
+	switch dir := d.dir(); {
+	case filepath.IsAbs(file):
+		return file
+	case dir != "":
+		return filepath.Join(dir, file)
 	}
 	return ""
 }

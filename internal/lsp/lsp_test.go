@@ -294,6 +294,19 @@ func TestLists(t *testing.T) {
 	if f := e.ask("textDocument/definition", at(uri, 0, 27), &to); f != nil || to.URI != uriOf(filepath.Join(e.dir, "file.txt")) {
 		t.Errorf("the module is %+v, %v", to, f)
 	}
+	abs := filepath.Join(t.TempDir(), "abs.txt")
+	other, _ := e.opens("b.qst", fmt.Sprintf("FIND file /etc/* WHERE sha256 IN @%q", filepath.ToSlash(abs)))
+	if f := e.ask("textDocument/definition", at(other, 0, 40), &to); f != nil || to.URI != uriOf(abs) {
+		t.Errorf("the list %s is %+v, %v", abs, to, f)
+	}
+	e.tell("textDocument/didOpen", map[string]any{"textDocument": map[string]any{"uri": "untitled:1", "text": "FIND what /etc/* WHERE name IN @none.txt"}})
+	e.diagnostics("untitled:1")
+	for _, character := range []int{6, 34} { // an unknown module, a list of nowhere
+		var nothing *struct{ URI string }
+		if f := e.ask("textDocument/definition", at("untitled:1", 0, character), &nothing); f != nil || nothing != nil {
+			t.Errorf("at %d: %+v, %v", character, nothing, f)
+		}
+	}
 	var links []struct{ Target string }
 	if f := e.ask("textDocument/documentLink", at(uri, 0, 0), &links); f != nil || len(links) != 2 || !strings.HasSuffix(links[0].Target, "modules.md#file") {
 		t.Errorf("links %+v, %v", links, f)

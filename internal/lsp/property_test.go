@@ -139,9 +139,9 @@ func TestMends(t *testing.T) {
 	} {
 		d := &document{}
 		d.set(text)
-		found, err := s.check(d)
-		if err != nil || len(found) == 0 {
-			t.Fatalf("%s: %v %v", text, found, err)
+		found := s.check(d)
+		if len(found) == 0 {
+			t.Fatalf("%s: nothing is found", text)
 		}
 		mended := 0
 		for _, one := range found {
@@ -153,10 +153,10 @@ func TestMends(t *testing.T) {
 			after := &document{}
 			after.set(text)
 			after.apply(change{&one.Range, mend})
-			left, err := s.check(after)
+			left := s.check(after)
 			again := slices.ContainsFunc(left, func(d diagnostic) bool { return d.Code == one.Code && d.Range.Start == one.Range.Start })
-			if err != nil || again {
-				t.Errorf("%s: with %q in its place: %s: %+v %v", text, mend, after.text, left, err)
+			if again {
+				t.Errorf("%s: with %q in its place: %s: %+v", text, mend, after.text, left)
 			}
 		}
 		if mended == 0 {

@@ -141,6 +141,9 @@ type placed struct {
 	} `json:"textDocument"`
 	Position position  `json:"position"`
 	Range    textRange `json:"range"`
+	Context  struct {
+		Only []string `json:"only"` // the kinds of actions that are wanted; none: all
+	} `json:"context"`
 }
 
 var requests = map[string]func(*server, *document, placed) (any, error){
