@@ -32,6 +32,7 @@ type fakeRelay struct {
 	hellos   []message.Hello
 	renewals int
 	idles    int
+	due      int                 // plans on their way, whose receipt has not come
 	large    map[signing.ID]bool // answers that came over streams of their own
 	done     map[signing.ID]chan struct{}
 	drop     func() bool // asked at each chunk; nil: never
@@ -171,11 +172,16 @@ func (r *fakeRelay) frames(c *transport.Conn, s *transport.Stream) {
 			}
 			r.mu.Lock()
 			r.receipts[id]++
+			r.due--
 			r.mu.Unlock()
 		case message.TypeIdle:
 			r.mu.Lock()
 			r.idles++
+			due := r.due
 			r.mu.Unlock()
+			if due > 0 {
+				break // the agent had not seen them when it said so
+			}
 			_ = s.WriteFrame(message.TypeGoodbye, message.Marshal(message.Failure{Code: message.FailShutdown, Reason: "that was all"}))
 		case message.TypeChunk:
 			if !r.chunk(s, body) {
@@ -199,6 +205,7 @@ func (r *fakeRelay) hello(s *transport.Stream, body []byte) {
 	for _, o := range h.Open {
 		_ = s.WriteFrame(message.TypeAck, message.Marshal(message.Ack{Plan: o.Plan, Next: uint32(len(r.chunks[o.Plan]))}))
 	}
+	r.due = len(r.plans)
 	for _, p := range r.plans {
 		_ = s.WriteFrame(message.TypePlan, p)
 	}
@@ -259,6 +266,7 @@ func (r *fakeRelay) offer(raw []byte) {
 	defer r.mu.Unlock()
 	r.plans = append(r.plans, raw)
 	if r.agent != nil {
+		r.due++
 		_ = r.agent.WriteFrame(message.TypePlan, raw)
 	}
 }
