@@ -1,0 +1,20 @@
+package hostfs
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+)
+
+const nonBlocking = 0
+
+// absent says that something is not there.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// Append reads a regular file of at most limit bytes and appends it to dst,
+// which it gives back as it was where that fails.
+func (f *FS) Append(dst []byte, name string, limit int) ([]byte, error) {
+	return f.appendFile(dst, name, limit)
+}
