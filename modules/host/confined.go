@@ -15,16 +15,16 @@ type sign struct{ word, means string }
 // container looks for the traces that container managers leave. Kubernetes is
 // asked for first, since it runs the others.
 func container(m *machine) (value.Value, error) {
-	env, err := m.readOne("/proc/1/environ")
-	cgroup, _ := m.readOne("/proc/1/cgroup")
+	env, err := m.ReadFile("/proc/1/environ")
+	cgroup, _ := m.ReadFile("/proc/1/cgroup")
 	if bytes.Contains(env, []byte("KUBERNETES_SERVICE_HOST=")) || bytes.Contains(cgroup, []byte("kubepods")) ||
-		m.exists("/run/secrets/kubernetes.io") || m.exists("/var/run/secrets/kubernetes.io") {
+		m.Exists("/run/secrets/kubernetes.io") || m.Exists("/var/run/secrets/kubernetes.io") {
 		return value.NewText("kubernetes"), nil
 	}
 	switch {
-	case m.exists("/.dockerenv"):
+	case m.Exists("/.dockerenv"):
 		return value.NewText("docker"), nil
-	case m.exists("/run/.containerenv"):
+	case m.Exists("/run/.containerenv"):
 		return value.NewText("podman"), nil
 	}
 	for entry := range strings.SplitSeq(string(env), "\x00") {
@@ -46,12 +46,12 @@ func container(m *machine) (value.Value, error) {
 // virtualisation looks at what the firmware calls the machine, then at the
 // processor, which says that there is a hypervisor but not which.
 func virtualisation(m *machine) (value.Value, error) {
-	if b, err := m.readOne("/sys/hypervisor/type"); err == nil && len(bytes.TrimSpace(b)) > 0 {
+	if b, err := m.ReadFile("/sys/hypervisor/type"); err == nil && len(bytes.TrimSpace(b)) > 0 {
 		return line(b, nil)
 	}
 	var dmi strings.Builder
 	for _, name := range [...]string{"sys_vendor", "product_name", "board_vendor", "bios_vendor"} {
-		b, _ := m.readOne("/sys/class/dmi/id/" + name)
+		b, _ := m.ReadFile("/sys/class/dmi/id/" + name)
 		dmi.Write(b)
 	}
 	names := dmi.String()
@@ -64,7 +64,7 @@ func virtualisation(m *machine) (value.Value, error) {
 			return value.NewText(s.means), nil
 		}
 	}
-	b, err := m.readOne("/proc/cpuinfo")
+	b, err := m.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		return value.Value{}, err
 	}

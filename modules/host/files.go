@@ -26,7 +26,7 @@ func hostname(m *machine) (value.Value, error) {
 }
 
 func system(m *machine) (value.Value, error) {
-	if m.live {
+	if m.Live() {
 		return value.NewText(runtime.GOOS), nil
 	}
 	return value.NewText("linux"), nil
@@ -53,11 +53,11 @@ func release(m *machine, key string, made func(string) value.Value) (value.Value
 }
 
 func kernel(m *machine) (value.Value, error) {
-	b, err := m.readOne("/proc/sys/kernel/osrelease")
+	b, err := m.ReadFile("/proc/sys/kernel/osrelease")
 	if err == nil {
 		return line(b, nil)
 	}
-	b, second := m.readOne("/proc/version")
+	b, second := m.ReadFile("/proc/version")
 	if words := strings.Fields(string(b)); second == nil && len(words) > 2 {
 		return value.NewText(words[2]), nil // Linux version 6.1.0-18-amd64 …
 	}
@@ -65,39 +65,39 @@ func kernel(m *machine) (value.Value, error) {
 }
 
 func uptime(m *machine) (value.Value, error) {
-	b, err := m.readOne("/proc/uptime")
+	b, err := m.ReadFile("/proc/uptime")
 	d, ok := uptimeOf(b)
 	return checked(value.NewDuration(d), ok, "/proc/uptime", err)
 }
 
 func bootTime(m *machine) (value.Value, error) {
-	b, err := m.readOne("/proc/stat")
+	b, err := m.ReadFile("/proc/stat")
 	t, ok := bootTimeOf(b)
 	return checked(value.NewTime(t), ok, "/proc/stat", err)
 }
 
 func memory(m *machine) (value.Value, error) {
-	b, err := m.readOne("/proc/meminfo")
+	b, err := m.ReadFile("/proc/meminfo")
 	n, ok := memTotal(b)
 	return checked(value.NewSize(n), ok, "/proc/meminfo", err)
 }
 
 func cpus(m *machine) (value.Value, error) {
-	b, err := m.readOne("/proc/cpuinfo")
+	b, err := m.ReadFile("/proc/cpuinfo")
 	n := countCPUs(b)
 	return checked(value.NewInt(n), n > 0, "/proc/cpuinfo", err)
 }
 
 // cpu falls back on the name of the board, where a processor does not give its own.
 func cpu(m *machine) (value.Value, error) {
-	b, err := m.readOne("/proc/cpuinfo")
+	b, err := m.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		return value.Value{}, err
 	}
 	if name, ok := cpuModel(b); ok {
 		return value.NewText(name), nil
 	}
-	b, err = m.readOne("/proc/device-tree/model")
+	b, err = m.ReadFile("/proc/device-tree/model")
 	return line(bytes.TrimRight(b, "\x00"), err)
 }
 
@@ -107,11 +107,11 @@ func machineID(m *machine) (value.Value, error) {
 }
 
 func initName(m *machine) (value.Value, error) {
-	b, err := m.readOne("/proc/1/comm")
+	b, err := m.ReadFile("/proc/1/comm")
 	if err == nil {
 		return line(b, nil)
 	}
-	if to, second := m.link("/sbin/init"); second == nil {
+	if to, second := m.Readlink("/sbin/init"); second == nil {
 		return value.NewText(path.Base(to)), nil
 	}
 	return value.Value{}, err
@@ -119,14 +119,14 @@ func initName(m *machine) (value.Value, error) {
 
 // timezone is the part of the link /etc/localtime that names a zone.
 func timezone(m *machine) (value.Value, error) {
-	to, err := m.link("/etc/localtime")
+	to, err := m.Readlink("/etc/localtime")
 	if _, zone, ok := strings.Cut(to, "zoneinfo/"); ok {
 		return value.NewText(zone), nil
 	}
-	if b, second := m.readOne("/etc/timezone"); second == nil {
+	if b, second := m.ReadFile("/etc/timezone"); second == nil {
 		return line(b, nil)
 	}
-	if zone := os.Getenv("TZ"); m.live && zone != "" {
+	if zone := os.Getenv("TZ"); m.Live() && zone != "" {
 		return value.NewText(strings.TrimPrefix(zone, ":")), nil
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -145,11 +145,11 @@ func machines(n uint16) (string, bool) {
 
 // arch is, in a tree, that of the programs which every system has.
 func arch(m *machine) (value.Value, error) {
-	if m.live {
+	if m.Live() {
 		return value.NewText(runtime.GOARCH), nil
 	}
 	for _, name := range [...]string{"/bin/sh", "/usr/bin/sh", "/usr/bin/dash", "/usr/bin/bash", "/bin/busybox"} {
-		f, err := m.open(name)
+		f, err := m.Open(name)
 		if err != nil {
 			continue
 		}
@@ -167,11 +167,11 @@ func arch(m *machine) (value.Value, error) {
 }
 
 func addresses(m *machine) (value.Value, error) {
-	if m.live {
+	if m.Live() {
 		return liveAddresses()
 	}
-	b4, err := m.readOne("/proc/net/fib_trie")
-	b6, err6 := m.readOne("/proc/net/if_inet6")
+	b4, err := m.ReadFile("/proc/net/fib_trie")
+	b6, err6 := m.ReadFile("/proc/net/if_inet6")
 	if err != nil && err6 != nil {
 		return value.Value{}, err
 	}
@@ -215,16 +215,16 @@ func addressList(as []netip.Addr) value.Value {
 }
 
 func macAddresses(m *machine) (value.Value, error) {
-	if m.live {
+	if m.Live() {
 		return liveMACs()
 	}
-	names, err := m.names("/sys/class/net")
+	links, err := m.ReadDir("/sys/class/net")
 	if err != nil {
 		return value.Value{}, err
 	}
 	var macs []string
-	for _, name := range names {
-		b, err := m.readOne("/sys/class/net/" + name + "/address")
+	for _, l := range links {
+		b, err := m.ReadFile("/sys/class/net/" + l.Name() + "/address")
 		if mac := strings.TrimSpace(string(b)); err == nil && strings.Trim(mac, "0:") != "" {
 			macs = append(macs, strings.ToLower(mac))
 		}

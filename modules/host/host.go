@@ -48,11 +48,11 @@ func (m module) Scan(ctx context.Context, req *modules.Request, yield func(modul
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	mc, err := openMachine(req.Host)
+	mc, err := openMachine(req)
 	if err != nil {
 		return fmt.Errorf("host: %w", err)
 	}
-	defer mc.close()
+	defer mc.Close()
 	req.Report.Looked("hosts", 1)
 	n := len(m.facts)
 	return yield(&row{module: m, machine: mc, report: req.Report, values: make([]value.Value, n), known: make([]bool, n)})

@@ -169,17 +169,22 @@ func (r *row[T]) Column(ctx context.Context, i int) (value.Value, error) {
 	c := &r.module.columns[i]
 	v, err := c.get(r.scan, r.item)
 	if err != nil {
-		r.scan.Fail(r.name()+"."+c.Name, err)
+		r.scan.Fail(r.name(ctx, i)+"."+c.Name, err)
 		v = value.Value{}
 	}
 	r.values[i], r.known[i] = v, true
 	return v, nil
 }
 
-// name says which row it is, for reports: process 1234.
-func (r *row[T]) name() string {
-	if k := r.module.key; k >= 0 && r.known[k] {
-		return r.module.schema.Name + " " + r.values[k].String()
+// name says which row it is, for the report of its i-th column: process 1234.
+func (r *row[T]) name(ctx context.Context, i int) string {
+	k := r.module.key
+	if k < 0 || k == i {
+		return r.module.schema.Name
 	}
-	return r.module.schema.Name
+	key, err := r.Column(ctx, k)
+	if err != nil || key.IsNull() {
+		return r.module.schema.Name
+	}
+	return r.module.schema.Name + " " + key.String()
 }

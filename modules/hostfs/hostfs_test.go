@@ -1,0 +1,171 @@
+package hostfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/moduletest"
+)
+
+// tree makes a host of files; a text that begins with -> is a symbolic link.
+func tree(t *testing.T, files map[string]string) (*FS, *moduletest.Recorder, string) {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		p := filepath.Join(root, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if to, ok := strings.CutPrefix(text, "->"); ok {
+			err = os.Symlink(to, p)
+		} else {
+			err = os.WriteFile(p, []byte(text), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	rec := &moduletest.Recorder{}
+	f, err := Open(modules.Host{Root: root}, rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f, rec, root
+}
+
+// A link means in a tree what it means on the host, wherever it points.
+func TestLinksStayInTheTree(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(outside, []byte("outside"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, rec, _ := tree(t, map[string]string{
+		"etc/real":            "inside",
+		"etc/relative":        "->real",
+		"etc/absolute":        "->/etc/real",
+		"etc/chain":           "->/lib/units/one",
+		"usr/lib/units/one":   "->../../../etc/absolute",
+		"lib":                 "->usr/lib",
+		"etc/above":           "->../../../../../../etc/real",
+		"etc/out":             "->" + outside,
+		"etc/loop":            "->/etc/pool",
+		"etc/pool":            "->loop",
+		"etc/dangling":        "->nothing",
+		"etc/through/file/in": "x",
+	})
+	for _, name := range []string{"/etc/relative", "/etc/absolute", "/etc/chain", "/etc/above", "/etc/../etc/./real", "etc/real"} {
+		if b, err := f.ReadFile(name); string(b) != "inside" {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+	if got, err := f.Real("/etc/chain"); got != "/etc/real" {
+		t.Errorf("the chain leads to %q, %v", got, err)
+	}
+	if to, err := f.Readlink("/etc/absolute"); to != "/etc/real" {
+		t.Errorf("%q, %v", to, err)
+	}
+	for _, name := range []string{"/etc/out", "/etc/dangling", "/etc/none", "/etc/real/below"} {
+		if b, ok := f.Get(name); ok {
+			t.Errorf("%s: %q", name, b)
+		}
+	}
+	if s := rec.Skips(); len(s) != 0 {
+		t.Errorf("what is not there was reported: %+v", s)
+	}
+	if _, ok := f.Get("/etc/loop"); ok || len(rec.Skips()) != 1 || rec.Skips()[0].Kind != modules.SkipLoop {
+		t.Errorf("a loop: %+v", rec.Skips())
+	}
+}
+
+// What stands in the place of a file holds nobody up.
+func TestOnlyRegularFiles(t *testing.T) {
+	f, rec, root := tree(t, map[string]string{"etc/dir/x": "", "big": strings.Repeat("x", 9000)})
+	if runtime.GOOS != "windows" {
+		makePipe(t, filepath.Join(root, "etc/pipe"))
+		for _, live := range []*FS{f, {report: rec}} {
+			name := "/etc/pipe"
+			if live != f {
+				name = filepath.Join(root, "etc/pipe")
+			}
+			if _, err := live.ReadFile(name); !errors.Is(err, ErrSpecial) {
+				t.Errorf("a pipe (live %t): %v", live.Live(), err)
+			}
+		}
+	}
+	if _, err := f.ReadFile("/etc/dir"); err == nil {
+		t.Error("a directory was read as a file")
+	}
+	b, err := f.Append([]byte("kept"), "/big", 8999)
+	if !errors.Is(err, ErrTooLarge) || string(b) != "kept" || SkipOf("/big", err).Kind != modules.SkipLimit {
+		t.Errorf("%q, %v", b, err)
+	}
+	if b, err := f.Append([]byte("kept"), "/big", 9000); len(b) != 9004 || err != nil {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+func TestGlob(t *testing.T) {
+	f, rec, root := tree(t, map[string]string{
+		"etc/cron.d/b": "", "etc/cron.d/a": "", "etc/cron.daily/c": "", "etc/crontab": "",
+		"home": "->/var/home", "var/home/ann/.ssh/keys": "", "var/home/bob/.ssh/keys": "",
+	})
+	for pattern, want := range map[string][]string{
+		"/etc/cron.*/*":      {"/etc/cron.d/a", "/etc/cron.d/b", "/etc/cron.daily/c"},
+		"/home/*/.ssh/keys":  {"/home/ann/.ssh/keys", "/home/bob/.ssh/keys"},
+		"/home/ann/.ssh/key": nil,
+		"/none/*":            nil,
+		"/etc/crontab":       {"/etc/crontab"},
+	} {
+		if got := slices.Collect(f.Glob(pattern)); !slices.Equal(got, want) {
+			t.Errorf("%s: %q", pattern, got)
+		}
+	}
+	for name := range f.Glob("/etc/cron.d/*", "/etc/crontab") {
+		if name != "/etc/cron.d/a" {
+			t.Errorf("it went on to %s", name)
+		}
+		break
+	}
+	if s := rec.Skips(); len(s) != 0 {
+		t.Errorf("%+v", s)
+	}
+	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
+		t.Skip("LEFT OUT: nothing is closed to root")
+	}
+	if err := os.Chmod(filepath.Join(root, "etc/cron.d"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Collect(f.Glob("/etc/cron.d/*")); got != nil || len(rec.Skips()) != 1 || rec.Skips()[0].Kind != modules.SkipPermission {
+		t.Errorf("%q, %+v", got, rec.Skips())
+	}
+}
+
+func TestSkipOf(t *testing.T) {
+	for err, want := range map[error]modules.SkipKind{
+		fs.ErrPermission:        modules.SkipPermission,
+		fs.ErrNotExist:          modules.SkipVanished,
+		ErrMalformed:            modules.SkipIO,
+		errors.ErrUnsupported:   modules.SkipUnsupported,
+		errors.New("something"): modules.SkipIO,
+	} {
+		got := SkipOf("/x", &fs.PathError{Op: "open", Path: "/elsewhere", Err: err})
+		if got.Kind != want || got.Where != "/x" || got.Detail != err.Error() {
+			t.Errorf("%v: %+v", err, got)
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	if _, err := Open(modules.Host{Root: filepath.Join(t.TempDir(), "none")}, nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
