@@ -10,6 +10,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -289,7 +290,10 @@ func (a *Answer) facts() []fact {
 	}
 	for _, k := range a.Summary.Skipped {
 		label := "left out"
-		if k.Kind.Informative() {
+		switch {
+		case k.Kind == modules.SkipSelf:
+			label = "one's own"
+		case k.Kind.Informative():
 			label = "not there"
 		}
 		facts = append(facts, fact{label, skipText(k.Count, k.Kind, k.First)})
@@ -299,20 +303,12 @@ func (a *Answer) facts() []fact {
 	}
 	var looked []string
 	for _, kind := range a.Summary.Kinds() {
-		looked = append(looked, counted(a.Summary.Looked[kind], one(kind), kind))
+		looked = append(looked, counted(a.Summary.Looked[kind], answer.KindName(kind, 1), answer.KindName(kind, 2)))
 	}
 	if len(looked) > 0 {
 		facts = append(facts, fact{"looked at", strings.Join(looked, ", ")})
 	}
 	return facts
-}
-
-// one gives the word for a single thing of a kind that is counted.
-func one(kind string) string {
-	if kind == "directories" {
-		return "directory"
-	}
-	return strings.TrimSuffix(kind, "s")
 }
 
 func coverageFacts(c *quaestor.Coverage) []fact {

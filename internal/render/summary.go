@@ -37,11 +37,14 @@ func Summary(w io.Writer, s answer.Summary, took time.Duration, o Options) error
 		}
 		b.WriteString(line + "\n")
 	}
-	var left, absent []string
+	var left, absent, own []string
 	for _, k := range s.Skipped {
-		if k.Kind.Informative() {
+		switch {
+		case k.Kind == modules.SkipSelf:
+			own = append(own, skipped(k, o.Width))
+		case k.Kind.Informative():
 			absent = append(absent, skipped(k, o.Width))
-		} else {
+		default:
 			left = append(left, skipped(k, o.Width))
 		}
 	}
@@ -50,6 +53,9 @@ func Summary(w io.Writer, s answer.Summary, took time.Duration, o Options) error
 	}
 	if len(absent) > 0 {
 		warn("looked for and not there: " + strings.Join(absent, ", "))
+	}
+	if len(own) > 0 {
+		warn("left out as one's own: " + strings.Join(own, ", "))
 	}
 	if s.Outcome != answer.Complete {
 		reason := value.EscapeText(s.Reason)
@@ -87,11 +93,7 @@ func lookedAt(looked map[string]int64) string {
 	}
 	slices.Sort(others)
 	for _, kind := range others {
-		name := value.EscapeText(kind)
-		if looked[kind] == 1 {
-			name = strings.TrimSuffix(name, "s")
-		}
-		parts = append(parts, Number(looked[kind])+" "+name)
+		parts = append(parts, Number(looked[kind])+" "+value.EscapeText(answer.KindName(kind, looked[kind])))
 	}
 	return strings.Join(parts, ", ")
 }

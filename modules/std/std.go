@@ -5,15 +5,21 @@
 package std
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/file"
 	"github.com/quaestor-engine/quaestor/modules/host"
+	"github.com/quaestor-engine/quaestor/modules/process"
 )
 
 // Modules gives a new list of the modules, in alphabetical order.
 func Modules() []modules.Module {
-	return []modules.Module{
-		file.New(),
-		host.New(),
-	}
+	list := slices.Concat(
+		[]modules.Module{file.New(), host.New()},
+		process.Modules(),
+	)
+	slices.SortFunc(list, func(a, b modules.Module) int { return strings.Compare(a.Schema().Name, b.Schema().Name) })
+	return list
 }

@@ -188,3 +188,7 @@ func (r *row[T]) name(ctx context.Context, i int) string {
 	}
 	return r.module.schema.Name + " " + key.String()
 }
+
+// Item gives the thing that a row of a Module[T] was made of, for modules that
+// add abilities to such rows. It is valid until yield returns.
+func Item[T any](r modules.Row) *T { return r.(*row[T]).item }

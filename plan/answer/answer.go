@@ -10,6 +10,7 @@ package answer
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/modules"
@@ -63,6 +64,31 @@ type Skipped struct {
 	Kind  modules.SkipKind `json:"kind"`
 	Count int64            `json:"count"`
 	First []modules.Skip   `json:"first"` // the first few, as many as WITH errors asks for
+}
+
+// KindName names n things of a kind that was looked at: files, 1 directory,
+// rows of process. A kind that is no plural is a module, whose rows are meant.
+func KindName(kind string, n int64) string {
+	switch kind {
+	case "directories":
+		if n == 1 {
+			return "directory"
+		}
+	case "answers", "files", "hosts", "watched directories":
+		if n == 1 {
+			return strings.Replace(strings.TrimSuffix(kind, "s"), "directorie", "directory", 1)
+		}
+	case "bytes":
+		return "bytes"
+	case "opened":
+		return "opened"
+	default:
+		if n == 1 {
+			return "row of " + kind
+		}
+		return "rows of " + kind
+	}
+	return kind
 }
 
 // Kinds lists what was looked at, in alphabetical order.
