@@ -11,14 +11,15 @@ import (
 	"github.com/quaestor-engine/quaestor/internal/complete"
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/modules"
-	"github.com/quaestor-engine/quaestor/modules/std"
+	"github.com/quaestor-engine/quaestor/modules/file"
+	"github.com/quaestor-engine/quaestor/modules/host"
 	"github.com/quaestor-engine/quaestor/planner"
 )
 
 // surroundings make a tree, lists, and a fleet of n hosts.
 func surroundings(t testing.TB, n int) complete.Context {
 	t.Helper()
-	cat, err := modules.NewCatalogue(std.Modules()...)
+	cat, err := modules.NewCatalogue(file.New(), host.New())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,53 +2,266 @@
 // and groups, as the files of the system list them.
 //
 // [Modules] gives them. [Users] is for other modules, which look into homes.
-// Accounts of a directory service that the files do not list are not here.
+// Accounts of a directory service that the files do not list are not here. No
+// hash of a password ever leaves the package.
 package account
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/hostfs"
 	"github.com/quaestor-engine/quaestor/modules/table"
+	"github.com/quaestor-engine/quaestor/value"
 )
+
+// Modules gives the modules of this package, in alphabetical order.
+func Modules() []modules.Module { return []modules.Module{groups(), users()} }
 
 // A User is a line of /etc/passwd, as passwd(5) has it.
 type User struct {
 	Name, Comment, Home, Shell string
 	UID, GID                   int64
-	locked                     bool // its password field says so
+	password                   string // the second field
 }
 
 // Users reads the users of a host. What cannot be read or understood goes to
 // the report of the files.
 func Users(f *hostfs.FS) []User {
-	text, _ := f.Get("/etc/passwd")
-	return parsePasswd(text, func(where string) { f.Fail(where, hostfs.ErrMalformed) })
-}
-
-// parsePasswd leaves out what is no line of such a file, and names it.
-func parsePasswd(text []byte, malformed func(where string)) []User {
 	var users []User
-	for n, line := range table.Lines(text) {
-		if line == "" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, "+") || strings.HasPrefix(line, "-") {
-			continue // of NIS, whose accounts are elsewhere
-		}
-		f := strings.Split(line, ":")
-		if len(f) != 7 || f[0] == "" {
-			malformed("/etc/passwd:" + strconv.Itoa(n))
-			continue
-		}
-		uid, err1 := strconv.ParseUint(f[2], 10, 32)
-		gid, err2 := strconv.ParseUint(f[3], 10, 32)
+	for _, l := range records(f, "/etc/passwd", 7) {
+		uid, err1 := strconv.ParseUint(l.fields[2], 10, 32)
+		gid, err2 := strconv.ParseUint(l.fields[3], 10, 32)
 		if err1 != nil || err2 != nil {
-			malformed("/etc/passwd:" + strconv.Itoa(n))
+			f.Fail(l.where, hostfs.ErrMalformed)
 			continue
 		}
 		users = append(users, User{
-			Name: f[0], Comment: f[4], Home: f[5], Shell: f[6], UID: int64(uid), GID: int64(gid),
-			locked: strings.HasPrefix(f[1], "!") || strings.HasPrefix(f[1], "*"),
+			Name: l.fields[0], Comment: l.fields[4], Home: l.fields[5], Shell: l.fields[6],
+			UID: int64(uid), GID: int64(gid), password: l.fields[1],
 		})
 	}
 	return users
+}
+
+// A record is a line whose fields have colons between them.
+type record struct {
+	where  string // for reports
+	fields []string
+}
+
+// records reads a file of such lines, each of so many fields and with a name.
+// Lines of NIS, which begin with + or -, name accounts that are elsewhere.
+func records(f *hostfs.FS, path string, fields int) []record {
+	text, _ := f.Get(path)
+	return parseRecords(text, path, fields, func(where string) { f.Fail(where, hostfs.ErrMalformed) })
+}
+
+func parseRecords(text []byte, path string, fields int, malformed func(where string)) []record {
+	var list []record
+	for n, line := range table.Lines(text) {
+		if line == "" || strings.ContainsRune("#+-", rune(line[0])) {
+			continue
+		}
+		r := record{path + ":" + strconv.Itoa(n), strings.Split(line, ":")}
+		if len(r.fields) != fields || r.fields[0] == "" {
+			malformed(r.where)
+			continue
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// A group is a line of /etc/group, as group(5) has it.
+type group struct {
+	name    string
+	gid     int64
+	members []string
+}
+
+func readGroups(f *hostfs.FS) []group {
+	var list []group
+	for _, l := range records(f, "/etc/group", 4) {
+		gid, err := strconv.ParseUint(l.fields[2], 10, 32)
+		if err != nil {
+			f.Fail(l.where, hostfs.ErrMalformed)
+			continue
+		}
+		members := strings.FieldsFunc(l.fields[3], func(r rune) bool { return r == ',' })
+		list = append(list, group{l.fields[0], int64(gid), members})
+	}
+	return list
+}
+
+func groups() modules.Module {
+	return table.New(modules.Schema{
+		Name: "group", Doc: "The groups that the files of the system list.", Key: "name",
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "a glob of names", Example: "'docker*'"},
+	}, []table.Column[group]{
+		table.Text("name", "The name of the group.", func(g *group) string { return g.name }).Shown(),
+		table.Int("gid", "Its number.", func(g *group) int64 { return g.gid }).Shown(),
+		table.Texts("members", "The users that it lists. Those whose own group it is are not among them.", func(g *group) []string { return g.members }).Shown(),
+	}, func(s *table.Scan, yield func(*group) error) error {
+		for _, g := range readGroups(s.FS) {
+			if err := yield(&g); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// An account is a user with what /etc/shadow says of the password.
+type account struct {
+	User
+	shadow *shadow // nil where it could not be read, or has no such line
+	groups []group
+}
+
+// A shadow is a line of /etc/shadow, as shadow(5) has it, without the hash.
+type shadow struct {
+	state, method    string
+	changed, expires time.Time
+}
+
+// The states of a password.
+const (
+	passwordSet    = "set"
+	passwordLocked = "locked"
+	passwordNone   = "none"
+)
+
+// passwordState says what the field of a password means.
+func passwordState(field string) string {
+	switch {
+	case field == "":
+		return passwordNone
+	case field[0] == '!' || field[0] == '*':
+		return passwordLocked
+	}
+	return passwordSet
+}
+
+// passwordMethod names the way in which a password was hashed, as crypt(5)
+// numbers them; "" where there is no hash.
+func passwordMethod(field string) string {
+	field = strings.TrimLeft(field, "!")
+	if !strings.HasPrefix(field, "$") {
+		if len(field) == 13 {
+			return "des"
+		}
+		return ""
+	}
+	id, _, _ := strings.Cut(field[1:], "$")
+	switch id {
+	case "1":
+		return "md5"
+	case "2", "2a", "2b", "2x", "2y":
+		return "bcrypt"
+	case "3":
+		return "nt"
+	case "5":
+		return "sha256"
+	case "6":
+		return "sha512"
+	case "7":
+		return "scrypt"
+	case "y":
+		return "yescrypt"
+	case "gy":
+		return "gost-yescrypt"
+	}
+	return id
+}
+
+// day makes a time of a number of days since 1970; none is the zero time. Day
+// 0 of the last change means that the password has to be changed.
+func day(field string) time.Time {
+	n, err := strconv.ParseInt(field, 10, 32)
+	if err != nil || n <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(n*24*60*60, 0)
+}
+
+func readShadow(f *hostfs.FS) map[string]*shadow {
+	list := map[string]*shadow{}
+	for _, l := range records(f, "/etc/shadow", 9) {
+		list[l.fields[0]] = &shadow{
+			state: passwordState(l.fields[1]), method: passwordMethod(l.fields[1]),
+			changed: day(l.fields[2]), expires: day(l.fields[7]),
+		}
+	}
+	return list
+}
+
+func users() modules.Module {
+	return table.New(modules.Schema{
+		Name: "user", Doc: "The users that the files of the system list.", Key: "name",
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "a glob of names", Example: "'www-*'"},
+	}, userColumns(), func(s *table.Scan, yield func(*account) error) error {
+		var shadows map[string]*shadow
+		if s.Wants("password", "hash_method", "password_changed", "expires") {
+			shadows = readShadow(s.FS)
+		}
+		var all []group
+		if s.Wants("groups") {
+			all = readGroups(s.FS)
+		}
+		for _, u := range Users(s.FS) {
+			if err := yield(&account{u, shadows[u.Name], all}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func userColumns() []table.Column[account] {
+	return []table.Column[account]{
+		table.Text("name", "The name of the user.", func(a *account) string { return a.Name }).Shown(),
+		table.Int("uid", "The number of the user; 0 is root, whatever its name.", func(a *account) int64 { return a.UID }).Shown(),
+		table.Int("gid", "The number of the user's own group.", func(a *account) int64 { return a.GID }).Shown(),
+		table.Text("comment", "Who it is, as far as somebody wrote it down.", func(a *account) string { return a.Comment }).Shown(),
+		table.Text("home", "The home directory.", func(a *account) string { return a.Home }).To("file").Shown(),
+		table.Text("shell", "What runs when the user logs in.", func(a *account) string { return a.Shell }).To("file").Shown(),
+		table.Texts("groups", "The names of the groups that the user is in, the own one first.", (*account).in).Costs(modules.Stat),
+		fromShadow("password", value.Text, "Whether a password is set, locked, so that none fits, or none is asked for.", func(s *shadow) value.Value { return value.NewText(s.state) }).
+			OneOf(passwordSet, passwordLocked, passwordNone),
+		fromShadow("hash_method", value.Text, "How the password is hashed, such as sha512 or yescrypt; null where there is none.", func(s *shadow) value.Value { return table.TextOf(s.method) }),
+		fromShadow("password_changed", value.Time, "The day on which the password was changed the last time.", func(s *shadow) value.Value { return table.TimeOf(s.changed) }),
+		fromShadow("expires", value.Time, "The day from which the account cannot be used any more; null for never.", func(s *shadow) value.Value { return table.TimeOf(s.expires) }),
+	}
+}
+
+// fromShadow makes a column of /etc/shadow. Where /etc/passwd holds the
+// password itself, as it did of old, it is taken from there.
+func fromShadow(name string, t value.Type, doc string, get func(*shadow) value.Value) table.Column[account] {
+	return table.Value(name, t, doc, func(a *account) value.Value {
+		switch {
+		case a.shadow != nil:
+			return get(a.shadow)
+		case a.password != "x":
+			return get(&shadow{state: passwordState(a.password), method: passwordMethod(a.password)})
+		}
+		return value.Value{}
+	}).Costs(modules.Stat)
+}
+
+// in lists the groups of a user.
+func (a *account) in() []string {
+	var names []string
+	for _, g := range a.groups {
+		switch {
+		case g.gid == a.GID:
+			names = slices.Insert(names, 0, g.name)
+		case slices.Contains(g.members, a.Name):
+			names = append(names, g.name)
+		}
+	}
+	return names
 }

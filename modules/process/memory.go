@@ -29,7 +29,7 @@ const (
 func newMemory() *memory {
 	columns := regionColumns()
 	schema := modules.Schema{
-		Name: "memory", Doc: "What processes have in memory: one row for each mapping that can be read, whose content CONTAINS and MATCHES ask about. The process is not stopped. Pages that were never touched are not looked at: they hold nothing.",
+		Name: "memory", Doc: "What processes have in memory: one row for each mapping that can be read, whose content can be asked about.",
 		Key: "process", Locator: locator(), Content: true,
 	}
 	m := &memory{}

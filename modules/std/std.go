@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/account"
 	"github.com/quaestor-engine/quaestor/modules/file"
 	"github.com/quaestor-engine/quaestor/modules/host"
 	"github.com/quaestor-engine/quaestor/modules/process"
@@ -18,6 +19,7 @@ import (
 func Modules() []modules.Module {
 	list := slices.Concat(
 		[]modules.Module{file.New(), host.New()},
+		account.Modules(),
 		process.Modules(),
 	)
 	slices.SortFunc(list, func(a, b modules.Module) int { return strings.Compare(a.Schema().Name, b.Schema().Name) })
