@@ -46,5 +46,6 @@ cross: ## build and vet everything for every system
 	@for s in $(SYSTEMS); do \
 		echo "$$s"; \
 		GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) build ./... && \
-		GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) vet ./... || exit 1; \
+		GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) vet ./... && \
+		(cd docs/examples/module && GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) vet ./...) || exit 1; \
 	done

@@ -1,0 +1,25 @@
+module example.com/quaestor-tmpfile
+
+go 1.26.8
+
+require github.com/quaestor-engine/quaestor v0.0.0
+
+require (
+	github.com/BurntSushi/toml v1.6.0 // indirect
+	github.com/ProtonMail/go-crypto v1.5.2 // indirect
+	github.com/alecthomas/participle/v2 v2.1.4 // indirect
+	github.com/clipperhouse/uax29/v2 v2.2.0 // indirect
+	github.com/cloudflare/circl v1.6.3 // indirect
+	github.com/hashicorp/yamux v0.1.2 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/klauspost/cpuid/v2 v2.0.12 // indirect
+	github.com/mattn/go-runewidth v0.0.31 // indirect
+	github.com/ulikunitz/xz v0.5.17 // indirect
+	github.com/zeebo/blake3 v0.2.4 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
+
+// Here the library lies beside the example. A module of your own goes without
+// this line, and requires a version that was released.
+replace github.com/quaestor-engine/quaestor => ../../..
