@@ -33,7 +33,7 @@ type commands struct {
 	Check   checkCommand   `cmd:"" help:"Look for mistakes in queries, and for what is doubtful."`
 	Test    testCommand    `cmd:"" help:"Try query files on pretended hosts, as the *.test.txtar beside them say."`
 	Fmt     fmtCommand     `cmd:"" help:"Write query files in their one canonical form."`
-	Modules modulesCommand `cmd:"" help:"List what can be asked about."`
+	Modules modulesCommand `cmd:"" help:"List what can be asked about, or begin with a module of your own."`
 	Web     webCommand     `cmd:"" help:"Show a page in a browser on this machine: the fleet, an editor, answers."`
 	Serve   serveCommand   `cmd:"" help:"Answer programs over HTTP, on this machine."`
 	LSP     lspCommand     `cmd:"" name:"lsp" help:"Serve an editor: mistakes, completion, explanations, formatting."`
@@ -131,6 +131,11 @@ type fmtCommand struct {
 }
 
 type modulesCommand struct {
+	Show modulesShowCommand `cmd:"" default:"withargs" help:"List modules, or the columns of one (without a command)."`
+	New  modulesNewCommand  `cmd:"" help:"Write a module of your own, to begin with: a Go module that compiles and is tested."`
+}
+
+type modulesShowCommand struct {
 	Name string `arg:"" optional:"" help:"Show the columns of this module."`
 	JSON bool   `name:"json" help:"Everything, for programs."`
 }

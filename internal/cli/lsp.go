@@ -61,7 +61,7 @@ func (a *app) modulePage(name string) (string, error) {
 	var text bytes.Buffer
 	b := *a
 	b.Out = &text
-	if err := (&modulesCommand{Name: name}).Run(&b); err != nil {
+	if err := (&modulesShowCommand{Name: name}).Run(&b); err != nil {
 		return "", err
 	}
 	file := filepath.Join(dir, name+".txt")

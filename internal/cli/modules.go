@@ -13,7 +13,7 @@ import (
 )
 
 // Run lists modules or the columns of one.
-func (c *modulesCommand) Run(a *app) error {
+func (c *modulesShowCommand) Run(a *app) error {
 	cat, err := modules.NewCatalogue(std.Modules()...)
 	if err != nil {
 		return err

@@ -106,7 +106,7 @@ func (s *asking) listCommands(_ context.Context, p *repl.Prompt, _ string) error
 }
 
 func (s *asking) modules(ctx context.Context, name string) error {
-	return (&modulesCommand{Name: name}).Run(s.app.within(ctx))
+	return (&modulesShowCommand{Name: name}).Run(s.app.within(ctx))
 }
 
 func (s *asking) fleet(ctx context.Context, where string) error {
