@@ -60,6 +60,10 @@ func ask(ctx context.Context, root, key, query string) error {
 		}
 		var cells []string
 		for _, v := range row.Values() {
+			if v.IsNull() {
+				cells = append(cells, "null")
+				continue
+			}
 			cells = append(cells, v.String())
 		}
 		fmt.Println(strings.Join(cells, " | "))
