@@ -32,7 +32,7 @@ func New() modules.Module {
 		table.Text("target", "Where the link will point, or what is copied.", func(r *rule) string { return r.target() }).Shown().To("file"),
 		table.Text("mode", "The mode that it sets, in octal digits; ~ and : in front as they are written.", func(r *rule) string { return r.mode }).Shown(),
 		table.Text("user", "The owner that it sets, as it is written.", func(r *rule) string { return r.user }).Shown().To("user"),
-		table.Text("group", "The group that it sets, as it is written.", func(r *rule) string { return r.group }).To("group"),
+		table.Text("group", "The group that it sets, as it is written.", func(r *rule) string { return r.group }),
 		table.Text("age", "How old what lies in the folder may get before it is removed, such as 10d.", func(r *rule) string { return r.age }),
 		table.Text("argument", "What is written, or assigned, with escapes and base64 undone.", func(r *rule) string { return r.argument }).Sensitive(),
 		table.Text("type", "The letter of the line with its modifiers, as in tmpfiles.d(5).", func(r *rule) string { return r.typ }),
