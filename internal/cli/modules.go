@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/internal/render"
+	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/std"
 	"github.com/quaestor-engine/quaestor/plan/answer"
@@ -21,7 +22,11 @@ func (c *modulesShowCommand) Run(a *app) error {
 	names := cat.Names()
 	if c.Name != "" {
 		if _, ok := cat.Schema(c.Name); !ok {
-			return &exit{ExitWrong, fmt.Errorf("quaestor: no module %q\nhint: there are %s", c.Name, strings.Join(names, ", "))}
+			hint := "quaestor modules lists them"
+			if near, ok := lang.Nearest(c.Name, names); ok {
+				hint = lang.DidYouMean(near)
+			}
+			return &exit{ExitWrong, fmt.Errorf("quaestor: no module %q\nhint: %s", c.Name, hint)}
 		}
 		names = []string{c.Name}
 	}
