@@ -31,7 +31,12 @@ func Products(root string) ([]Product, error) {
 	if err != nil {
 		return nil, err
 	}
+	queries, err := Queries(root)
+	if err != nil {
+		return nil, err
+	}
 	return []Product{
+		{"queries/README.md", queries},
 		{"docs/grammar.ebnf", lang.Grammar()},
 		{"docs/modules.md", Modules(std.Modules())},
 		{"docs/functions.md", Functions()},
