@@ -69,6 +69,7 @@ type runCommand struct {
 	fleetFlags  `embed:"" group:"To ask a fleet"`
 	everyFlags  `embed:"" group:"To ask again and again"`
 	Root        string        `placeholder:"DIR" help:"Ask a tree that stands for a machine, such as a mounted image."`
+	Local       bool          `help:"Ask this machine, or the tree of --root, what a query would ask of a fleet."`
 	Timeout     time.Duration `placeholder:"30s" help:"Stop after this time and show what was found."`
 	Workers     int           `placeholder:"N" help:"How many threads look (default: one a processor)."`
 	Case        string        `placeholder:"NAME" help:"Keep the queries and their answers in a case, signed where there is a key."`

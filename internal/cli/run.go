@@ -43,6 +43,9 @@ func (c *runCommand) Run(a *app) error {
 // ask asks what was compiled, and shows the answer.
 func (c *runCommand) ask(a *app, session *quaestor.LocalSession, compiled *quaestor.Compiled, need required) (err error) {
 	c.limit(compiled)
+	if c.Local {
+		askHere(compiled)
+	}
 	repeat, err := c.repeat(compiled)
 	if err != nil {
 		return err
@@ -69,6 +72,16 @@ func (c *runCommand) ask(a *app, session *quaestor.LocalSession, compiled *quaes
 // asksOthers says whether a query is for others than this machine.
 func asksOthers(compiled *quaestor.Compiled) bool {
 	return slices.ContainsFunc(compiled.Queries, func(q quaestor.Query) bool { return q.Plan.Source != "local" && q.Plan.Source != "case" && !q.Explain })
+}
+
+// askHere lets this machine answer what others are meant to, whatever they are:
+// the query is tried.
+func askHere(compiled *quaestor.Compiled) {
+	for _, q := range compiled.Queries {
+		if p := q.Plan; p.Source != "case" {
+			p.Source, p.Hosts, p.Target = "local", nil, nil
+		}
+	}
 }
 
 // limit puts --timeout into the plans, which may ask for less.

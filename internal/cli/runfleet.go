@@ -27,7 +27,7 @@ func (c *runCommand) runFleet(a *app, q question, need required) (err error) {
 		return err
 	}
 	if c.Root != "" {
-		return errors.New("--root is a tree on this machine, and a fleet was to be asked")
+		return errors.New("--root is a tree on this machine, and a fleet was to be asked\nhint: --local asks the tree what the fleet would be asked")
 	}
 	if c.Detach && c.Case != "" {
 		return errors.New("--case keeps answers, and --detach waits for none")

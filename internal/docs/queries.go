@@ -16,7 +16,7 @@ import (
 func Queries(root string) (string, error) {
 	var b strings.Builder
 	b.WriteString("# Queries\n\n" + printed +
-		"What responders look for, ready to be asked: `quaestor run queries/process/*.qst`, of this machine with `FROM local` in the place of `FROM fleet`. " +
+		"What responders look for, ready to be asked: `quaestor run queries/process/*.qst` asks the fleet, with `--local` this machine, with `--local --root DIR` a mounted image. " +
 		"Each has its tests beside it, on hosts that are pretended (`quaestor test queries`): what was planted is found, and nothing else. " +
 		"Lists of what is known, such as `files/known-setuid.txt`, are a beginning: make them yours.\n\n" +
 		"`mig` holds the actions that Mozilla shipped with MIG, and the questions of its documentation, as far as the modules reach today.\n")

@@ -1,8 +1,6 @@
 package process
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -159,16 +157,10 @@ const deletedMark = " (deleted)"
 // executable gives the path of the file that a process runs, as it sees it
 // itself, and whether that is gone; "" for threads of the kernel.
 func (p *proc) executable() (path string, deleted bool, err error) {
-	if s, err := p.stats(); err == nil && s.kernel() {
+	if p.spaceless() {
 		return "", false, nil
 	}
 	path, err = p.dir.Readlink("exe")
-	if errors.Is(err, fs.ErrNotExist) {
-		// A zombie runs nothing any more; others are just now gone.
-		if s, serr := p.stats(); serr == nil && s.state == 'Z' {
-			return "", false, nil
-		}
-	}
 	if cut, ok := strings.CutSuffix(path, deletedMark); ok && !p.FS.Exists(path) {
 		return cut, true, err
 	}

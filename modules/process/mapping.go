@@ -71,6 +71,9 @@ func unescapeNewlines(s string) string { return strings.ReplaceAll(s, `\012`, "\
 
 // regions calls yield for each mapping of a process.
 func (p *proc) regions(yield func(*region) error) error {
+	if p.spaceless() {
+		return nil
+	}
 	text, err := p.read("maps")()
 	if err != nil {
 		return err

@@ -70,8 +70,18 @@ func openFiles(p *proc) (value.Value, error) {
 	return value.NewInt(int64(len(names))), nil
 }
 
+// spaceless says that a process has no memory of its own: threads of the
+// kernel never had any, and zombies have none any more.
+func (p *proc) spaceless() bool {
+	s, err := p.stats()
+	return err == nil && (s.kernel() || s.state == 'Z')
+}
+
 // environ gives the environment as the process got it.
 func (p *proc) environ() ([]string, error) {
+	if p.spaceless() {
+		return nil, nil
+	}
 	text, err := p.read("environ")()
 	if err != nil {
 		return nil, err
