@@ -12,6 +12,7 @@ import (
 	"github.com/quaestor-engine/quaestor/modules/account"
 	"github.com/quaestor-engine/quaestor/modules/file"
 	"github.com/quaestor-engine/quaestor/modules/host"
+	"github.com/quaestor-engine/quaestor/modules/network"
 	"github.com/quaestor-engine/quaestor/modules/process"
 )
 
@@ -20,6 +21,7 @@ func Modules() []modules.Module {
 	list := slices.Concat(
 		[]modules.Module{file.New(), host.New()},
 		account.Modules(),
+		network.Modules(),
 		process.Modules(),
 	)
 	slices.SortFunc(list, func(a, b modules.Module) int { return strings.Compare(a.Schema().Name, b.Schema().Name) })

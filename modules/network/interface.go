@@ -1,0 +1,149 @@
+package network
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/hostfs"
+	"github.com/quaestor-engine/quaestor/modules/table"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// interfaceDir has a folder for each interface.
+const interfaceDir = "/sys/class/net"
+
+// An iface is a network interface.
+type iface struct {
+	name  string
+	index int64
+	flags uint64
+	// addresses are those of all interfaces by their number, once somebody
+	// asked; nil where they cannot be had.
+	addresses *addressBook
+}
+
+// An addressBook knows the addresses of all interfaces.
+type addressBook struct {
+	asked bool
+	list  map[int64][]netip.Prefix
+	err   error
+}
+
+// file reads one of the small files about an interface.
+func (i *iface) file(s *table.Scan, name string) (string, error) {
+	b, err := s.FS.ReadFile(interfaceDir + "/" + i.name + "/" + name)
+	return strings.TrimSpace(string(b)), err
+}
+
+// interfaceNames gives the names of interfaces by their numbers.
+func interfaceNames(f *hostfs.FS) map[int64]string {
+	names := map[int64]string{}
+	for _, name := range f.List(interfaceDir) {
+		b, ok := f.Get(interfaceDir + "/" + name + "/ifindex")
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 32); ok && err == nil {
+			names[n] = name
+		}
+	}
+	return names
+}
+
+func interfaces() modules.Module {
+	return table.New(modules.Schema{
+		Name: "interface", Doc: "The network interfaces of the host, without those that containers have to themselves.", Key: "name",
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "a glob of names", Example: "'eth*'"},
+	}, []table.Column[iface]{
+		table.Text("name", "Its name.", func(i *iface) string { return i.name }).Shown(),
+		table.Int("index", "Its number.", func(i *iface) int64 { return i.index }),
+		fromFile("mac", value.Text, "Its hardware address, in lower case with colons; null where it has none.", hardware).Shown(),
+		table.Computed("addresses", value.List, "Its addresses, each with its network.", addressesOf).Of(value.CIDR).Costs(modules.Read).Shown(),
+		fromFile("state", value.Text, "Whether it carries something, as the driver says: up, down, dormant, unknown.", text).Shown(),
+		table.Bool("up", "Whether it is switched on.", func(i *iface) bool { return i.flags&1 != 0 }),
+		table.Bool("promiscuous", "Whether it takes what is meant for others, as somebody who listens to the network has it do.", func(i *iface) bool { return i.flags&0x100 != 0 }).Shown(),
+		fromFile("mtu", value.Int, "The largest packet that it carries, in bytes.", decimal),
+		table.Texts("flags", "What else is set: broadcast, loopback, pointtopoint, noarp, allmulti, multicast.", func(i *iface) []string { return flagNames(i.flags) }),
+		fromFile("type", value.Int, "What kind it is, by its ARP number: 1 is Ethernet, 772 the loopback.", decimal),
+	}, func(s *table.Scan, yield func(*iface) error) error {
+		book := &addressBook{}
+		for _, name := range s.FS.List(interfaceDir) {
+			i := iface{name: name, addresses: book}
+			index, err := i.file(s, "ifindex")
+			if err != nil {
+				continue // bonding_masters and the like
+			}
+			flags, err := i.file(s, "flags")
+			var err1, err2 error
+			i.index, err1 = strconv.ParseInt(index, 10, 32)
+			i.flags, err2 = strconv.ParseUint(flags, 0, 32)
+			if err != nil || err1 != nil || err2 != nil {
+				s.Fail("interface "+name, hostfs.ErrMalformed)
+				continue
+			}
+			if err := yield(&i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// fromFile makes a column of the file of that name; mac is in address, state
+// in operstate.
+func fromFile(name string, t value.Type, doc string, made func(string) (value.Value, error)) table.Column[iface] {
+	file := map[string]string{"mac": "address", "state": "operstate"}[name]
+	if file == "" {
+		file = name
+	}
+	return table.Computed(name, t, doc, func(s *table.Scan, i *iface) (value.Value, error) {
+		line, err := i.file(s, file)
+		if err != nil {
+			return value.Value{}, err
+		}
+		return made(line)
+	}).Costs(modules.Stat)
+}
+
+func text(line string) (value.Value, error) { return table.TextOf(line), nil }
+
+func hardware(line string) (value.Value, error) {
+	if strings.Trim(line, "0:") == "" {
+		return value.Value{}, nil
+	}
+	return value.NewText(strings.ToLower(line)), nil
+}
+
+func decimal(line string) (value.Value, error) {
+	n, err := strconv.ParseInt(line, 10, 64)
+	if err != nil {
+		return value.Value{}, hostfs.ErrMalformed
+	}
+	return value.NewInt(n), nil
+}
+
+// flagNames names the bits that linux/if.h defines, without those that have
+// columns.
+func flagNames(flags uint64) []string {
+	var list []string
+	for bit, name := range [...]string{1: "broadcast", 3: "loopback", 4: "pointtopoint", 7: "noarp", 9: "allmulti", 12: "multicast"} {
+		if name != "" && flags>>bit&1 != 0 {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+func addressesOf(s *table.Scan, i *iface) (value.Value, error) {
+	b := i.addresses
+	if !b.asked {
+		b.asked = true
+		b.list, b.err = liveAddresses(s.FS.Live())
+		if b.err != nil {
+			return value.Value{}, b.err
+		}
+	}
+	if b.err != nil {
+		return value.Value{}, nil // it was reported
+	}
+	return table.ListOf(b.list[i.index], value.NewCIDR), nil
+}
