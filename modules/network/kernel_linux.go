@@ -12,30 +12,40 @@ import (
 const (
 	sockDiagByFamily = 20
 	requestLength    = 56
+	getTCPSockets    = 18
+	getLength        = 60
 	answerLength     = 72
 )
 
-// askKernel asks the kernel over netlink for the sockets of a protocol. It
-// says whether it could be asked; an error is that of yield.
-func askKernel(f socketFile, yield func(*socket) error) (asked bool, err error) {
-	protocol, ok := map[string]uint8{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP, "udplite": unix.IPPROTO_UDPLITE}[f.protocol]
-	if !ok {
+// askKernel asks the kernel over netlink for the sockets of a protocol, of
+// both families. It says whether it could be asked; an error is that of yield.
+func askKernel(protocol string, yield func(*socket) error) (asked bool, err error) {
+	var requests [][]byte
+	switch protocol {
+	case "tcp":
+		// The older request looks at both families in one walk over the
+		// kernel's table, which is where the time goes: it has a place for
+		// each socket that the machine's memory could hold.
+		requests = [][]byte{request(getTCPSockets, getLength, func(b []byte) { binary.NativeEndian.PutUint32(b[52:], ^uint32(0)) })}
+	case "udp":
+		requests = [][]byte{byFamily(unix.AF_INET, unix.IPPROTO_UDP), byFamily(unix.AF_INET6, unix.IPPROTO_UDP)}
+	default:
 		return false, nil
 	}
-	family := uint8(unix.AF_INET)
-	if f.family == "ipv6" {
-		family = unix.AF_INET6
-	}
-	all, err := dump(request(family, protocol))
-	if err != nil {
-		return false, nil // the table of text says the same
-	}
-	list := make([]socket, len(all))
-	for i, m := range all {
-		if list[i], ok = parseDiag(m); !ok {
-			return false, nil
+	var list []socket
+	for _, r := range requests {
+		all, err := dump(r)
+		if err != nil {
+			return false, nil // the table of text says the same
 		}
-		list[i].protocol, list[i].family = f.protocol, f.family
+		for _, m := range all {
+			k, ok := parseDiag(m)
+			if !ok {
+				return false, nil
+			}
+			k.protocol = protocol
+			list = append(list, k)
+		}
 	}
 	for i := range list {
 		if err := yield(&list[i]); err != nil {
@@ -45,16 +55,23 @@ func askKernel(f socketFile, yield func(*socket) error) (asked bool, err error) 
 	return true, nil
 }
 
-// request makes an inet_diag_req_v2 that asks for all sockets in any state.
-func request(family, protocol uint8) []byte {
-	b := make([]byte, unix.SizeofNlMsghdr, unix.SizeofNlMsghdr+requestLength)
-	b = append(b, family, protocol, 0, 0, 0xff, 0xff, 0xff, 0xff)
-	b = append(b, make([]byte, requestLength-8)...)
+// request makes a message that asks for a list.
+func request(kind uint16, length int, fill func(body []byte)) []byte {
+	b := make([]byte, unix.SizeofNlMsghdr+length)
 	e := binary.NativeEndian
 	e.PutUint32(b, uint32(len(b)))
-	e.PutUint16(b[4:], sockDiagByFamily)
+	e.PutUint16(b[4:], kind)
 	e.PutUint16(b[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	fill(b[unix.SizeofNlMsghdr:])
 	return b
+}
+
+// byFamily makes an inet_diag_req_v2 that asks for sockets in any state.
+func byFamily(family, protocol uint8) []byte {
+	return request(sockDiagByFamily, requestLength, func(b []byte) {
+		b[0], b[1] = family, protocol
+		binary.NativeEndian.PutUint32(b[4:], ^uint32(0))
+	})
 }
 
 // dump sends a request and gathers what is answered. An answer that was cut
@@ -109,9 +126,13 @@ func parseDiag(b []byte) (socket, bool) {
 		a, _ := netip.AddrFromSlice(b[addr : addr+n])
 		return netip.AddrPortFrom(a, binary.BigEndian.Uint16(b[port:]))
 	}
+	family := "ipv4"
+	if b[0] == unix.AF_INET6 {
+		family = "ipv6"
+	}
 	e := binary.NativeEndian
 	return socket{
-		state: stateName(uint64(b[1])), local: end(4, 8), remote: end(6, 24),
+		family: family, state: stateName(uint64(b[1])), local: end(4, 8), remote: end(6, 24),
 		uid: int64(e.Uint32(b[64:])), inode: uint64(e.Uint32(b[68:])),
 	}, true
 }

@@ -3,4 +3,4 @@
 package network
 
 // askKernel is for Linux.
-func askKernel(socketFile, func(*socket) error) (asked bool, err error) { return false, nil }
+func askKernel(string, func(*socket) error) (asked bool, err error) { return false, nil }

@@ -32,15 +32,17 @@ func internetFiles() []socketFile {
 // sockets yields the sockets of a namespace. The kernel is asked directly
 // where it can be; its tables of text take it longer to write.
 func (n namespace) sockets(s *table.Scan, yield func(*socket) error) error {
-	for _, f := range internetFiles() {
-		asked := false
-		if n.own {
+	asked := map[string]bool{}
+	if n.own {
+		for _, protocol := range []string{"tcp", "udp"} {
 			var err error
-			if asked, err = askKernel(f, yield); err != nil {
+			if asked[protocol], err = askKernel(protocol, yield); err != nil {
 				return err
 			}
 		}
-		if asked {
+	}
+	for _, f := range internetFiles() {
+		if asked[f.protocol] {
 			continue
 		}
 		if err := n.table(s, f.name, yield, func(line string) (socket, bool) { return parseInternet(line, f) }); err != nil {
