@@ -1,0 +1,222 @@
+package packages
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/table"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// A pkg is a package that a manager's database lists. A text that is empty, a
+// zero time and a size below zero are not known.
+type pkg struct {
+	manager, name, version, arch  string
+	scheme                        value.Scheme
+	source, sourceVersion         string
+	status, maintainer, path, url string
+	summary, license              string
+	size                          int64
+	installed                     time.Time
+	stamp                         string // the file whose time of change is when it was installed
+}
+
+// id is what no other package of the host has: libraries of programming
+// languages may be there many times, each in a place of its own.
+func (p *pkg) id() string {
+	switch p.manager {
+	case "dpkg", "apk", "pacman":
+		return p.manager + ":" + p.name + ":" + p.arch
+	case "rpm": // a kernel is there in several versions
+		return p.manager + ":" + p.name + "-" + p.version + ":" + p.arch
+	}
+	return p.manager + ":" + p.name + ":" + p.path
+}
+
+// versionOf orders a version by the rules of the package's manager.
+func (p *pkg) versionOf(text string) value.Value {
+	if text == "" {
+		return value.Value{}
+	}
+	return value.NewVersion(text, p.scheme)
+}
+
+// installedAt asks the host only where the database does not say.
+func (p *pkg) installedAt(s *table.Scan) (value.Value, error) {
+	if p.stamp == "" {
+		return table.TimeOf(p.installed), nil
+	}
+	st, err := s.FS.Stat(p.stamp)
+	if err != nil {
+		return value.Value{}, err
+	}
+	return value.NewTime(st.ModTime()), nil
+}
+
+func packageModule() modules.Module {
+	return table.New(modules.Schema{
+		Name: "package",
+		Doc:  "Packages that package managers and those of programming languages have installed.",
+		Key:  "id",
+		Locator: modules.Locator{
+			Use: modules.LocatorOptional, Column: "name", Example: "openssl*",
+			Doc: "A glob of names, before which dpkg: or another manager may stand, or the absolute path of a jar or a program, whose parts are listed.",
+		},
+	}, packageColumns(), listPackages).By()
+}
+
+func packageColumns() []table.Column[pkg] {
+	return []table.Column[pkg]{
+		table.Text("id", "The manager, the name and what tells this one from others of that name: the architecture, or the path.", (*pkg).id),
+		table.Text("name", "The name.", func(p *pkg) string { return p.name }).Shown(),
+		table.Value("version", value.Version, "The version, which is ordered by the rules of the manager.",
+			func(p *pkg) value.Value { return p.versionOf(p.version) }).Shown(),
+		table.Text("architecture", "The architecture in the manager's words.", func(p *pkg) string { return p.arch }).Shown(),
+		table.Text("manager", "Whose database lists it.", func(p *pkg) string { return p.manager }).Shown().OneOf(managerNames()...),
+		table.Text("status", "The state that the manager gives it: installed, config-files where only its settings are left, or another word of dpkg.",
+			func(p *pkg) string { return p.status }).Shown(),
+		table.Text("source", "The source package, or the program that a module of Go or a Maven artifact is built into.", func(p *pkg) string { return p.source }),
+		table.Value("source_version", value.Version, "The version of the source package.",
+			func(p *pkg) value.Value { return p.versionOf(p.sourceVersion) }),
+		table.Computed("installed", value.Time, "When it was installed or last upgraded; of dpkg, Python and Ruby, when the manager's list of its files was written.",
+			func(s *table.Scan, p *pkg) (value.Value, error) { return p.installedAt(s) }).Costs(modules.Stat),
+		table.Value("size", value.Size, "The space it takes when installed, in bytes, as its packager says.", func(p *pkg) value.Value {
+			if p.size < 0 {
+				return value.Value{}
+			}
+			return value.NewSize(p.size)
+		}),
+		table.Text("maintainer", "Who packaged it.", func(p *pkg) string { return p.maintainer }),
+		table.Text("path", "The file or folder that stands for it: what the manager read, or where a library of a language is.",
+			func(p *pkg) string { return p.path }).To("file"),
+		table.Text("summary", "One line on what it is.", func(p *pkg) string { return p.summary }),
+		table.Text("license", "The licence in its packager's words.", func(p *pkg) string { return p.license }),
+		table.Text("homepage", "Where its makers are found.", func(p *pkg) string { return p.url }),
+	}
+}
+
+// A manager lists the packages of one database.
+type manager struct {
+	name string
+	list func(*lister) error
+}
+
+// managers are asked in this order. Those of languages come last: they read
+// many small files.
+func managers() []manager {
+	return []manager{
+		{"dpkg", listDpkg},
+	}
+}
+
+// managerNames are what the column manager may be.
+func managerNames() []string {
+	return []string{"dpkg", "apk", "pacman", "rpm", "python", "npm", "gem", "go", "java"}
+}
+
+// A lister is a scan for packages and those that it is to find.
+type lister struct {
+	*table.Scan
+	choice choice
+	yield  func(*pkg) error
+}
+
+// give hands a package on if it is one of those asked for.
+func (l *lister) give(p *pkg) error {
+	if !l.choice.name(p.manager, p.name) {
+		return nil
+	}
+	return l.yield(p)
+}
+
+func listPackages(s *table.Scan, yield func(*pkg) error) error {
+	c, err := choose(s.Request)
+	if err != nil {
+		return fmt.Errorf("package: %w", err)
+	}
+	l := &lister{s, c, yield}
+	for _, m := range managers() {
+		if !c.manager(m.name) {
+			continue
+		}
+		if err := m.list(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A choice is what the locators or keys of a request leave to be looked at.
+type choice struct {
+	every bool // each manager and each name
+	// globs hold, by manager, the names wanted; "" is for all managers.
+	globs map[string]func(string) bool
+	asked []string // managers of which keys are wanted; the table picks among their rows
+	paths []string // files whose parts are wanted
+}
+
+// choose reads a request. The keys of one file's parts name that file.
+func choose(req *modules.Request) (choice, error) {
+	c := choice{every: req.Keys == nil && len(req.Locators) == 0, globs: map[string]func(string) bool{}}
+	if req.Keys != nil {
+		for _, k := range req.Keys {
+			c.key(k.Text())
+		}
+		return c, nil
+	}
+	texts := map[string][]string{}
+	for _, l := range req.Locators {
+		if strings.HasPrefix(l, "/") {
+			c.path(l)
+			continue
+		}
+		m, glob := "", l
+		if before, after, ok := strings.Cut(l, ":"); ok && slices.Contains(managerNames(), before) {
+			m, glob = before, after
+		}
+		texts[m] = append(texts[m], glob)
+	}
+	for m, patterns := range texts {
+		match, err := table.Globs(patterns)
+		if err != nil {
+			return c, err
+		}
+		c.globs[m] = match
+	}
+	return c, nil
+}
+
+func (c *choice) key(id string) {
+	m, rest, _ := strings.Cut(id, ":")
+	if !slices.Contains(managerNames(), m) {
+		return
+	}
+	if i := strings.LastIndex(rest, ":/"); i >= 0 && (m == "go" || m == "java") {
+		c.path(rest[i+1:])
+	} else if !slices.Contains(c.asked, m) {
+		c.asked = append(c.asked, m)
+	}
+}
+
+func (c *choice) path(name string) {
+	if !slices.Contains(c.paths, name) {
+		c.paths = append(c.paths, name)
+	}
+}
+
+// manager says whether any package of a manager is wanted.
+func (c *choice) manager(m string) bool {
+	return c.every || c.globs[""] != nil || c.globs[m] != nil || slices.Contains(c.asked, m)
+}
+
+// name says whether packages of that name are.
+func (c *choice) name(m, name string) bool {
+	if c.every || slices.Contains(c.asked, m) {
+		return true
+	}
+	all, own := c.globs[""], c.globs[m]
+	return all != nil && all(name) || own != nil && own(name)
+}
