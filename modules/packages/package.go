@@ -1,7 +1,9 @@
 package packages
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -81,7 +83,7 @@ func packageColumns() []table.Column[pkg] {
 		table.Text("source", "The source package, or the program that a module of Go or a Maven artifact is built into.", func(p *pkg) string { return p.source }),
 		table.Value("source_version", value.Version, "The version of the source package.",
 			func(p *pkg) value.Value { return p.versionOf(p.sourceVersion) }),
-		table.Computed("installed", value.Time, "When it was installed or last upgraded; of dpkg, Python and Ruby, when the manager's list of its files was written.",
+		table.Computed("installed", value.Time, "When it was installed or last upgraded; of dpkg and of Python's pip, when the list of its files was written.",
 			func(s *table.Scan, p *pkg) (value.Value, error) { return p.installedAt(s) }).Costs(modules.Stat),
 		table.Value("size", value.Size, "The space it takes when installed, in bytes, as its packager says.", func(p *pkg) value.Value {
 			if p.size < 0 {
@@ -109,6 +111,12 @@ type manager struct {
 func managers() []manager {
 	return []manager{
 		{"dpkg", listDpkg},
+		{"apk", listApk},
+		{"pacman", listPacman},
+		{"python", listPython},
+		{"npm", listNpm},
+		{"gem", listGem},
+		{"go", listGo},
 	}
 }
 
@@ -146,7 +154,34 @@ func listPackages(s *table.Scan, yield func(*pkg) error) error {
 			return err
 		}
 	}
+	for _, path := range c.paths {
+		if err := l.parts(path); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// parts lists what a file that the query names was built of.
+func (l *lister) parts(path string) error {
+	st, err := l.FS.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.Skip(modules.SkipNotFound, path, "")
+		return nil
+	case err != nil:
+		l.Fail(path, err)
+		return nil
+	case st.IsDir():
+		l.Skip(modules.SkipUnsupported, path, "a folder: name a jar or a program")
+		return nil
+	}
+	own := *l
+	own.choice = choice{every: true}
+	if err := own.goProgram(path); err != nil {
+		return err
+	}
+	return own.jar(path)
 }
 
 // A choice is what the locators or keys of a request leave to be looked at.
@@ -180,7 +215,7 @@ func choose(req *modules.Request) (choice, error) {
 		texts[m] = append(texts[m], glob)
 	}
 	for m, patterns := range texts {
-		match, err := table.Globs(patterns)
+		match, err := nameGlobs(patterns)
 		if err != nil {
 			return c, err
 		}
@@ -189,13 +224,30 @@ func choose(req *modules.Request) (choice, error) {
 	return c, nil
 }
 
+// nameGlobs gives what matches a name as a whole: the slash in a module of Go
+// or a scope of npm is a character as any other.
+func nameGlobs(patterns []string) (func(string) bool, error) {
+	globs := make([]*value.Glob, len(patterns))
+	for i, p := range patterns {
+		g, err := value.CompileGlob(p, value.GlobOptions{Flat: true})
+		if err != nil {
+			return nil, err
+		}
+		globs[i] = g
+	}
+	return func(name string) bool {
+		return slices.ContainsFunc(globs, func(g *value.Glob) bool { return g.Match(name) })
+	}, nil
+}
+
 func (c *choice) key(id string) {
 	m, rest, _ := strings.Cut(id, ":")
 	if !slices.Contains(managerNames(), m) {
 		return
 	}
 	if i := strings.LastIndex(rest, ":/"); i >= 0 && (m == "go" || m == "java") {
-		c.path(rest[i+1:])
+		outer, _, _ := strings.Cut(rest[i+1:], inside)
+		c.path(outer)
 	} else if !slices.Contains(c.asked, m) {
 		c.asked = append(c.asked, m)
 	}
