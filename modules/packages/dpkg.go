@@ -54,7 +54,9 @@ func listDpkg(l *lister) error {
 			return nil
 		}
 		if l.Wants("installed") {
-			p.stamp = dpkgFile(l.FS, p, ".list")
+			if p.stamp = p.path; p.path == dpkgStatus {
+				p.stamp = dpkgFile(l.FS, p, ".list")
+			}
 		}
 		return l.yield(p)
 	})
@@ -150,8 +152,12 @@ func eachDpkgIn(f *hostfs.FS, path, text string, yield func(*pkg) error) error {
 func parseDpkg(stanza string, p *pkg) (bad int) {
 	*p = pkg{manager: "dpkg", scheme: value.Dpkg, size: -1}
 	wrongSize := false
-	bad = eachField(stanza, func(name, first, _ string) {
+	bad = eachField(stanza, func(name, first, more string) {
 		switch name {
+		case "Conffiles":
+			p.conffiles = more
+		case "Multi-Arch":
+			p.multi = first == "same"
 		case "Package":
 			p.name = first
 		case "Version":
@@ -193,12 +199,12 @@ func parseDpkg(stanza string, p *pkg) (bad int) {
 // dpkgFile gives the path of a file about a package: it bears the
 // architecture where packages of several can be there at once.
 func dpkgFile(f *hostfs.FS, p *pkg, suffix string) string {
-	if strings.HasPrefix(p.path, dpkgParts) {
-		return p.path
-	}
-	with := dpkgInfo + "/" + p.name + ":" + p.arch + suffix
-	if f.Exists(with) {
+	with, without := dpkgInfo+"/"+p.name+":"+p.arch+suffix, dpkgInfo+"/"+p.name+suffix
+	switch {
+	case strings.HasPrefix(p.path, dpkgParts):
+		return strings.TrimSuffix(p.path, ".control") + suffix
+	case p.multi && f.Exists(with), !p.multi && !f.Exists(without) && f.Exists(with):
 		return with
 	}
-	return dpkgInfo + "/" + p.name + suffix
+	return without
 }

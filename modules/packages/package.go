@@ -24,6 +24,8 @@ type pkg struct {
 	size                          int64
 	installed                     time.Time
 	stamp                         string // the file whose time of change is when it was installed
+	conffiles                     string // of dpkg: lines of paths with their digests
+	multi                         bool   // of dpkg: it may be there for several architectures at once
 }
 
 // id is what no other package of the host has: libraries of programming
@@ -113,6 +115,7 @@ func managers() []manager {
 		{"dpkg", listDpkg},
 		{"apk", listApk},
 		{"pacman", listPacman},
+		{"rpm", listRpm},
 		{"python", listPython},
 		{"npm", listNpm},
 		{"gem", listGem},

@@ -135,7 +135,7 @@ func TestInstalledTime(t *testing.T) {
 }
 
 func TestContract(t *testing.T) {
-	root := dpkgTree(t)
+	root := filesTree(t)
 	for _, m := range Modules() {
 		t.Run(m.Schema().Name, func(t *testing.T) { moduletest.Run(t, m, root) })
 	}

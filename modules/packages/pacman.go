@@ -124,3 +124,53 @@ func pacmanName(line string) (string, bool) {
 	}
 	return line[1 : len(line)-1], true
 }
+
+// pacmanPacked lists the files of pacman's packages.
+func pacmanPacked(c *crate) error {
+	for _, name := range c.List(pacmanLocal) {
+		if name == pacmanVersionFile {
+			continue
+		}
+		file := pacmanLocal + "/" + name + "/desc"
+		desc, err := c.ReadFile(file)
+		p, _ := parsePacman(desc)
+		if err == nil && p.name == "" {
+			err = hostfs.ErrMalformed
+		}
+		if err != nil {
+			c.Fail(file, err)
+			continue
+		}
+		file = pacmanLocal + "/" + name + "/files"
+		text, err := c.Append(nil, file, maxDatabase)
+		if err != nil {
+			c.Fail(file, err)
+			continue
+		}
+		paths, ok := parsePacmanFiles(text)
+		if !ok {
+			c.Fail(file, hostfs.ErrMalformed)
+		}
+		for _, path := range paths {
+			if err := c.give(&packed{manager: "pacman", pkg: p.id(), path: path, size: -1}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// parsePacmanFiles reads a files file: a folder ends with a slash. Digests
+// are in another file, which module verify does not read.
+func parsePacmanFiles(text []byte) (paths []string, ok bool) {
+	ok = eachPacmanField(text, func(name string, values []string) bool {
+		if name != "FILES" {
+			return true
+		}
+		for _, v := range values {
+			paths = append(paths, "/"+strings.TrimSuffix(v, "/"))
+		}
+		return true
+	})
+	return paths, ok
+}
