@@ -29,7 +29,7 @@ func dpkgPacked(c *crate) error {
 		if !ok {
 			return nil
 		}
-		x := packed{manager: "dpkg", pkg: p.id(), size: -1}
+		x := packed{manager: "dpkg", pkg: p.id(), size: -1, optional: p.status == "config-files"}
 		var says map[string]digest
 		if c.details {
 			says = dpkgDigests(c.FS, p)

@@ -19,6 +19,7 @@ type packed struct {
 	algorithm    string // of digest; "" where there is none
 	digest       []byte
 	config       bool // a file of settings, which people are to change
+	optional     bool // it may be missing: made later, or left by a package that is removed
 	owned        bool // mode, and either uid and gid or user and group, are known
 	mode         uint32
 	uid, gid     int64
