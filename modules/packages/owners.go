@@ -33,8 +33,9 @@ type slot struct {
 }
 
 // LoadOwners reads who owns which path of a host. An error says that there is
-// a database of which nothing can be said; single lists that could not be
-// read go to the report of the files, and their paths are nobody's.
+// a database of which nothing can be said; lists that could not be read, and
+// a database of rpm in a form that is not, go to the report of the files, and
+// their paths are nobody's.
 func LoadOwners(f *hostfs.FS) (*Owners, error) {
 	for _, name := range []string{dpkgStatus, "/lib/apk/db/installed", pacmanLocal} {
 		if _, err := f.Stat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {

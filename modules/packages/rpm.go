@@ -1,27 +1,195 @@
 package packages
 
 import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"io/fs"
+
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/hostfs"
 )
 
-// skipRpm says that a host has a database of rpm, which is not read.
-func skipRpm(f *hostfs.FS, skip func(modules.SkipKind, string, string)) {
+// eachRpm gives the headers of the databases of rpm that are there, in the
+// form in which rpm keeps them today (SQLite) and SUSE does (ndb). That of
+// Berkeley DB, which rpm has given up, is named in a skip.
+func eachRpm(f *hostfs.FS, skip func(modules.SkipKind, string, string), yield func(file string, h rpmHeader) error) error {
+	seen := ""
 	for _, dir := range []string{"/usr/lib/sysimage/rpm", "/var/lib/rpm"} {
-		for _, name := range []string{"rpmdb.sqlite", "Packages.db", "Packages"} {
-			if f.Exists(dir + "/" + name) {
-				skip(modules.SkipUnsupported, dir+"/"+name, "a database of rpm")
+		real, err := f.Real(dir)
+		if err != nil || real == seen { // one of them is a link to the other on most hosts
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				f.Fail(dir, err)
+			}
+			continue
+		}
+		seen = real
+		found := false
+		for _, db := range []rpmDatabase{{dir + "/rpmdb.sqlite", readRpmSqlite}, {dir + "/Packages.db", readRpmNdb}} {
+			if !f.Exists(db.name) {
+				continue
+			}
+			found = true
+			if err := db.headers(f, yield); err != nil {
+				return err
+			}
+		}
+		if old := dir + "/Packages"; !found && f.Exists(old) {
+			skip(modules.SkipUnsupported, old, "a database of Berkeley DB")
+		}
+	}
+	return nil
+}
+
+// An rpmDatabase is a file and what reads the headers in such a one.
+type rpmDatabase struct {
+	name string
+	read func(f *hostfs.FS, name string, yield func([]byte) error) error
+}
+
+// headers tells a failure of the database, which goes to the report, from one
+// of yield.
+func (d rpmDatabase) headers(f *hostfs.FS, yield func(string, rpmHeader) error) error {
+	var own error
+	err := d.read(f, d.name, func(blob []byte) error {
+		h, ok := parseRpmHeader(blob)
+		if !ok {
+			f.Fail(d.name, hostfs.ErrMalformed)
+			return nil
+		}
+		own = yield(d.name, h)
+		return own
+	})
+	if own != nil {
+		return own
+	}
+	if err != nil {
+		f.Fail(d.name, err)
+	}
+	return nil
+}
+
+func readRpmSqlite(f *hostfs.FS, name string, yield func([]byte) error) error {
+	file, err := f.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	st, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	log, err := f.Append(nil, name+"-wal", maxDatabase)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	db, err := openSqlite(file, st.Size(), log)
+	if err != nil {
+		return err
+	}
+	return db.blobs("Packages", yield)
+}
+
+func readRpmNdb(f *hostfs.FS, name string, yield func([]byte) error) error {
+	file, err := f.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return ndbBlobs(file, yield)
+}
+
+// The parts of an ndb database, in bytes. It begins with pages of slots, of
+// which the head takes the first two; a slot points to a block, and the
+// package's header is in blocks from there on, after a head of its own.
+// Numbers are little endian.
+const (
+	ndbMagic     = "RpmP"
+	ndbSlotMagic = "Slot"
+	ndbBlobMagic = "BlbS"
+	ndbPage      = 4 << 10
+	ndbSlot      = 16
+	ndbBlock     = 16
+	maxNdbPages  = 1 << 14 // of slots: four million packages
+)
+
+// ndbBlobs reads an ndb database.
+func ndbBlobs(r io.ReaderAt, yield func([]byte) error) error {
+	var head [2 * ndbSlot]byte
+	if n, _ := r.ReadAt(head[:], 0); n < len(head) || string(head[:4]) != ndbMagic || binary.LittleEndian.Uint32(head[4:]) != 0 {
+		return hostfs.ErrMalformed
+	}
+	pages := binary.LittleEndian.Uint32(head[12:])
+	if pages == 0 || pages > maxNdbPages {
+		return hostfs.ErrMalformed
+	}
+	page := make([]byte, ndbPage)
+	for i := range int64(pages) {
+		if n, _ := r.ReadAt(page, i*ndbPage); n < len(page) {
+			return hostfs.ErrMalformed
+		}
+		slots := page
+		if i == 0 {
+			slots = page[len(head):]
+		}
+		for ; len(slots) >= ndbSlot; slots = slots[ndbSlot:] {
+			if string(slots[:4]) != ndbSlotMagic {
+				return hostfs.ErrMalformed
+			}
+			if binary.LittleEndian.Uint32(slots[4:]) == 0 {
+				continue // free
+			}
+			blob, err := ndbBlob(r, slots[:ndbSlot])
+			if err != nil {
+				return err
+			}
+			if err := yield(blob); err != nil {
+				return err
 			}
 		}
 	}
+	return nil
+}
+
+// ndbBlob reads what a slot points to.
+func ndbBlob(r io.ReaderAt, slot []byte) ([]byte, error) {
+	at, blocks := int64(binary.LittleEndian.Uint32(slot[8:]))*ndbBlock, int64(binary.LittleEndian.Uint32(slot[12:]))*ndbBlock
+	var head [ndbBlock]byte
+	n, _ := r.ReadAt(head[:], at)
+	size := int64(binary.LittleEndian.Uint32(head[12:]))
+	if n < len(head) || string(head[:4]) != ndbBlobMagic || string(head[4:8]) != string(slot[4:8]) || size > maxBlob || size+ndbBlock > blocks {
+		return nil, hostfs.ErrMalformed
+	}
+	blob, err := io.ReadAll(io.NewSectionReader(r, at+ndbBlock, size))
+	if err == nil && int64(len(blob)) < size {
+		err = hostfs.ErrMalformed
+	}
+	return blob, err
 }
 
 func listRpm(l *lister) error {
-	skipRpm(l.FS, l.Skip)
-	return nil
+	return eachRpm(l.FS, l.Skip, func(file string, h rpmHeader) error {
+		p, ok := h.pkg()
+		if !ok {
+			l.Fail(file, hostfs.ErrMalformed)
+			return nil
+		}
+		p.path = file
+		return l.give(&p)
+	})
 }
 
 func rpmPacked(c *crate) error {
-	skipRpm(c.FS, c.skip)
-	return nil
+	return eachRpm(c.FS, c.skip, func(file string, h rpmHeader) error {
+		p, named := h.pkg()
+		if !named {
+			c.Fail(file, hostfs.ErrMalformed)
+			return nil
+		}
+		ok, err := h.files(p.id(), c.give)
+		if !ok {
+			c.Fail(file+" of "+p.id(), hostfs.ErrMalformed)
+		}
+		return err
+	})
 }
