@@ -1,6 +1,7 @@
 package packages
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"strings"
@@ -27,9 +28,21 @@ type packed struct {
 	size         int64 // below zero where it is not known
 }
 
+// says keeps a digest in hexadecimal digits, if it is one of that algorithm.
+func (x *packed) says(algorithm, sum string) bool {
+	h, ok := hasher(algorithm)
+	b := unhex(sum)
+	if !ok || len(b) != h.Size() {
+		return false
+	}
+	x.algorithm, x.digest = algorithm, b
+	return true
+}
+
 // A crate is what a listing of packed files needs.
 type crate struct {
 	*hostfs.FS
+	ctx     context.Context
 	skip    func(kind modules.SkipKind, where, detail string)
 	details bool // also what a package says of its files
 	want    func(path string) bool
@@ -39,7 +52,7 @@ type crate struct {
 // give hands a file on if it is wanted.
 func (c *crate) give(x *packed) error {
 	if c.want != nil && !c.want(x.path) {
-		return nil
+		return c.ctx.Err()
 	}
 	return c.yield(x)
 }
@@ -99,7 +112,7 @@ func listPacked(s *table.Scan, yield func(*packed) error) error {
 		return fmt.Errorf("package_file: %w", err)
 	}
 	return eachPacked(&crate{
-		FS: s.FS, skip: s.Skip, details: s.Wants("digest", "algorithm", "config", "mode"), want: want, yield: yield,
+		FS: s.FS, ctx: s.Context(), skip: s.Skip, details: s.Wants("digest", "algorithm", "config", "mode"), want: want, yield: yield,
 	})
 }
 

@@ -131,7 +131,7 @@ func TestAgainstDpkgL(t *testing.T) {
 
 func FuzzFiles(f *testing.F) {
 	f.Add(apkText+"/a\n/b\n:\n", sumA+"  x y")
-	f.Add("%FILES%\na/\n", " /etc/x "+sumB+" obsolete")
+	f.Add("%FILES%\na/\n\n/set mode=1 uid=1 gid=2\n./a\\040 size=1 type=file", " /etc/x "+sumB+" obsolete")
 	f.Add("/a\n/b\nc\n/d", "root root 755 /x")
 	f.Fuzz(func(t *testing.T, text, line string) {
 		lines := strings.Count(text, "\n") + 1
@@ -146,6 +146,9 @@ func FuzzFiles(f *testing.F) {
 		}
 		parsePacmanFiles([]byte(text))
 		parseDiversions(text)
+		if files, bad := parseMtree(text); bad > lines || len(files) > lines {
+			t.Errorf("%d files, line %d", len(files), bad)
+		}
 		if x, ok := parseOverride(line); ok && x.mode > 0o7777 {
 			t.Errorf("mode %o", x.mode)
 		}

@@ -20,6 +20,9 @@ func goPlaces(f *hostfs.FS) []string {
 func listGo(l *lister) error {
 	for _, dir := range places(l.FS, goPlaces(l.FS)) {
 		for _, name := range l.FS.List(dir) {
+			if err := l.Context().Err(); err != nil {
+				return err
+			}
 			path := dir + "/" + name
 			if st, err := l.FS.Lstat(path); err != nil || !st.Mode().IsRegular() {
 				continue // a link is listed where it leads

@@ -31,6 +31,9 @@ func listNpm(l *lister) error {
 
 // npmModules lists the packages in a folder, and those inside each.
 func (l *lister) npmModules(dir string, depth int) error {
+	if err := l.Context().Err(); err != nil {
+		return err
+	}
 	for _, name := range l.FS.List(dir) {
 		if strings.HasPrefix(name, ".") {
 			continue

@@ -1,6 +1,7 @@
 package packages
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -49,7 +50,7 @@ func LoadOwners(f *hostfs.FS) (*Owners, error) {
 	skip := func(kind modules.SkipKind, where, detail string) {
 		f.Fail(where, fmt.Errorf("%s: %w", detail, errors.ErrUnsupported))
 	}
-	c := &crate{FS: f, skip: skip, yield: func(x *packed) error {
+	c := &crate{FS: f, ctx: context.Background(), skip: skip, yield: func(x *packed) error {
 		if n := len(o.ids); n == 0 || o.ids[n-1] != x.pkg {
 			o.ids, o.paths = append(o.ids, x.pkg), append(o.paths, "")
 		}

@@ -73,7 +73,7 @@ func TestOwnersUnreadable(t *testing.T) {
 func listed(t testing.TB) map[string][]string {
 	files, _ := live(t)
 	all := map[string][]string{}
-	if err := dpkgPacked(&crate{FS: files, yield: func(x *packed) error {
+	if err := dpkgPacked(&crate{FS: files, ctx: t.Context(), yield: func(x *packed) error {
 		all[x.path] = append(all[x.path], x.pkg)
 		return nil
 	}}); err != nil {

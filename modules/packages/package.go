@@ -138,7 +138,7 @@ type lister struct {
 // give hands a package on if it is one of those asked for.
 func (l *lister) give(p *pkg) error {
 	if !l.choice.name(p.manager, p.name) {
-		return nil
+		return l.Context().Err()
 	}
 	return l.yield(p)
 }

@@ -147,12 +147,21 @@ func pacmanPacked(c *crate) error {
 			c.Fail(file, err)
 			continue
 		}
-		paths, ok := parsePacmanFiles(text)
+		paths, config, ok := parsePacmanFiles(text)
 		if !ok {
 			c.Fail(file, hostfs.ErrMalformed)
 		}
+		var says map[string]packed
+		if c.details {
+			says = readMtree(c.FS, pacmanLocal+"/"+name+"/mtree")
+		}
 		for _, path := range paths {
-			if err := c.give(&packed{manager: "pacman", pkg: p.id(), path: path, size: -1}); err != nil {
+			x, ok := says[path]
+			if !ok {
+				x.size = -1
+			}
+			x.manager, x.pkg, x.path, x.config = "pacman", p.id(), path, config[path]
+			if err := c.give(&x); err != nil {
 				return err
 			}
 		}
@@ -160,17 +169,21 @@ func pacmanPacked(c *crate) error {
 	return nil
 }
 
-// parsePacmanFiles reads a files file: a folder ends with a slash. Digests
-// are in another file, which module verify does not read.
-func parsePacmanFiles(text []byte) (paths []string, ok bool) {
+// parsePacmanFiles reads a files file: paths, of which that of a folder ends
+// with a slash, and those of settings with their digests.
+func parsePacmanFiles(text []byte) (paths []string, config map[string]bool, ok bool) {
+	config = map[string]bool{}
 	ok = eachPacmanField(text, func(name string, values []string) bool {
-		if name != "FILES" {
-			return true
-		}
 		for _, v := range values {
-			paths = append(paths, "/"+strings.TrimSuffix(v, "/"))
+			switch name {
+			case "FILES":
+				paths = append(paths, "/"+strings.TrimSuffix(v, "/"))
+			case "BACKUP":
+				path, _, _ := strings.Cut(v, "\t")
+				config["/"+path] = true
+			}
 		}
 		return true
 	})
-	return paths, ok
+	return paths, config, ok
 }

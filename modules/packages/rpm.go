@@ -96,7 +96,11 @@ func readRpmNdb(f *hostfs.FS, name string, yield func([]byte) error) error {
 		return err
 	}
 	defer file.Close()
-	return ndbBlobs(file, yield)
+	st, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	return ndbBlobs(file, st.Size(), yield)
 }
 
 // The parts of an ndb database, in bytes. It begins with pages of slots, of
@@ -113,8 +117,9 @@ const (
 	maxNdbPages  = 1 << 14 // of slots: four million packages
 )
 
-// ndbBlobs reads an ndb database.
-func ndbBlobs(r io.ReaderAt, yield func([]byte) error) error {
+// ndbBlobs reads an ndb database. What it holds cannot be more than its size,
+// unless slots point to the same blocks.
+func ndbBlobs(r io.ReaderAt, size int64, yield func([]byte) error) error {
 	var head [2 * ndbSlot]byte
 	if n, _ := r.ReadAt(head[:], 0); n < len(head) || string(head[:4]) != ndbMagic || binary.LittleEndian.Uint32(head[4:]) != 0 {
 		return hostfs.ErrMalformed
@@ -140,6 +145,9 @@ func ndbBlobs(r io.ReaderAt, yield func([]byte) error) error {
 				continue // free
 			}
 			blob, err := ndbBlob(r, slots[:ndbSlot])
+			if size -= int64(len(blob)) + ndbBlock; size < 0 {
+				err = hostfs.ErrMalformed
+			}
 			if err != nil {
 				return err
 			}

@@ -221,7 +221,7 @@ func FuzzRpmDatabase(f *testing.F) {
 		if db, err := openSqlite(bytes.NewReader(text), int64(len(text)), log); err == nil {
 			_ = db.blobs("Packages", count)
 		}
-		if err := ndbBlobs(bytes.NewReader(text), count); err != nil && err != hostfs.ErrMalformed {
+		if err := ndbBlobs(bytes.NewReader(text), int64(len(text)), count); err != nil && err != hostfs.ErrMalformed {
 			t.Error(err)
 		}
 		if rows > len(text)+len(log) {

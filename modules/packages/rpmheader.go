@@ -15,10 +15,13 @@ import (
 // data and the count, then the data. All numbers are big endian.
 type rpmHeader struct{ entries, data []byte }
 
-// rpmEntry is the length of an entry, and maxRpmEntries how many rpm allows.
+// rpmEntry is the length of an entry in bytes, maxRpmEntries how many of them
+// rpm allows, and maxRpmValues how many values one may have: a package with a
+// million files is none.
 const (
 	rpmEntry      = 16
 	maxRpmEntries = 1 << 16
+	maxRpmValues  = 1 << 20
 )
 
 // The tags that are looked at, by their names in rpm's tables.
@@ -81,6 +84,12 @@ func (h rpmHeader) find(tag uint32) (kind, count uint32, data []byte) {
 	return 0, 0, nil
 }
 
+// has says whether there is a tag at all.
+func (h rpmHeader) has(tag uint32) bool {
+	kind, _, _ := h.find(tag)
+	return kind != 0
+}
+
 // The types of values: numbers of 1, 2, 4 and 8 bytes, and texts that end
 // with a zero.
 const (
@@ -97,7 +106,7 @@ const (
 // texts gives the texts of a tag.
 func (h rpmHeader) texts(tag uint32) []string {
 	kind, count, data := h.find(tag)
-	if kind != rpmString && kind != rpmStrings && kind != rpmI18n {
+	if kind != rpmString && kind != rpmStrings && kind != rpmI18n || count > maxRpmValues {
 		return nil
 	}
 	var all []string
@@ -124,7 +133,7 @@ func (h rpmHeader) text(tag uint32) string {
 func (h rpmHeader) numbers(tag uint32) []int64 {
 	kind, count, data := h.find(tag)
 	size := map[uint32]int{rpmChar: 1, rpmInt8: 1, rpmInt16: 2, rpmInt32: 4, rpmInt64: 8}[kind]
-	if size == 0 || uint64(count)*uint64(size) > uint64(len(data)) {
+	if size == 0 || count > maxRpmValues || uint64(count)*uint64(size) > uint64(len(data)) {
 		return nil
 	}
 	all := make([]int64, count)
@@ -233,10 +242,8 @@ func (h rpmHeader) files(id string, yield func(*packed) error) (ok bool, err err
 		flag, checks, mode := at(flags, i, 0), at(verify, i, -1), at(modes, i, 0)
 		x := packed{manager: "rpm", pkg: id, path: path, size: -1, config: flag&rpmConfig != 0, optional: flag&(rpmGhost|rpmMissingOK) != 0}
 		regular := mode&modeFormat == modeRegular && flag&rpmGhost == 0
-		if sum := unhex(at(digests, i, "")); sum != nil && regular && checks&rpmVerifyDigest != 0 {
-			if x.algorithm = rpmAlgorithm(algorithm); x.algorithm != "" {
-				x.digest = sum
-			}
+		if regular && checks&rpmVerifyDigest != 0 {
+			x.says(rpmAlgorithm(algorithm), at(digests, i, ""))
 		}
 		if regular && checks&rpmVerifySize != 0 {
 			x.size = at(sizes, i, -1)
@@ -264,7 +271,8 @@ func at[T any](list []T, i int, none T) T {
 func (h rpmHeader) paths() ([]string, bool) {
 	names, dirs, indexes := h.texts(rpmBaseNames), h.texts(rpmDirNames), h.numbers(rpmDirIndexes)
 	if names == nil {
-		return h.texts(rpmOldFilenames), true
+		names = h.texts(rpmOldFilenames)
+		return names, names != nil || !h.has(rpmBaseNames) && !h.has(rpmOldFilenames)
 	}
 	if len(indexes) != len(names) {
 		return nil, false

@@ -27,9 +27,10 @@ type sqliteDB struct {
 
 // Bounds of what is read of a database.
 const (
-	maxSqliteDepth = 24        // levels of a tree
-	maxBlob        = 256 << 20 // bytes of a row, as in rpm
-	sqliteHead     = 100       // bytes before the content of the first page
+	maxSqliteDepth = 24       // levels of a tree
+	maxSqlitePages = 1 << 20  // pages of a database: 4 GB in most
+	maxBlob        = 64 << 20 // bytes of a row; a package of 100,000 files has 16 MB
+	sqliteHead     = 100      // bytes before the content of the first page
 )
 
 // openSqlite reads the head of a database and the log beside it, which may be
@@ -48,6 +49,9 @@ func openSqlite(file io.ReaderAt, size int64, log []byte) (*sqliteDB, error) {
 		return nil, hostfs.ErrMalformed
 	}
 	d.log = sqliteLog(log, d.pageSize)
+	if size/int64(d.pageSize) > maxSqlitePages {
+		return nil, hostfs.ErrTooLarge
+	}
 	d.pages = int(size/int64(d.pageSize)) + len(d.log)
 	return d, nil
 }

@@ -1,6 +1,11 @@
 package packages
 
 import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +65,36 @@ func TestPacman(t *testing.T) {
 		"io_error /var/lib/pacman/local/half-1/desc", "io_error /var/lib/pacman/local/nameless-1/desc",
 		"vanished /var/lib/pacman/local/without-a-desc/desc",
 	})
+}
+
+func TestPacmanFiles(t *testing.T) {
+	const local = "var/lib/pacman/local/"
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	_, err := io.WriteString(w, "#mtree\n/set type=file uid=0 gid=0 mode=644\n./.PKGINFO size=1\n./usr mode=755 type=dir\n"+
+		"./usr/a\\040b size=1 md5digest="+sumB+"\n./usr/link mode=777 type=link link=x\n/set mode=4755\n./usr/c size=2 md5digest=12 sha256digest=\nwhat\n")
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	root := plant(t, map[string]string{
+		local + "zlib-1/desc":  pacmanText,
+		local + "zlib-1/files": "%FILES%\nusr/\nusr/a b\nusr/link\nusr/c\nusr/unsaid\n\n%BACKUP%\nusr/a b\t" + sumB + "\n",
+		local + "zlib-1/mtree": z.String(),
+		local + "b-1/desc":     "%NAME%\nb\n", local + "b-1/files": "%FILES%\nx\n", local + "b-1/mtree": "no gzip",
+		"usr/a b": "a", "usr/link": "->c", "usr/c": "c",
+	})
+	got, rec := moduletest.Rows(t, packageFileModule(), root, []string{"path", "algorithm", "digest", "config", "mode"}, nil)
+	skips := []string{"io_error /" + local + "b-1/mtree", "io_error /" + local + "zlib-1/mtree:9"}
+	expect(t, got, rec, []string{
+		"/x | null | null | false | null", "/usr | null | null | false | -rwxr-xr-x", "/usr/a b | md5 | " + sumB + " | true | -rw-r--r--",
+		"/usr/link | null | null | false | -rwxrwxrwx", "/usr/c | null | null | false | -rwsr-xr-x", "/usr/unsaid | null | null | false | null",
+	}, skips)
+	got, rec = moduletest.Rows(t, verifyModule(), root, []string{"path", "problem", "expected", "found"}, nil)
+	got = slices.DeleteFunc(got, func(row string) bool { return strings.Contains(row, " | owner | ") }) // whoever runs this
+	expect(t, got, rec, []string{
+		"/x | missing | null | null", "/usr/a b | digest | " + sumB + " | " + sumA,
+		"/usr/c | mode | 4755 | 0644", "/usr/c | size | 2 | 1", "/usr/unsaid | missing | null | null",
+	}, skips)
 }
 
 func FuzzApk(f *testing.F) {

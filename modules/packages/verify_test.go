@@ -116,7 +116,7 @@ func TestAgainstDpkgVerify(t *testing.T) {
 		}
 		return nil
 	})
-	if err := dpkgPacked(&crate{FS: files, details: true, yield: func(x *packed) error {
+	if err := dpkgPacked(&crate{FS: files, ctx: t.Context(), details: true, yield: func(x *packed) error {
 		if !chosen[x.pkg] {
 			return nil
 		}
