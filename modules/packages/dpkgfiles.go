@@ -31,18 +31,21 @@ func dpkgPacked(c *crate) error {
 		}
 		x := packed{manager: "dpkg", pkg: p.id(), size: -1, optional: p.status == "config-files"}
 		var says map[string]digest
-		if c.details {
-			says = dpkgDigests(c.FS, p)
-		}
 		return eachListed(list, func(path string) error {
-			d := says[path]
 			if x.path = path; len(diverted) > 0 {
 				x.path = diverted.of(path, p.name)
 			}
+			if !c.wants(x.path) {
+				return c.ctx.Err()
+			}
+			if c.details && says == nil { // of most packages no file is wanted
+				says = dpkgDigests(c.FS, p)
+			}
+			d := says[path]
 			x.algorithm, x.digest, x.config = d.algorithm(), d.sum, d.config
 			o := overrides[x.path]
 			x.owned, x.mode, x.user, x.group = o.owned, o.mode, o.user, o.group
-			return c.give(&x)
+			return c.yield(&x)
 		})
 	})
 }

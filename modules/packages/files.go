@@ -49,9 +49,12 @@ type crate struct {
 	yield   func(*packed) error
 }
 
+// wants says whether a path is one of those asked for.
+func (c *crate) wants(path string) bool { return c.want == nil || c.want(path) }
+
 // give hands a file on if it is wanted.
 func (c *crate) give(x *packed) error {
-	if c.want != nil && !c.want(x.path) {
+	if !c.wants(x.path) {
 		return c.ctx.Err()
 	}
 	return c.yield(x)
@@ -107,6 +110,10 @@ func packageFileModule() modules.Module {
 }
 
 func listPacked(s *table.Scan, yield func(*packed) error) error {
+	if unknownSystem(s.FS) {
+		s.Skip(modules.SkipUnsupported, "package_file", elsewhere)
+		return nil
+	}
 	want, err := pathGlobs(s.FS, s.Locators)
 	if err != nil {
 		return fmt.Errorf("package_file: %w", err)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -48,6 +49,24 @@ func TestOwners(t *testing.T) {
 	if n := len(rec.Skips()); n != 4 { // the malformed stanzas of dpkg and apk
 		t.Errorf("%+v", rec.Skips())
 	}
+}
+
+// TestOwnersStay asks again, from several goroutines.
+func TestOwnersStay(t *testing.T) {
+	files, _ := open(t, ownersTree(t))
+	o, err := LoadOwners(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if id, ok := o.Package("/usr/bin/bash"); !ok || id != "dpkg:bash:amd64" {
+				t.Errorf("%q", id)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestOwnersUnreadable(t *testing.T) {

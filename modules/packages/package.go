@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/hostfs"
 	"github.com/quaestor-engine/quaestor/modules/table"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -128,6 +130,13 @@ func managerNames() []string {
 	return []string{"dpkg", "apk", "pacman", "rpm", "python", "npm", "gem", "go", "java"}
 }
 
+// elsewhere is what is said where the system's own manager is not known.
+const elsewhere = "this system's own package manager is not read"
+
+// unknownSystem says whether the machine has a manager of another kind. In a
+// tree, what it holds decides.
+func unknownSystem(f *hostfs.FS) bool { return f.Live() && runtime.GOOS != "linux" }
+
 // A lister is a scan for packages and those that it is to find.
 type lister struct {
 	*table.Scan
@@ -147,6 +156,9 @@ func listPackages(s *table.Scan, yield func(*pkg) error) error {
 	c, err := choose(s.Request)
 	if err != nil {
 		return fmt.Errorf("package: %w", err)
+	}
+	if unknownSystem(s.FS) {
+		s.Skip(modules.SkipUnsupported, "package", elsewhere)
 	}
 	l := &lister{s, c, yield}
 	for _, m := range managers() {
