@@ -1,0 +1,4 @@
+package persistence
+
+// onLinux says whether the live machine is one that these modules know.
+const onLinux = true

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package persistence
+
+// onLinux says whether the live machine is one that these modules know.
+const onLinux = false
