@@ -34,25 +34,25 @@ func units() modules.Module {
 		if s.Wants("active") {
 			active = readActivity(s)
 		}
-		return eachUnit(s, func(u *unit) error { return yield(&unitRow{u, active}) })
+		return eachUnit(s, "", func(u *unit) error { return yield(&unitRow{u, active}) })
 	})
 }
 
 // eachUnit gives the units of the system, those of all users, and those in
-// the homes of users.
-func eachUnit(s *table.Scan, yield func(*unit) error) error {
+// the homes of users, as far as their names end so.
+func eachUnit(s *table.Scan, suffix string, yield func(*unit) error) error {
 	system := &unitPath{scope: scopeSystem, dirs: loadDirs(s, systemUnitDirs())}
-	if err := system.units(s, len(system.dirs), yield); err != nil {
+	if err := system.units(s, len(system.dirs), suffix, yield); err != nil {
 		return err
 	}
 	all := &unitPath{scope: scopeUser, dirs: loadDirs(s, userUnitDirs())}
-	if err := all.units(s, len(all.dirs), yield); err != nil {
+	if err := all.units(s, len(all.dirs), suffix, yield); err != nil {
 		return err
 	}
 	for _, u := range homes(s.FS) {
 		dirs := loadDirs(s, homeUnitDirs(u.Home))
 		own := &unitPath{scope: scopeUser, home: u.Name, uid: u.UID, dirs: append(dirs, all.dirs...)}
-		if err := own.units(s, len(dirs), yield); err != nil {
+		if err := own.units(s, len(dirs), suffix, yield); err != nil {
 			return err
 		}
 	}

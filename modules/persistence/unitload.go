@@ -130,12 +130,12 @@ type unit struct {
 }
 
 // units gives the units of a manager, those of its first directories: the
-// others only complete what is known of them.
-func (p *unitPath) units(s *table.Scan, first int, yield func(*unit) error) error {
+// others only complete what is known of them. Their names end in suffix.
+func (p *unitPath) units(s *table.Scan, first int, suffix string, yield func(*unit) error) error {
 	seen := map[string]bool{}
 	for i, d := range p.dirs[:first] {
 		for _, name := range d.names {
-			if seen[name] {
+			if seen[name] || !strings.HasSuffix(name, suffix) {
 				continue
 			}
 			u := &unit{in: p, dir: i, name: name, path: path.Join(d.path, name)}
