@@ -12,7 +12,10 @@ import (
 	"github.com/quaestor-engine/quaestor/modules/account"
 	"github.com/quaestor-engine/quaestor/modules/file"
 	"github.com/quaestor-engine/quaestor/modules/host"
+	"github.com/quaestor-engine/quaestor/modules/machine"
 	"github.com/quaestor-engine/quaestor/modules/network"
+	"github.com/quaestor-engine/quaestor/modules/packages"
+	"github.com/quaestor-engine/quaestor/modules/persistence"
 	"github.com/quaestor-engine/quaestor/modules/process"
 )
 
@@ -21,7 +24,10 @@ func Modules() []modules.Module {
 	list := slices.Concat(
 		[]modules.Module{file.New(), host.New()},
 		account.Modules(),
+		machine.Modules(),
 		network.Modules(),
+		packages.Modules(),
+		persistence.Modules(),
 		process.Modules(),
 	)
 	slices.SortFunc(list, func(a, b modules.Module) int { return strings.Compare(a.Schema().Name, b.Schema().Name) })
