@@ -31,6 +31,7 @@ type planRun struct {
 	timer  *time.Timer  // of the timeout, once it runs
 	memory atomic.Int64 // held for joins, groups, order and logic
 	rows   atomic.Int64
+	shared modules.Memory // what modules keep from one scan to the next
 
 	mu      sync.Mutex
 	limits  map[string]bool // the bounds that cut the answer

@@ -268,7 +268,7 @@ func (t *tableRun) request(slot int, report modules.Report) *modules.Request {
 		Host:     t.run.run.engine.opts.Host,
 		Locators: s.plan.Locators, Keys: s.plan.Keys,
 		Columns: s.index, Filter: s.filter,
-		Workers: workers, Report: report,
+		Workers: workers, Report: report, Memory: &t.run.shared,
 		Settings: modules.Settings{
 			Depth: int(l.Depth), FollowLinks: l.FollowLinks, OneFilesystem: l.OneFilesystem,
 			Archives: l.Archives, Decompress: l.Decompress, MaxFileBytes: l.MaxFile, Context: int(l.Context),

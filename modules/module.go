@@ -98,6 +98,8 @@ type Request struct {
 	Workers int
 	// Report takes what was looked at and what was not. Never nil.
 	Report Report
+	// Memory is shared by the scans of one run; nil for none.
+	Memory *Memory
 }
 
 // Host is how a module sees a machine, so that a tree of fixtures, or a

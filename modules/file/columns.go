@@ -36,6 +36,7 @@ const (
 	colTargetPath
 	colXattrs
 	colCapabilities
+	colPackage
 	colMIME
 	colMD5
 	colSHA1
@@ -76,8 +77,8 @@ func columns() []modules.Column {
 		colWorldWritable: {Name: "world_writable", Type: value.Bool, Cost: modules.Stat, OS: unix, Doc: "everybody may write it; of a link it says nothing"},
 		colUID:           {Name: "uid", Type: value.Int, Cost: modules.Stat, OS: unix, Doc: "number of the owner"},
 		colGID:           {Name: "gid", Type: value.Int, Cost: modules.Stat, OS: unix, Doc: "number of the group"},
-		colOwner:         {Name: "owner", Type: value.Text, Cost: modules.Stat, Default: true, OS: unix, Doc: "name of the owner by /etc/passwd; null if it has none there"},
-		colGroup:         {Name: "group", Type: value.Text, Cost: modules.Stat, OS: unix, Doc: "name of the group by /etc/group; null if it has none there"},
+		colOwner:         {Name: "owner", Type: value.Text, Cost: modules.Stat, Default: true, Link: "user", OS: unix, Doc: "name of the owner by /etc/passwd; null if it has none there"},
+		colGroup:         {Name: "group", Type: value.Text, Cost: modules.Stat, Link: "group", OS: unix, Doc: "name of the group by /etc/group; null if it has none there"},
 		colMTime:         {Name: "mtime", Type: value.Time, Cost: modules.Stat, Default: true, Doc: "when the content last changed"},
 		colATime:         {Name: "atime", Type: value.Time, Cost: modules.Stat, Doc: "when the content was last read, as far as the file system keeps it"},
 		colCTime:         {Name: "ctime", Type: value.Time, Cost: modules.Stat, OS: unix, Doc: "when content or attributes last changed"},
@@ -91,6 +92,8 @@ func columns() []modules.Column {
 		colXattrs:        {Name: "xattrs", Type: value.List, Elem: value.Text, Cost: modules.Read, OS: linux, Doc: "names of the extended attributes"},
 		colCapabilities: {Name: "capabilities", Type: value.Text, Cost: modules.Read, OS: linux,
 			Doc: "what it may do without being root, as getcap shows it, such as cap_net_raw=ep; null if nothing"},
+		colPackage: {Name: "package", Type: value.Text, Cost: modules.Read, Link: "package", OS: linux,
+			Doc: "the package that brought it, by the databases of dpkg, apk, pacman and rpm; null if none did"},
 		colMIME:    {Name: "mime", Type: value.Text, Cost: modules.Read, Doc: "media type by the first bytes of the content"},
 		colEntropy: {Name: "entropy", Type: value.Float, Cost: modules.Scan, Doc: "bits a byte of the whole content, from 0 to 8; packed and encrypted content is near 8"},
 		colContent: {Name: "content", Type: value.Bytes, Cost: modules.Scan, Content: true, Doc: "the content itself, up to 1 MiB; longer content is null, and counted as left out"},

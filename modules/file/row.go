@@ -154,6 +154,8 @@ func (r *row) Column(ctx context.Context, i int) (value.Value, error) {
 		return r.attribute(i), nil
 	case i <= colCapabilities:
 		return r.extended(i), nil
+	case i == colPackage:
+		return r.broughtBy(), nil
 	case i <= colContent:
 		return r.fromContent(ctx, i), r.w.stopped(ctx)
 	}

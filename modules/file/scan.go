@@ -9,6 +9,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/internal/search"
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/packages"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -21,8 +22,9 @@ type request struct {
 	fused  hashes // those that decide whether a row is wanted
 	hashed hashes // those that may be asked for at all
 	owners *owners
-	done   atomic.Bool // yield has had enough
-	member bool        // archives are looked into
+	brings func() *packages.Owners // who brought files; nil: it is not known
+	done   atomic.Bool             // yield has had enough
+	member bool                    // archives are looked into
 }
 
 // A scan is one walk for several requests.
@@ -65,6 +67,7 @@ func prepare(reqs []*modules.Request, portable bool, yield func(int, modules.Row
 			return nil, err
 		}
 		r := &request{Request: m, index: i, root: root, member: m.Settings.Archives}
+		r.brings = rememberOwners(r)
 		if r.owners = known[root]; r.owners == nil {
 			r.owners = &owners{root: root}
 			known[root] = r.owners
