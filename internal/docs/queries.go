@@ -19,7 +19,7 @@ func Queries(root string) (string, error) {
 		"What responders look for, ready to be asked: `quaestor run queries/process/*.qst` asks the fleet, with `--local` this machine, with `--local --root DIR` a mounted image. " +
 		"Each has its tests beside it, on hosts that are pretended (`quaestor test queries`): what was planted is found, and nothing else. " +
 		"Lists of what is known, such as `files/known-setuid.txt`, are a beginning: make them yours.\n\n" +
-		"`mig` holds the actions that Mozilla shipped with MIG, and the questions of its documentation, as far as the modules reach today.\n")
+		"`mig` holds the actions that Mozilla shipped with MIG, and the questions of its documentation.\n")
 	folder := ""
 	err := filepath.WalkDir(filepath.Join(root, "queries"), func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(name) != ".qst" {
