@@ -75,9 +75,15 @@ func closed(t *testing.T, m modules.Module, root, name string) {
 	if os.Geteuid() == 0 {
 		t.Skip("LEFT OUT: nothing is closed to root")
 	}
-	if err := os.Chmod(filepath.Join(root, filepath.FromSlash(name)), 0); err != nil {
+	p := filepath.Join(root, filepath.FromSlash(name))
+	if err := os.Chmod(p, 0); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := os.Chmod(p, 0o700); err != nil { // so that the tree can be removed
+			t.Error(err)
+		}
+	})
 	_, rec := moduletest.Rows(t, m, root, nil, nil)
 	if !slices.ContainsFunc(rec.Skips(), func(s modules.Skip) bool {
 		return s.Kind == modules.SkipPermission && s.Where == "/"+name

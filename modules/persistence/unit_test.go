@@ -159,7 +159,7 @@ func FuzzUnit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte, name string) {
 		file, bad := parseUnit(text)
 		if len(file)+len(bad) > strings.Count(string(text), "\n")+1 {
-			t.Errorf("%q", file)
+			t.Errorf("%+v", file)
 		}
 		file.words("", "Environment")
 		file.all("", execNames()...)

@@ -11,7 +11,11 @@ import (
 type unitFile []setLine
 
 // A setLine is NAME=VALUE below [SECTION].
-type setLine struct{ section, name, value string }
+type setLine struct {
+	section, name, value string
+	path                 string // of the file, "" while it is parsed
+	line                 int    // where it begins
+}
 
 // maxSettings is how many settings are taken of one unit file. The longest of
 // a distribution have a hundred.
@@ -33,7 +37,7 @@ func parseUnit(text []byte) (file unitFile, bad []int) {
 		case !ok || name == "" || section == "" || len(file) == maxSettings:
 			bad = append(bad, begun)
 		default:
-			file = append(file, setLine{section, name, strings.TrimSpace(value)})
+			file = append(file, setLine{section: section, name: name, value: strings.TrimSpace(value), line: begun})
 		}
 		held, begun = "", 0
 	}
@@ -63,9 +67,9 @@ func parseUnit(text []byte) (file unitFile, bad []int) {
 	return file, bad
 }
 
-// all gives the values of settings with one of the names, in order. An empty
+// kept gives the settings with one of the names that hold, in order. An empty
 // value takes those of its name before it back.
-func (u unitFile) all(section string, names ...string) []string {
+func (u unitFile) kept(section string, names ...string) []setLine {
 	var kept []setLine
 	for _, s := range u {
 		switch {
@@ -76,11 +80,25 @@ func (u unitFile) all(section string, names ...string) []string {
 			kept = append(kept, s)
 		}
 	}
+	return kept
+}
+
+// all gives the values of such settings.
+func (u unitFile) all(section string, names ...string) []string {
+	kept := u.kept(section, names...)
 	values := make([]string, len(kept))
 	for i, k := range kept {
 		values[i] = k.value
 	}
 	return values
+}
+
+// from notes in which file settings stand.
+func (u unitFile) from(path string) unitFile {
+	for i := range u {
+		u[i].path = path
+	}
+	return u
 }
 
 // last gives the value of a setting that has but one.

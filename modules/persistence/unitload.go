@@ -169,6 +169,7 @@ func (u *unit) load(s *table.Scan, st fs.FileInfo, err error) {
 	u.read = true
 	var bad []int
 	u.file, bad = parseUnit(text)
+	u.file.from(u.path)
 	malformed(s, u.path, bad)
 	for _, conf := range u.dropIns(s) {
 		text, ok := get(s, conf)
@@ -177,7 +178,7 @@ func (u *unit) load(s *table.Scan, st fs.FileInfo, err error) {
 		}
 		more, bad := parseUnit(text)
 		malformed(s, conf, bad)
-		u.file, u.drops = append(u.file, more...), append(u.drops, conf)
+		u.file, u.drops = append(u.file, more.from(conf)...), append(u.drops, conf)
 	}
 }
 
