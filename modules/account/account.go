@@ -1,5 +1,6 @@
 // Package account is the modules about people who may use a host: its users
-// and groups, as the files of the system list them.
+// and groups, as the files of the system list them, what lets them in, and
+// what is written down of their comings, goings and doings.
 //
 // [Modules] gives them. [Users] is for other modules, which look into homes.
 // Accounts of a directory service that the files do not list are not here. No
@@ -19,7 +20,11 @@ import (
 )
 
 // Modules gives the modules of this package, in alphabetical order.
-func Modules() []modules.Module { return []modules.Module{groups(), users()} }
+func Modules() []modules.Module {
+	return []modules.Module{
+		authorizedKeys(), groups(), users(),
+	}
+}
 
 // A User is a line of /etc/passwd, as passwd(5) has it.
 type User struct {
