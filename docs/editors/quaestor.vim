@@ -6,7 +6,7 @@ endif
 syn case ignore
 
 syn match quaestorKeyword +\<\%(EXPLAIN\|ANALYZE\|PARAM\|LET\|FROM\|WHERE\|FIND\|WATCH\|NOT\|AS\|AND\|OR\|IS\|NULL\|MISSING\|TRUE\|FALSE\|IN\|BETWEEN\|LIKE\|GLOB\|MATCHES\|CONTAINS\|STARTS\s\+WITH\|ENDS\s\+WITH\|YARA\|ANY\s\+LINE\|EVERY\s\+LINE\|NOCASE\|RETURN\|DISTINCT\|STACK\|STACK\s\+BY\|GROUP\s\+BY\|HAVING\|ORDER\s\+BY\|ASC\|DESC\|LIMIT\|PER\s\+HOST\|EVERY\|WITH\)\>+
-syn match quaestorModule +\%(\<\%(FIND\|WATCH\)\s\+\%(NOT\s\+\)\?\)\@<=\%(certificate\|container\|cron\|dns\|environment\|file\|group\|host\|image\|interface\|kernel\|kernel_module\|mapping\|memory\|mount\|neighbour\|open_file\|package\|package_file\|process\|route\|socket\|sysctl\|thread\|timer\|unit\|user\|verify\)\>+
+syn match quaestorModule +\%(\<\%(FIND\|WATCH\)\s\+\%(NOT\s\+\)\?\)\@<=\%(authorized_key\|bpf\|certificate\|container\|cron\|disk\|dns\|environment\|file\|group\|host\|image\|interface\|kernel\|kernel_module\|mapping\|memory\|mount\|neighbour\|open_file\|package\|package_file\|pci\|preload\|process\|route\|socket\|sysctl\|thread\|timer\|unit\|usb\|user\|verify\)\>+
 syn match quaestorFunction +\<\%(all\|any\|avg\|base64_decode\|basename\|coalesce\|concat\|contains\|count\|dirname\|entropy\|extension\|extract\|format_time\|hex\|hosts\|if\|in_cidr\|is_private\|len\|list\|lower\|max\|min\|permissions\|replace\|split\|substr\|sum\|trim\|truncate\|upper\)\>\ze\s*(+
 syn match quaestorSetting +\<\%(archives\|bytes\|context\|decompress\|depth\|errors\|follow_links\|max_file\|memory\|one_filesystem\|rows\|timeout\|workers\)\>\ze\s*=+
 syn match quaestorNumber +\<\d[0-9.]*\%([kmgtp]\?i\?b\|[wdhmsun]\+\)\?\>+
