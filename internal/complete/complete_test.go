@@ -94,7 +94,7 @@ func TestAt(t *testing.T) {
 		{"FIND file /etc WHERE suid = |", "true false sgid sticky executable world_writable immutable @ …"},
 		{"FIND file /etc WHERE type = |", "file directory …"},
 		{"FIND file /etc WHERE mtime > |", "now - 1h now - 1d now - 7d atime ctime btime @ …"},
-		{"FIND file /etc WHERE target_path IN (FIND file /etc/* RETURN p|", "path permissions("},
+		{"FIND file /etc WHERE target_path IN (FIND file /etc/* RETURN p|", "path package permissions("},
 		{"FIND file /etc WHERE path = |", "/etc/ /opt/ name dir …"},
 		{"FIND file /etc WHERE sha256 IN |", "@ ("},
 		{"FIND file /etc WHERE sha256 IN @|", `@last.path @"bad hashes.txt" @bad.txt @known.csv`},

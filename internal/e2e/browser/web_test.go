@@ -139,6 +139,7 @@ func (b *browser) looksAtHosts() {
 	b.press("Escape", 0)
 	b.eval(`document.querySelector("nav a[data-view=fleet]").focus()`)
 	b.press("Enter", 0)
+	b.wait(`document.activeElement.id === "main"`) // the view is there
 	b.wait(`document.querySelectorAll(".box.online").length === 5 && document.querySelector("#fleet .tools select").value !== ""`)
 	b.picture("fleet")
 	b.eval(`document.querySelector("[data-agent]").focus()`)
@@ -155,6 +156,7 @@ func (b *browser) comesBack() {
 	b.t.Helper()
 	b.eval(`document.querySelector("nav a[data-view=investigations]").focus()`)
 	b.press("Enter", 0)
+	b.wait(`document.activeElement.id === "main"`)
 	b.wait(`document.querySelector(".card .badge.done")`)
 	b.picture("investigations")
 	b.eval(`document.querySelector(".card").focus()`)
