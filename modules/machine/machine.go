@@ -20,7 +20,7 @@ import (
 
 // Modules gives the modules of this package, in alphabetical order.
 func Modules() []modules.Module {
-	return []modules.Module{bpfs(), certificates(), containers(), disks(), images(), kernels(), mounts(), pcis(), sysctls(), usbs()}
+	return []modules.Module{bpfs(), extensions(), certificates(), containers(), disks(), images(), kernels(), mounts(), pcis(), sysctls(), usbs()}
 }
 
 // linux says whether the host has the files of a Linux kernel; where it has
