@@ -75,7 +75,7 @@ func purpose() []table.Column[certificate] {
 		}).Of(value.Text),
 		table.Texts("emails", "The mail addresses that it speaks of.", func(c *certificate) []string { return c.EmailAddresses }),
 		table.Bool("is_ca", "Whether it may issue others.", func(c *certificate) bool { return c.IsCA }).Shown(),
-		table.Bool("self_signed", "Whether its own subject issued it and its own key signed it; MD5 and SHA-1 signatures are not checked.", func(c *certificate) bool { return selfSigned(c.Certificate) }),
+		table.Bool("self_signed", "Whether its own subject issued it and its own key signed it; signatures by MD5 and SHA-1, and by keys of more than 16,384 bits, are not checked.", func(c *certificate) bool { return selfSigned(c.Certificate) }),
 		table.Texts("key_usage", "What its key may be used for, as in cert_sign; none listed means anything.", func(c *certificate) []string { return usages(c.Certificate) }),
 		table.Texts("extended_key_usage", "What it is for, as in server_auth; none listed means anything.", func(c *certificate) []string { return purposes(c.Certificate) }),
 		table.Text("subject_key_id", "The identifier of its key, in hexadecimal digits.", func(c *certificate) string { return hex.EncodeToString(c.SubjectKeyId) }),

@@ -126,6 +126,15 @@ func TestCertificateUnreadable(t *testing.T) {
 	same(t, skipped(rec), []string{"permission /etc/ssl/certs/a.pem", "vanished /etc/ssl/certs/b.pem"})
 }
 
+// TestCertificateHugeKey has a key by which no signature may be checked.
+func TestCertificateHugeKey(t *testing.T) {
+	n := new(big.Int).Lsh(big.NewInt(1), 1<<22)
+	c := &x509.Certificate{PublicKey: &rsa.PublicKey{N: n.Add(n, big.NewInt(1)), E: 1<<31 - 1}, SignatureAlgorithm: x509.SHA256WithRSA, Signature: make([]byte, 1<<19)}
+	if !selfSigned(c) {
+		t.Error("it is its own issuer")
+	}
+}
+
 // TestCertificateLive compares with openssl what stands in each file of a
 // trust store that holds one certificate.
 func TestCertificateLive(t *testing.T) {
