@@ -152,6 +152,10 @@ func bpfOfProcess(s *table.Scan, pid int64, yield func(*bpfObject) error) error 
 			continue // . and ..
 		}
 		to, err := fds.Readlink(name)
+		if errors.Is(err, fs.ErrPermission) {
+			s.Fail(at+"/fd", err) // the others would be refused as well
+			return nil
+		}
 		if err != nil {
 			failed(s, at+"/fd/"+name, err)
 			continue
