@@ -22,7 +22,7 @@ import (
 
 // Modules gives the modules of this package, in alphabetical order.
 func Modules() []modules.Module {
-	return []modules.Module{crons(), kernelModules(), preloads(), timers(), units()}
+	return []modules.Module{crons(), kernelModules(), preloads(), startups(), timers(), units()}
 }
 
 // maxFile is how much is read of a file that starts something, in bytes. The
