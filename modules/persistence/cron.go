@@ -50,7 +50,7 @@ func crons() modules.Module {
 		table.Text("kind", "Whose job it is: a crontab of the system, one of a user, anacron's, at's, or a script in a directory that is run periodically.", func(j *job) string { return j.kind }).
 			OneOf(cronSystem, cronUser, cronAnacron, cronAt, cronPeriodic).Shown(),
 		table.Text("schedule", "When it runs, as it is written there: five fields of time, a word such as @daily, anacron's days and delay in minutes, the name of the period, or the time in UTC.", func(j *job) string { return j.schedule }).Shown(),
-		table.Text("user", "The name of the user as whom it runs.", func(j *job) string { return j.user }).To("user").Shown(),
+		table.Text("user", "The name of the user as whom it runs; for a job of at the number, where no user has it.", func(j *job) string { return j.user }).To("user").Shown(),
 		table.Text("command", "What it runs, as it is written there; the path of a script that is run periodically.", func(j *job) string { return j.command }).Shown(),
 		table.Text("name", "The name that anacron gives the job, or its number in at; null for others.", func(j *job) string { return j.name }),
 		table.Time("at", "The time at which a job of at runs; null for others.", func(j *job) time.Time { return j.at }),
@@ -138,12 +138,8 @@ func periodic(s *table.Scan, _ []account.User, yield func(*job) error) error {
 		"/etc/periodic/15min", "/etc/periodic/hourly", "/etc/periodic/daily", "/etc/periodic/weekly", "/etc/periodic/monthly",
 	} {
 		for p := range files(s.FS, dir) {
-			st, err := s.FS.Stat(p)
-			if err != nil {
-				s.Fail(p, err)
-				continue
-			}
-			if st.Mode().Perm()&0o111 == 0 {
+			st, ok := stat(s, p)
+			if !ok || st.Mode().Perm()&0o111 == 0 {
 				continue
 			}
 			period := strings.TrimPrefix(path.Base(dir), "cron.")

@@ -10,6 +10,7 @@
 package persistence
 
 import (
+	"io/fs"
 	"iter"
 	"path"
 	"strconv"
@@ -40,6 +41,16 @@ func get(s *table.Scan, name string) ([]byte, bool) {
 		return nil, false
 	}
 	return text, true
+}
+
+// stat says what a name leads to. A link that leads nowhere starts nothing;
+// what else keeps it from being known goes to the report.
+func stat(s *table.Scan, name string) (fs.FileInfo, bool) {
+	st, err := s.FS.Stat(name)
+	if err != nil && hostfs.SkipOf(name, err).Kind != modules.SkipVanished {
+		s.Fail(name, err)
+	}
+	return st, err == nil
 }
 
 // files gives the paths of what is in a directory and is no directory itself,

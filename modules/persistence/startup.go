@@ -82,9 +82,8 @@ func withLib(globs []string) []string {
 
 // list gives what one file of a place starts.
 func (p startupPlace) list(s *table.Scan, name string, libraries []string, yield func(*startup) error) error {
-	st, err := s.FS.Stat(name)
-	if err != nil {
-		s.Fail(name, err)
+	st, ok := stat(s, name)
+	if !ok {
 		return nil
 	}
 	row := startup{path: name, kind: p.kind, user: p.user, name: path.Base(name)}

@@ -40,6 +40,7 @@ func startupHost(t testing.TB) string {
 		"etc/network/if-up.d/n":                               "#!/bin/sh\n",
 		"etc/NetworkManager/dispatcher.d/pre-up.d/m":          "#!/bin/sh\n",
 		"etc/ssh/sshrc":                                       "true\n",
+		"etc/modules-load.d/gone.conf":                        "-> ../gone",
 		"etc/modules":                                         "# c\nloop max_loop=1\n",
 		"etc/modprobe.d/m.conf":                               "blacklist x\ninstall usb /bin/evil\ninstall\n",
 		"etc/systemd/system-generators/g":                     "#!/bin/sh\n",
