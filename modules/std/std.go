@@ -17,6 +17,7 @@ import (
 	"github.com/quaestor-engine/quaestor/modules/packages"
 	"github.com/quaestor-engine/quaestor/modules/persistence"
 	"github.com/quaestor-engine/quaestor/modules/process"
+	"github.com/quaestor-engine/quaestor/modules/records"
 )
 
 // Modules gives a new list of the modules, in alphabetical order.
@@ -29,6 +30,7 @@ func Modules() []modules.Module {
 		packages.Modules(),
 		persistence.Modules(),
 		process.Modules(),
+		records.Modules(),
 	)
 	slices.SortFunc(list, func(a, b modules.Module) int { return strings.Compare(a.Schema().Name, b.Schema().Name) })
 	return list

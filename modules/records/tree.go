@@ -1,0 +1,228 @@
+package records
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/hostfs"
+	"github.com/quaestor-engine/quaestor/modules/table"
+)
+
+// A leaf is a value in a document that is a tree.
+type leaf struct {
+	path     string
+	document int64
+	pointer  string // as RFC 6901 writes it
+	key      string
+	kind     string
+	value    string
+}
+
+// leafColumns are the columns of JSON and of YAML.
+func leafColumns() []table.Column[leaf] {
+	return []table.Column[leaf]{
+		table.Text("path", "The file.", func(l *leaf) string { return l.path }).To("file").Shown(),
+		table.Int("document", "The number of the document in the file, from 1: a file may hold several, one a line or behind ---.", func(l *leaf) int64 { return l.document }).Shown(),
+		table.Text("pointer", "Where in the document, as a JSON pointer: /spec/ports/0/name; null for a document that is one value.", func(l *leaf) string { return l.pointer }).Shown(),
+		table.Text("key", "The last name of the pointer that is no number.", func(l *leaf) string { return l.key }).Shown(),
+		table.Text("type", "What kind of value it is.", func(l *leaf) string { return l.kind }).Shown().
+			OneOf("text", "number", "bool", "null", "empty_object", "empty_list"),
+		table.Text("value", "The value as text; null where it is null or nothing.", func(l *leaf) string { return l.value }).Sensitive(),
+	}
+}
+
+func jsonModule() modules.Module {
+	return table.New(modules.Schema{
+		Name: "json", Doc: "The values of JSON files, and of files with a document a line: one row for each leaf.",
+		Locator: places(modules.LocatorRequired, "/etc/docker/daemon.json"),
+	}, leafColumns(), leaves(parseJSON)).By()
+}
+
+func yamlModule() modules.Module {
+	return table.New(modules.Schema{
+		Name: "yaml", Doc: "The values of YAML files: one row for each leaf.",
+		Locator: places(modules.LocatorRequired, "/etc/kubernetes/manifests/*.yaml"),
+	}, leafColumns(), leaves(parseYAML)).By()
+}
+
+// leaves makes the lister of a format. A document that is malformed gives no
+// rows: it is parsed before the first is given.
+func leaves(parse func(text []byte, add func(leaf) error) error) table.Lister[leaf] {
+	return func(s *table.Scan, yield func(*leaf) error) error {
+		return s.Files(func(name string) error {
+			text, ok := document(s, name)
+			if !ok {
+				return nil
+			}
+			var list []leaf
+			err := parse(text, func(l leaf) error {
+				if len(list) >= maxLeaves {
+					return hostfs.ErrTooLarge
+				}
+				l.path = name
+				list = append(list, l)
+				return nil
+			})
+			if err != nil {
+				if !errors.Is(err, hostfs.ErrTooLarge) {
+					err = fmt.Errorf("%w: %w", hostfs.ErrMalformed, err)
+				}
+				s.Fail(name, err)
+				return nil
+			}
+			for i := range list {
+				if err := yield(&list[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// parseJSON reads documents one after the other.
+func parseJSON(text []byte, add func(leaf) error) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	for n := int64(1); ; n++ {
+		var doc any
+		if err := d.Decode(&doc); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		b := branch{document: n, add: add}
+		if err := b.grow("", "", doc, 0); err != nil {
+			return err
+		}
+	}
+}
+
+// A branch gives the leaves of a document.
+type branch struct {
+	document int64
+	add      func(leaf) error
+}
+
+func (b *branch) leaf(pointer, key, kind, value string) error {
+	return b.add(leaf{document: b.document, pointer: pointer, key: key, kind: kind, value: value})
+}
+
+func (b *branch) grow(pointer, key string, v any, depth int) error {
+	if depth > maxNesting {
+		return hostfs.ErrTooLarge
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		if len(v) == 0 {
+			return b.leaf(pointer, key, "empty_object", "")
+		}
+		for _, name := range sortedKeys(v) {
+			if err := b.grow(pointer+"/"+escapePointer(name), name, v[name], depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	case []any:
+		if len(v) == 0 {
+			return b.leaf(pointer, key, "empty_list", "")
+		}
+		for i, e := range v {
+			if err := b.grow(pointer+"/"+strconv.Itoa(i), key, e, depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	case string:
+		return b.leaf(pointer, key, "text", v)
+	case json.Number:
+		return b.leaf(pointer, key, "number", v.String())
+	case bool:
+		return b.leaf(pointer, key, "bool", strconv.FormatBool(v))
+	}
+	return b.leaf(pointer, key, "null", "")
+}
+
+// escapePointer writes a name as a part of a JSON pointer.
+func escapePointer(name string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+// parseYAML reads documents one after the other. Anchors are followed; a tree
+// that grows without bound by them ends at the bound of leaves.
+func parseYAML(text []byte, add func(leaf) error) error {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	for n := int64(1); ; n++ {
+		var doc yaml.Node
+		if err := d.Decode(&doc); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		b := branch{document: n, add: add}
+		if err := b.node("", "", &doc, 0); err != nil {
+			return err
+		}
+	}
+}
+
+func (b *branch) node(pointer, key string, n *yaml.Node, depth int) error {
+	if depth > maxNesting {
+		return hostfs.ErrTooLarge
+	}
+	switch n.Kind {
+	case yaml.DocumentNode:
+		for _, c := range n.Content {
+			if err := b.node(pointer, key, c, depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	case yaml.AliasNode:
+		return b.node(pointer, key, n.Alias, depth+1)
+	case yaml.MappingNode:
+		if len(n.Content) == 0 {
+			return b.leaf(pointer, key, "empty_object", "")
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			name := n.Content[i].Value
+			if err := b.node(pointer+"/"+escapePointer(name), name, n.Content[i+1], depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	case yaml.SequenceNode:
+		if len(n.Content) == 0 {
+			return b.leaf(pointer, key, "empty_list", "")
+		}
+		for i, c := range n.Content {
+			if err := b.node(pointer+"/"+strconv.Itoa(i), key, c, depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	switch n.ShortTag() {
+	case "!!null":
+		return b.leaf(pointer, key, "null", "")
+	case "!!bool":
+		return b.leaf(pointer, key, "bool", n.Value)
+	case "!!int", "!!float":
+		return b.leaf(pointer, key, "number", n.Value)
+	}
+	return b.leaf(pointer, key, "text", n.Value)
+}
+
+func sortedKeys(m map[string]any) []string {
+	return slices.Sorted(maps.Keys(m))
+}
