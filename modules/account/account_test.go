@@ -33,6 +33,7 @@ func system(t *testing.T) string {
 		"etc/shadow":                "root:$6$salt$hash:19000:0:99999:7:::\nann:!$y$j9T$salt$hash:0:::::20000:\nbad line\n",
 		"var/log/btmp":              utmp(6, 900, [3]string{"ssh:notty", "admin", "1.2.3.4"}, "1.2.3.4", day1),
 		"etc/sudoers":               "root ALL=(ALL) ALL\n",
+		"root/.bash_history":        "ls\n",
 		"run/systemd/sessions/1":    "USER=root\n",
 		"root/.ssh/known_hosts":     "web " + keyLine,
 		"root/.ssh/id.pub":          keyLine,
