@@ -127,8 +127,11 @@ func namedKeyFiles(f *hostfs.FS) []place {
 			if !path.IsAbs(name) {
 				name = path.Join(u.Home, name)
 			}
-			if path.IsAbs(name) && f.Exists(name) {
-				list = append(list, place{path.Clean(name), u.Name})
+			if !path.IsAbs(name) {
+				continue
+			}
+			for file := range f.Glob(literal(path.Clean(name))) {
+				list = append(list, place{file, u.Name})
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/moduletest"
 )
 
@@ -58,6 +59,25 @@ func TestAuthorizedKeys(t *testing.T) {
 	}
 	if _, rec := moduletest.Rows(t, authorizedKeys(), root, nil, []string{"/none"}); len(rec.Skips()) != 1 {
 		t.Errorf("what is not there: %+v", rec.Skips())
+	}
+}
+
+// A home that is closed is not one without keys.
+func TestClosedHome(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("LEFT OUT: nothing is closed to root")
+	}
+	root := host(t, map[string]string{"etc/passwd": "ann:x:1:1::/home/ann:/bin/sh\n", "home/ann/.ssh/authorized_keys": keyLine})
+	home := filepath.Join(root, "home/ann")
+	if err := os.Chmod(home, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(home, 0o755)
+	for _, m := range Modules()[:1] {
+		got, rec := moduletest.Rows(t, m, root, []string{"path"}, nil)
+		if len(got) > 0 || len(rec.Skips()) == 0 || rec.Skips()[0].Kind != modules.SkipPermission {
+			t.Errorf("%s: %q, %+v", m.Schema().Name, got, rec.Skips())
+		}
 	}
 }
 

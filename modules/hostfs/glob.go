@@ -9,8 +9,8 @@ import (
 // Glob gives the names that match one of the patterns, pattern for pattern
 // and each in order. A pattern is a path whose parts may hold * ? and [], as
 // in path.Match; it is a mistake of the program if one does not compile. A
-// directory that could not be read goes to the report; one that is not there
-// holds nothing.
+// directory that could not be read, or looked into, goes to the report; one
+// that is not there holds nothing.
 func (f *FS) Glob(patterns ...string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, p := range patterns {
@@ -27,7 +27,11 @@ func (f *FS) glob(dir string, parts []string, yield func(string) bool) bool {
 		dir, parts = path.Join(dir, parts[0]), parts[1:]
 	}
 	if len(parts) == 0 {
-		return !f.Exists(dir) || yield(dir)
+		_, err := f.Lstat(dir)
+		if err != nil && !absent(err) {
+			f.Fail(dir, err)
+		}
+		return err != nil || yield(dir)
 	}
 	for _, name := range f.List(dir) {
 		ok, err := path.Match(parts[0], name)
