@@ -56,7 +56,7 @@ func logins() modules.Module {
 		table.Text("tty", "The terminal, or the service that wrote the record.", func(r *row) string { return r.tty }).Shown(),
 		table.Text("host", "Where the login came from, as it was written down; of a start of the system the kernel's version.", func(r *row) string { return r.host }).Shown(),
 		table.IP("address", "The address that it came from.", func(r *row) netip.Addr { return r.address }).Shown(),
-		table.Value("pid", value.Int, "The process that was logged in.", func(r *row) value.Value {
+		table.Value("process", value.Int, "The process that was logged in.", func(r *row) value.Value {
 			if r.pid <= 0 {
 				return value.Value{}
 			}

@@ -85,7 +85,7 @@ func loginHost(t *testing.T) string {
 }
 
 func TestLogins(t *testing.T) {
-	columns := []string{"kind", "user", "uid", "tty", "host", "address", "pid", "duration", "ended", "path"}
+	columns := []string{"kind", "user", "uid", "tty", "host", "address", "process", "duration", "ended", "path"}
 	got, rec := moduletest.Rows(t, logins(), loginHost(t), columns, nil)
 	want := []string{
 		"boot | reboot | null | ~ | 6.1.0 | null | null | null | null | /var/log/wtmp.1.gz",

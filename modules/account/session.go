@@ -33,7 +33,7 @@ func sessions() modules.Module {
 		table.Text("host", "Where the login came from; null where it is the machine itself.", func(r *row) string { return r.host }).Shown(),
 		table.IP("address", "The address that it came from, where it is known.", func(r *row) netip.Addr { return r.address }),
 		table.Time("time", "When the session began.", func(r *row) time.Time { return r.since }).Shown(),
-		table.Value("pid", value.Int, "The process that leads the session.", func(r *row) value.Value {
+		table.Value("process", value.Int, "The process that leads the session.", func(r *row) value.Value {
 			if r.pid <= 0 {
 				return value.Value{}
 			}

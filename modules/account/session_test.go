@@ -16,7 +16,7 @@ func TestSessions(t *testing.T) {
 		"run/utmp": utmp(2, 0, [3]string{"~", "reboot", ""}, "", day1) + utmp(7, 500, [3]string{"pts/0", "ann", "10.0.0.9"}, "10.0.0.9", day1) +
 			utmp(7, 7, [3]string{"tty2", "bob", ""}, "", day1) + utmp(7, 8, [3]string{"pts/8", "eve", "desk"}, "1.2.3.4", day1+1) + utmp(8, 9, [3]string{"pts/9", "eve", ""}, "", day1),
 	})
-	got, rec := moduletest.Rows(t, sessions(), root, []string{"user", "tty", "host", "address", "time", "pid", "id", "service", "type", "state", "path"}, nil)
+	got, rec := moduletest.Rows(t, sessions(), root, []string{"user", "tty", "host", "address", "time", "process", "id", "service", "type", "state", "path"}, nil)
 	want := []string{
 		"ann | null | 10.0.0.9 | 10.0.0.9 | 2023-11-14T22:13:20Z | 500 | 4 | sshd | tty | active | /run/systemd/sessions/4",
 		"bob | tty2 | null | null | null | null | 5 | gdm-password | wayland | closing | /run/systemd/sessions/5",

@@ -37,7 +37,7 @@ func bpfs() modules.Module {
 		table.Text("tag", "The first 8 bytes of the SHA of its instructions, in hexadecimal digits.", func(b *bpfObject) string { return b.tag }).Shown(),
 		number("link_id", "The kernel's number of the link.", func(b *bpfObject) *int64 { return b.link }),
 		table.Text("link_type", "The type of the link, as in tracing.", func(b *bpfObject) string { return b.linkKind }),
-		number("pid", "The process that has it open.", func(b *bpfObject) *int64 { return b.pid }).Shown().To("process"),
+		number("process", "The process that has it open.", func(b *bpfObject) *int64 { return b.pid }).Shown().To("process"),
 		number("fd", "The number of the descriptor by which the process has it open.", func(b *bpfObject) *int64 { return b.descriptor }),
 		maybe("compiled", "Whether it was compiled for the processor.", func(b *bpfObject) *bool { return b.compiled }),
 		table.Value("memory", value.Size, "How much memory it takes.", func(b *bpfObject) value.Value {

@@ -31,7 +31,7 @@ func bpfTree(t testing.TB, more map[string]string) string {
 	return tree(t, files)
 }
 
-var bpfColumns = []string{"id", "kind", "type", "name", "attached", "tag", "link_id", "link_type", "pid", "fd", "compiled", "memory", "run_count", "path"}
+var bpfColumns = []string{"id", "kind", "type", "name", "attached", "tag", "link_id", "link_type", "process", "fd", "compiled", "memory", "run_count", "path"}
 
 func TestBPF(t *testing.T) {
 	root := bpfTree(t, nil)
@@ -48,7 +48,7 @@ func TestBPF(t *testing.T) {
 
 func TestBPFListed(t *testing.T) {
 	root := bpfTree(t, map[string]string{"sys/fs/bpf/progs.debug": progList, "sys/fs/bpf/maps.debug": "x"})
-	got, rec := moduletest.Rows(t, bpfs(), root, []string{"id", "kind", "name", "attached", "pid", "source"}, nil)
+	got, rec := moduletest.Rows(t, bpfs(), root, []string{"id", "kind", "name", "attached", "process", "source"}, nil)
 	same(t, got, []string{
 		"12 | program | null | null | 7 | /proc/7/fdinfo/3",
 		"13 | link | dump_prog | bpf_iter_bpf_prog | 7 | /proc/7/fdinfo/4",
@@ -101,7 +101,7 @@ func TestBPFLive(t *testing.T) {
 	if err != nil || fd < 0 {
 		t.Skip("LEFT OUT: no program may be loaded here")
 	}
-	rows, _ := moduletest.Rows(t, bpfs(), "", []string{"pid", "fd", "kind", "type"}, nil)
+	rows, _ := moduletest.Rows(t, bpfs(), "", []string{"process", "fd", "kind", "type"}, nil)
 	want := strconv.Itoa(cmd.Process.Pid) + " | " + strconv.Itoa(fd) + " | program | socket_filter"
 	if !strings.Contains(strings.Join(rows, "\n")+"\n", want+"\n") {
 		t.Errorf("no %q in %q", want, rows)

@@ -41,7 +41,7 @@ func containers() modules.Module {
 		table.Text("image_id", "The identifier of its image, in hexadecimal digits.", func(c *container) string { return c.imageID }).To("image"),
 		known("command", "What it runs, as a list of arguments.", func(c *container) []string { return c.command }).Shown(),
 		table.Text("state", "How it was when its runtime last wrote that down, or whether its process is there: running, paused, restarting, created, exited, dead or stopped.", func(c *container) string { return c.state }).Shown(),
-		table.Value("pid", value.Int, "Its first process; null where it does not run.", func(c *container) value.Value {
+		table.Value("process", value.Int, "Its first process; null where it does not run.", func(c *container) value.Value {
 			if c.pid == 0 {
 				return value.Value{}
 			}

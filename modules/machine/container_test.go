@@ -54,7 +54,7 @@ func containerTree(t testing.TB) string {
 
 func TestContainer(t *testing.T) {
 	root := containerTree(t)
-	got, rec := moduletest.Rows(t, containers(), root, []string{"id", "name", "runtime", "user", "image", "image_id", "command", "state", "pid", "privileged", "host_network"}, nil)
+	got, rec := moduletest.Rows(t, containers(), root, []string{"id", "name", "runtime", "user", "image", "image_id", "command", "state", "process", "privileged", "host_network"}, nil)
 	same(t, got, []string{
 		"bbb | null | docker | null | null | null | null | created | null | null | null",
 		"aaa | web | docker | null | alpine:3 | img1 | [/bin/sh, -c, id] | running | 4711 | true | true",
