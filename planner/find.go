@@ -131,13 +131,21 @@ func (s *scope) measure(c *conjunct) {
 }
 
 // assign gives each conjunct to the scan that can decide it, or to the table.
+// What reads content waits for what another module looks up, where that
+// reads none.
 func (s *scope) assign(conjuncts []*conjunct) {
 	parts := make([][]*conjunct, len(s.scans))
 	var rest []*conjunct
+	wait := false
 	for _, c := range conjuncts {
 		s.measure(c)
+		wait = wait || c.cost == costLookup && len(s.scans) == 1
+	}
+	for _, c := range conjuncts {
 		switch {
 		case c.bound:
+		case wait && c.cost > costLookup:
+			rest = append(rest, c)
 		case len(c.slots) == 1 && c.slots[0] < len(s.scans) && !hasSub(c.expr) && !s.c.in.Naive:
 			parts[c.slots[0]] = append(parts[c.slots[0]], c)
 		default:

@@ -16,9 +16,10 @@ const (
 	cheapest   cost = iota // constants and columns that are free
 	costStat               // a system call
 	costRead               // the beginning of the content
+	costLookup             // another module looks something up, of which it reads no content; once for each key
 	costSearch             // a search of the content, which may stop at a hit
 	costScan               // all of the content: hashes
-	costLink               // another module looks something up
+	costLink               // another module looks something up, and reads content
 	costSub                // a subquery
 )
 
@@ -26,16 +27,19 @@ const (
 func (s *scope) costOf(e plan.Expr) cost {
 	switch e := e.(type) {
 	case *plan.Col:
-		if s.table.Slots[e.Slot].Link {
-			return costLink
-		}
 		schema := s.slotSchema(e.Slot)
 		i, _ := schema.Column(s.table.Slots[e.Slot].Columns[e.Index])
+		if s.table.Slots[e.Slot].Link {
+			if schema.Columns[i].Cost < modules.Scan {
+				return costLookup
+			}
+			return costLink
+		}
 		return map[modules.Cost]cost{modules.Free: cheapest, modules.Stat: costStat, modules.Read: costRead, modules.Scan: costScan}[schema.Columns[i].Cost]
 	case *plan.Ask:
 		return costSearch
 	case *plan.IsMissing:
-		return costLink
+		return costLookup
 	case *plan.InSub:
 		return costSub
 	}
