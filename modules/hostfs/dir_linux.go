@@ -37,6 +37,16 @@ func (d *Dir) Close() error {
 	return unix.Close(d.fd)
 }
 
+// Owner gives the number of the user whose directory it is; false where it is
+// not held open.
+func (d *Dir) Owner() (uid int64, ok bool) {
+	var st unix.Stat_t
+	if d.fd < 0 || unix.Fstat(d.fd, &st) != nil {
+		return 0, false
+	}
+	return int64(st.Uid), true
+}
+
 // OpenDir opens a directory below this one.
 func (d *Dir) OpenDir(name string) (*Dir, error) {
 	if d.fd < 0 {

@@ -19,6 +19,10 @@ func (f *FS) OpenDir(name string) (*Dir, error) {
 // Close lets go of it.
 func (d *Dir) Close() error { return nil }
 
+// Owner gives the number of the user whose directory it is; false where it is
+// not held open.
+func (d *Dir) Owner() (uid int64, ok bool) { return 0, false }
+
 // OpenDir opens a directory below this one.
 func (d *Dir) OpenDir(name string) (*Dir, error) { return d.fs.OpenDir(d.path(name)) }
 

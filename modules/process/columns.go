@@ -109,11 +109,25 @@ func ofInfo(name string, t value.Type, doc string, get func(*info) value.Value) 
 func pageSize() int64 { return int64(os.Getpagesize()) }
 
 func userName(p *proc) (value.Value, error) {
-	i, err := p.infos()
+	euid, err := p.euid()
 	if err != nil {
 		return value.Value{}, err
 	}
-	return table.TextOf(p.user(i.euid)), nil
+	return table.TextOf(p.user(euid)), nil
+}
+
+// euid gives the user whose rights a process has. On a live machine the
+// directory of the process is that user's, for the very reason that the file
+// which says so is slow to read.
+func (p *proc) euid() (int64, error) {
+	if uid, ok := p.dir.Owner(); ok {
+		return uid, nil
+	}
+	i, err := p.infos()
+	if err != nil {
+		return 0, err
+	}
+	return i.euid, nil
 }
 
 func tracerOf(i *info) value.Value {

@@ -16,6 +16,7 @@ import (
 	"github.com/quaestor-engine/quaestor/internal/search"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/moduletest"
+	"github.com/quaestor-engine/quaestor/modules/table"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -161,6 +162,28 @@ func TestAgainstTheSystem(t *testing.T) {
 	}
 	if files, _ := moduletest.Rows(t, openFile(), "", []string{"fd", "type"}, at); !slices.Contains(files, "0 | pipe") {
 		t.Errorf("%q", files)
+	}
+}
+
+// The owner of a process's directory is the user whose rights it has.
+func TestOwnerIsTheUser(t *testing.T) {
+	req, _ := moduletest.Request(t, process(), "", []string{"euid", "user"})
+	seen := 0
+	err := process().Scan(t.Context(), req, func(r modules.Row) error {
+		p := table.Item[proc](r)
+		uid, err := p.euid()
+		if err != nil {
+			return err
+		}
+		v, err := r.Column(t.Context(), req.Columns[0])
+		if after, _ := p.euid(); err == nil && !v.IsNull() && v.Int() != uid && after == uid {
+			t.Errorf("process %d: %d and %d", p.pid, uid, v.Int())
+		}
+		seen++
+		return nil
+	})
+	if err != nil || seen == 0 {
+		t.Errorf("%d processes, %v", seen, err)
 	}
 }
 
