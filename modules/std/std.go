@@ -10,6 +10,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/account"
+	"github.com/quaestor-engine/quaestor/modules/binary"
 	"github.com/quaestor-engine/quaestor/modules/file"
 	"github.com/quaestor-engine/quaestor/modules/host"
 	"github.com/quaestor-engine/quaestor/modules/machine"
@@ -25,6 +26,7 @@ func Modules() []modules.Module {
 	list := slices.Concat(
 		[]modules.Module{file.New(), host.New()},
 		account.Modules(),
+		binary.Modules(),
 		machine.Modules(),
 		network.Modules(),
 		packages.Modules(),
