@@ -84,9 +84,10 @@ func severity(priority int64) value.Value {
 	return value.NewText([...]string{"emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"}[priority&7])
 }
 
-// A clock reads times that do not say their year or their zone: the year is
-// that in which the file was last written or the one before, so that nothing
-// is of the future, and the zone that of the live machine, or UTC in a tree.
+// A clock reads times that do not say their year or their zone. The year is
+// the last one that puts them no later than a day after the file was last
+// written, since its zone may be another, and that has such a day. The zone is
+// that of the live machine, or UTC in a tree.
 type clock struct {
 	written time.Time
 	zone    *time.Location
@@ -198,13 +199,19 @@ func (c clock) rfc3164(e *event, text string) bool {
 	if err != nil {
 		return false
 	}
-	t = time.Date(c.written.In(c.zone).Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, c.zone)
-	if t.After(c.written.Add(24 * time.Hour)) {
-		t = t.AddDate(-1, 0, 0)
-	}
-	e.written, e.time = "rfc3164", t
+	e.written, e.time = "rfc3164", c.year(t)
 	e.behindTime(text[len(form)+1:])
 	return true
+}
+
+// year gives a time its year. 29 February is at most eight years back.
+func (c clock) year(t time.Time) time.Time {
+	for y := c.written.In(c.zone).Year(); ; y-- {
+		in := time.Date(y, t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, c.zone)
+		if in.Day() == t.Day() && !in.After(c.written.Add(24*time.Hour)) {
+			return in
+		}
+	}
 }
 
 // behindTime reads HOST PROGRAM[PID]: MESSAGE.

@@ -27,9 +27,11 @@ func Modules() []modules.Module {
 // Bounds of what is read.
 const (
 	maxLine     = 1 << 20  // bytes of a line
-	maxDocument = 64 << 20 // bytes of a file that is read as a whole
-	maxLeaves   = 1 << 20  // values of a document
-	maxNesting  = 200      // levels of one
+	maxDocument = 64 << 20 // bytes of a file of JSON or CSV
+	maxYAML     = 1 << 20  // bytes of a file of YAML, whose tree is held: a node has 200
+	maxLeaves   = 1 << 20  // values of a file of YAML, which anchors multiply
+	maxNesting  = 200      // levels of a document
+	maxPointer  = 4 << 10  // bytes of a pointer into one
 )
 
 // places is the locator of the modules: globs of paths.
@@ -79,8 +81,11 @@ func eachLine(s *table.Scan, name string, yield func(n int64, line []byte) error
 		if err == bufio.ErrBufferFull {
 			s.Fail(fmt.Sprintf("%s:%d", name, n), hostfs.ErrTooLarge)
 			line = bytes.Clone(line)
-			for err == bufio.ErrBufferFull {
+			for err == bufio.ErrBufferFull && s.Context().Err() == nil {
 				_, err = lines.ReadSlice('\n')
+			}
+			if s.Context().Err() != nil {
+				return s.Context().Err()
 			}
 		}
 		if len(line) > 0 {
@@ -97,22 +102,4 @@ func eachLine(s *table.Scan, name string, yield func(n int64, line []byte) error
 			return nil
 		}
 	}
-}
-
-// document reads a file as a whole.
-func document(s *table.Scan, name string) ([]byte, bool) {
-	r, c, err := open(s, name)
-	if err != nil {
-		s.Fail(name, err)
-		return nil, false
-	}
-	defer c.Close()
-	text, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
-	if err == nil && len(text) > maxDocument {
-		err = hostfs.ErrTooLarge
-	}
-	if err != nil {
-		s.Fail(name, err)
-	}
-	return text, err == nil
 }

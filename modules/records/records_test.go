@@ -82,10 +82,14 @@ func TestLines(t *testing.T) {
 }
 
 func TestINI(t *testing.T) {
-	root := host(t, map[string]string{"x": "# c\nalone = 1\n[one]\n; c\nkey=\"a b\"\nempty =\n [two] \nk: v=w\nnothing\n= x\n"})
-	check(t, iniModule(), root, "line section key value", []string{"/x"}, []string{
+	root := host(t, map[string]string{"x": "# c\nalone = 1\n[one]\n; c\nkey=\"a b\"\nempty =\n [two] \nk: v=w\nskip-networking\nExecStart=/bin/a \\\n  --url=http://x\n= x\nno setting\n[open\n"})
+	skips := check(t, iniModule(), root, "line section key value", []string{"/x"}, []string{
 		"2 | null | alone | 1", "5 | one | key | a b", "6 | one | empty | null", "8 | two | k | v=w",
+		"9 | two | skip-networking | null", "10 | two | ExecStart | /bin/a --url=http://x",
 	})
+	if len(skips) != 3 || skips[0].Where != "/x:12" {
+		t.Errorf("%+v", skips)
+	}
 }
 
 func TestCSV(t *testing.T) {
@@ -101,25 +105,34 @@ func TestCSV(t *testing.T) {
 
 func TestTrees(t *testing.T) {
 	root := host(t, map[string]string{
-		"x.json":   `{"b":{"a/b":[1,2.50,{}],"~":null},"a":"x","t":true,"l":[]} "alone"`,
+		"x.json":   `{"b":{"a/b":[1,2.50,{}],"~":null},"a":"x","a":"y","t":true,"l":[]} "alone"`,
 		"x.yaml":   "b: &x\n  n: 1\nc: *x\nt: yes\n---\n- a\n- ~\n- 007\n",
 		"bad.json": `{"a":1} {"b":`,
 		"bomb.yaml": "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n" +
 			"e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\ng: [*f,*f,*f,*f,*f,*f,*f,*f,*f,*f]\n",
 		"self.yaml": "a: &a\n  b: *a\n",
+		"wide.json": `{"` + strings.Repeat("k", maxPointer) + `":[0,0]}`,
 		"deep.json": strings.Repeat("[", 5000) + strings.Repeat("]", 5000),
 	})
 	check(t, jsonModule(), root, "document pointer key type value", []string{"/x.json"}, []string{
-		"1 | /a | a | text | x", "1 | /b/a~1b/0 | a/b | number | 1", "1 | /b/a~1b/1 | a/b | number | 2.50", "1 | /b/a~1b/2 | a/b | empty_object | null",
-		"1 | /b/~0 | ~ | null | null", "1 | /l | l | empty_list | null", "1 | /t | t | bool | true", "2 | null | null | text | alone",
+		"1 | /b/a~1b/0 | a/b | number | 1", "1 | /b/a~1b/1 | a/b | number | 2.50", "1 | /b/a~1b/2 | a/b | empty_object | null",
+		"1 | /b/~0 | ~ | null | null", "1 | /a | a | text | x", "1 | /a | a | text | y", "1 | /t | t | bool | true", "1 | /l | l | empty_list | null", "2 | null | null | text | alone",
 	})
 	check(t, yamlModule(), root, "document pointer type value", []string{"/x.yaml"}, []string{
 		"1 | /b/n | number | 1", "1 | /c/n | number | 1", "1 | /t | text | yes", "2 | /0 | text | a", "2 | /1 | null | null", "2 | /2 | number | 007",
 	})
-	for module, name := range map[*modules.Module]string{new(jsonModule()): "/bad.json", new(yamlModule()): "/bomb.yaml", new(jsonModule()): "/deep.json", new(yamlModule()): "/self.yaml"} {
-		if skips := check(t, *module, root, "value", []string{name}, nil); len(skips) != 1 || skips[0].Where != name {
+	// What stands before the fault is there.
+	if skips := check(t, jsonModule(), root, "document value", []string{"/bad.json"}, []string{"1 | 1"}); len(skips) != 1 || skips[0].Where != "/bad.json" {
+		t.Errorf("%+v", skips)
+	}
+	for name, m := range map[string]modules.Module{"/deep.json": jsonModule(), "/self.yaml": yamlModule(), "/wide.json": jsonModule()} {
+		if skips := check(t, m, root, "value", []string{name}, nil); len(skips) != 1 || skips[0].Kind != modules.SkipLimit {
 			t.Errorf("%s: %+v", name, skips)
 		}
+	}
+	got, rec := moduletest.Rows(t, yamlModule(), root, []string{"value"}, []string{"/bomb.yaml"})
+	if skips := rec.Skips(); len(got) != maxLeaves || len(skips) != 1 || skips[0].Kind != modules.SkipLimit {
+		t.Errorf("%d leaves, %+v", len(got), skips)
 	}
 }
 
@@ -156,6 +169,26 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// A day that a year does not have is of another year.
+func TestLeapDay(t *testing.T) {
+	for written, want := range map[string]string{"2025-01-10": "2024-02-29", "2025-03-10": "2024-02-29", "2024-03-01": "2024-02-29", "2024-02-01": "2020-02-29", "1900-03-02": "1896-02-29"} {
+		at, err := time.Parse(time.DateOnly, written)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := (clock{at, time.UTC}).parse("Feb 29 12:00:00 h p: m"); e.time.Format(time.DateOnly) != want {
+			t.Errorf("in a file of %s: %v", written, e.time)
+		}
+	}
+}
+
+// What is no file is not read, and said.
+func TestSpecialFiles(t *testing.T) {
+	if got, rec := moduletest.Rows(t, lineModule(), "", []string{"text"}, []string{os.DevNull}); len(got) != 0 || len(rec.Skips()) != 1 || rec.Skips()[0].Kind != modules.SkipSpecial {
+		t.Errorf("%q, %+v", got, rec.Skips())
+	}
+}
+
 // What is asked by key is read once and literally.
 func TestByKey(t *testing.T) {
 	root := host(t, map[string]string{"a*": "star\n", "ab": "b\n"})
@@ -175,8 +208,12 @@ func TestAgainstJQ(t *testing.T) {
 	if err != nil || json.Unmarshal(out, &want) != nil {
 		t.Fatal(err)
 	}
+	got, _ := moduletest.Rows(t, jsonModule(), host(t, map[string]string{"x": doc}), []string{"pointer"}, []string{"/x"})
 	slices.Sort(want)
-	check(t, jsonModule(), host(t, map[string]string{"x": doc}), "pointer", []string{"/x"}, want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, and jq has %q", got, want)
+	}
 }
 
 func FuzzRecords(f *testing.F) {
@@ -193,9 +230,11 @@ func FuzzRecords(f *testing.F) {
 		if e := c.parse(text); e.written == "rfc3164" && e.time.After(c.written.Add(25*time.Hour)) {
 			t.Errorf("%q is of the future: %v", text, e.time)
 		}
-		section := ""
-		if key, _, is := parseSetting(text, &section); is && key == "" {
-			t.Error("a setting without a name")
+		ini := settings{}
+		for i, l := range strings.Split(text, "\n") {
+			if x, is, _ := ini.line(int64(i), l); is && x.key == "" {
+				t.Error("a setting without a name")
+			}
 		}
 		n := 0
 		count := func(leaf) error {
@@ -204,8 +243,8 @@ func FuzzRecords(f *testing.F) {
 			}
 			return nil
 		}
-		parseJSON([]byte(text), count)
-		parseYAML([]byte(text), count)
+		parseJSON(strings.NewReader(text), count)
+		parseYAML(strings.NewReader(text), count)
 		cells(strings.NewReader(text), func(c *cell) error {
 			if c.column == "" || c.record < 1 {
 				t.Errorf("%+v", c)

@@ -1,13 +1,10 @@
 package records
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -45,64 +42,59 @@ func jsonModule() modules.Module {
 	return table.New(modules.Schema{
 		Name: "json", Doc: "The values of JSON files, and of files with a document a line: one row for each leaf.",
 		Locator: places(modules.LocatorRequired, "/etc/docker/daemon.json"),
-	}, leafColumns(), leaves(parseJSON)).By()
+	}, leafColumns(), leaves(maxDocument, parseJSON)).By()
 }
 
 func yamlModule() modules.Module {
 	return table.New(modules.Schema{
 		Name: "yaml", Doc: "The values of YAML files: one row for each leaf.",
 		Locator: places(modules.LocatorRequired, "/etc/kubernetes/manifests/*.yaml"),
-	}, leafColumns(), leaves(parseYAML)).By()
+	}, leafColumns(), leaves(maxYAML, parseYAML)).By()
 }
 
-// leaves makes the lister of a format. A document that is malformed gives no
-// rows: it is parsed before the first is given.
-func leaves(parse func(text []byte, add func(leaf) error) error) table.Lister[leaf] {
+// leaves makes the lister of a format. What stands before the place where a
+// document is malformed is given, and the place is named.
+func leaves(limit int64, parse func(r io.Reader, add func(leaf) error) error) table.Lister[leaf] {
 	return func(s *table.Scan, yield func(*leaf) error) error {
 		return s.Files(func(name string) error {
-			text, ok := document(s, name)
-			if !ok {
-				return nil
-			}
-			var list []leaf
-			err := parse(text, func(l leaf) error {
-				if len(list) >= maxLeaves {
-					return hostfs.ErrTooLarge
-				}
-				l.path = name
-				list = append(list, l)
-				return nil
-			})
+			r, c, err := open(s, name)
 			if err != nil {
-				if !errors.Is(err, hostfs.ErrTooLarge) {
-					err = fmt.Errorf("%w: %w", hostfs.ErrMalformed, err)
-				}
 				s.Fail(name, err)
 				return nil
 			}
-			for i := range list {
-				if err := yield(&list[i]); err != nil {
-					return err
+			defer c.Close()
+			var stopped error
+			err = parse(&bounded{r: r, left: limit}, func(l leaf) error {
+				if len(l.pointer) > maxPointer {
+					return hostfs.ErrTooLarge
 				}
+				l.path = name
+				stopped = yield(&l)
+				return stopped
+			})
+			switch {
+			case stopped != nil:
+				return stopped
+			case errors.Is(err, hostfs.ErrTooLarge):
+				s.Fail(name, err)
+			case err != nil:
+				s.Fail(name, fmt.Errorf("%w: %w", hostfs.ErrMalformed, err))
 			}
 			return nil
 		})
 	}
 }
 
-// parseJSON reads documents one after the other.
-func parseJSON(text []byte, add func(leaf) error) error {
-	d := json.NewDecoder(bytes.NewReader(text))
+// parseJSON reads documents one after the other, and holds no more of one
+// than the value that it is at.
+func parseJSON(r io.Reader, add func(leaf) error) error {
+	d := json.NewDecoder(r)
 	d.UseNumber()
 	for n := int64(1); ; n++ {
-		var doc any
-		if err := d.Decode(&doc); err == io.EOF {
+		b := branch{document: n, add: add}
+		if err := b.json(d, "", "", 0); err == io.EOF {
 			return nil
 		} else if err != nil {
-			return err
-		}
-		b := branch{document: n, add: add}
-		if err := b.grow("", "", doc, 0); err != nil {
 			return err
 		}
 	}
@@ -118,31 +110,22 @@ func (b *branch) leaf(pointer, key, kind, value string) error {
 	return b.add(leaf{document: b.document, pointer: pointer, key: key, kind: kind, value: value})
 }
 
-func (b *branch) grow(pointer, key string, v any, depth int) error {
-	if depth > maxNesting {
+// json reads the next value. The error is io.EOF where there is none.
+func (b *branch) json(d *json.Decoder, pointer, key string, depth int) error {
+	t, err := d.Token()
+	if err != nil {
+		return err
+	}
+	if depth > maxNesting || len(pointer) > maxPointer {
 		return hostfs.ErrTooLarge
 	}
-	switch v := v.(type) {
-	case map[string]any:
-		if len(v) == 0 {
-			return b.leaf(pointer, key, "empty_object", "")
+	switch v := t.(type) {
+	case json.Delim:
+		err := b.members(d, v, pointer, key, depth)
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
 		}
-		for _, name := range sortedKeys(v) {
-			if err := b.grow(pointer+"/"+escapePointer(name), name, v[name], depth+1); err != nil {
-				return err
-			}
-		}
-		return nil
-	case []any:
-		if len(v) == 0 {
-			return b.leaf(pointer, key, "empty_list", "")
-		}
-		for i, e := range v {
-			if err := b.grow(pointer+"/"+strconv.Itoa(i), key, e, depth+1); err != nil {
-				return err
-			}
-		}
-		return nil
+		return err
 	case string:
 		return b.leaf(pointer, key, "text", v)
 	case json.Number:
@@ -153,6 +136,35 @@ func (b *branch) grow(pointer, key string, v any, depth int) error {
 	return b.leaf(pointer, key, "null", "")
 }
 
+// members reads what is in an object or a list, and its end.
+func (b *branch) members(d *json.Decoder, open json.Delim, pointer, key string, depth int) error {
+	n := 0
+	for ; d.More(); n++ {
+		at, name := pointer+"/"+strconv.Itoa(n), key
+		if open == '{' {
+			t, err := d.Token()
+			if err != nil {
+				return err
+			}
+			name, _ = t.(string)
+			at = pointer + "/" + escapePointer(name)
+		}
+		if err := b.json(d, at, name, depth+1); err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	switch {
+	case n > 0:
+		return nil
+	case open == '{':
+		return b.leaf(pointer, key, "empty_object", "")
+	}
+	return b.leaf(pointer, key, "empty_list", "")
+}
+
 // escapePointer writes a name as a part of a JSON pointer.
 func escapePointer(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
@@ -160,8 +172,9 @@ func escapePointer(name string) string {
 
 // parseYAML reads documents one after the other. Anchors are followed; a tree
 // that grows without bound by them ends at the bound of leaves.
-func parseYAML(text []byte, add func(leaf) error) error {
-	d := yaml.NewDecoder(bytes.NewReader(text))
+func parseYAML(r io.Reader, add func(leaf) error) error {
+	leaves := 0
+	d := yaml.NewDecoder(r)
 	for n := int64(1); ; n++ {
 		var doc yaml.Node
 		if err := d.Decode(&doc); err == io.EOF {
@@ -169,7 +182,12 @@ func parseYAML(text []byte, add func(leaf) error) error {
 		} else if err != nil {
 			return err
 		}
-		b := branch{document: n, add: add}
+		b := branch{document: n, add: func(l leaf) error {
+			if leaves++; leaves > maxLeaves {
+				return hostfs.ErrTooLarge
+			}
+			return add(l)
+		}}
 		if err := b.node("", "", &doc, 0); err != nil {
 			return err
 		}
@@ -177,7 +195,7 @@ func parseYAML(text []byte, add func(leaf) error) error {
 }
 
 func (b *branch) node(pointer, key string, n *yaml.Node, depth int) error {
-	if depth > maxNesting {
+	if depth > maxNesting || len(pointer) > maxPointer {
 		return hostfs.ErrTooLarge
 	}
 	switch n.Kind {
@@ -221,8 +239,4 @@ func (b *branch) node(pointer, key string, n *yaml.Node, depth int) error {
 		return b.leaf(pointer, key, "number", n.Value)
 	}
 	return b.leaf(pointer, key, "text", n.Value)
-}
-
-func sortedKeys(m map[string]any) []string {
-	return slices.Sorted(maps.Keys(m))
 }

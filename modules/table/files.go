@@ -24,10 +24,8 @@ const (
 func (s *Scan) Files(visit func(name string) error) error {
 	w := &fileWalk{Scan: s, visit: visit, seen: map[string]bool{}}
 	for _, k := range s.Keys {
-		if name := k.Text(); s.FS.Exists(name) {
-			if err := w.file(name); err != nil {
-				return err
-			}
+		if err := w.file(k.Text()); err != nil {
+			return err
 		}
 	}
 	if s.Keys != nil {
@@ -63,6 +61,9 @@ func (w *fileWalk) locator(pattern string) error {
 		return nil
 	case err != nil:
 		w.Fail(front, err)
+		return nil
+	case !st.IsDir() && !st.Mode().IsRegular():
+		w.Skip(modules.SkipSpecial, front, "")
 		return nil
 	case !st.IsDir():
 		return w.file(front)
@@ -117,7 +118,7 @@ func (w *fileWalk) dir(at string, p place, depth int) error {
 func (w *fileWalk) file(name string) error {
 	st, err := w.FS.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a link that leads nowhere
+		return nil // a link that leads nowhere, or a key of something that is gone
 	}
 	if err != nil {
 		w.Fail(name, err)
