@@ -141,23 +141,34 @@ func isName(s string) bool {
 
 // A Catalogue is a set of modules, by name. It is a value that a program
 // makes and hands on; there is no global one.
-type Catalogue struct{ modules []Module }
+type Catalogue struct {
+	modules []Module // in alphabetical order
+	schemas []*Schema
+}
 
 // NewCatalogue makes a catalogue, or says which schema is wrong, which name
 // is there twice, or which link leads nowhere that could be followed.
 func NewCatalogue(mods ...Module) (*Catalogue, error) {
-	c := &Catalogue{modules: slices.Clone(mods)}
-	slices.SortFunc(c.modules, func(a, b Module) int {
-		return strings.Compare(a.Schema().Name, b.Schema().Name)
-	})
-	for i, m := range c.modules {
-		s := m.Schema()
-		if err := s.Check(); err != nil {
+	type entry struct {
+		module Module
+		schema *Schema
+	}
+	entries := make([]entry, len(mods))
+	for i, m := range mods {
+		entries[i] = entry{m, m.Schema()}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.schema.Name, b.schema.Name) })
+	c := &Catalogue{}
+	for i, e := range entries {
+		if err := e.schema.Check(); err != nil {
 			return nil, fmt.Errorf("modules: %w", err)
 		}
-		if i > 0 && c.modules[i-1].Schema().Name == s.Name {
-			return nil, fmt.Errorf("modules: two modules are called %q", s.Name)
+		if i > 0 && c.schemas[i-1].Name == e.schema.Name {
+			return nil, fmt.Errorf("modules: two modules are called %q", e.schema.Name)
 		}
+		c.modules, c.schemas = append(c.modules, e.module), append(c.schemas, e.schema)
+	}
+	for _, s := range c.schemas {
 		for _, col := range s.Columns {
 			if to, ok := c.Schema(col.Link); ok && to.Key == "" {
 				return nil, fmt.Errorf("modules: %s.%s links to %s, which has no key", s.Name, col.Name, col.Link)
@@ -167,29 +178,31 @@ func NewCatalogue(mods ...Module) (*Catalogue, error) {
 	return c, nil
 }
 
+func (c *Catalogue) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(c.schemas, name, func(s *Schema, name string) int { return strings.Compare(s.Name, name) })
+}
+
 // Module gives the module with that name.
 func (c *Catalogue) Module(name string) (Module, bool) {
-	i := slices.IndexFunc(c.modules, func(m Module) bool { return m.Schema().Name == name })
-	if i < 0 {
-		return nil, false
+	if i, ok := c.find(name); ok {
+		return c.modules[i], true
 	}
-	return c.modules[i], true
+	return nil, false
 }
 
 // Schema gives the schema of the module with that name.
 func (c *Catalogue) Schema(name string) (*Schema, bool) {
-	m, ok := c.Module(name)
-	if !ok {
-		return nil, false
+	if i, ok := c.find(name); ok {
+		return c.schemas[i], true
 	}
-	return m.Schema(), true
+	return nil, false
 }
 
 // Names lists the modules in alphabetical order.
 func (c *Catalogue) Names() []string {
-	names := make([]string, len(c.modules))
-	for i, m := range c.modules {
-		names[i] = m.Schema().Name
+	names := make([]string, len(c.schemas))
+	for i, s := range c.schemas {
+		names[i] = s.Name
 	}
 	return names
 }
