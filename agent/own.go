@@ -54,12 +54,14 @@ func (o ownFiles) has(place string) bool {
 }
 
 // permitted is what the engine asks about every place that a module finds.
+// What the policy says of the paths of module file holds for each module that
+// finds files: a file that must not be read must not be read as lines either.
 func (a *Agent) permitted(p *permit) func(module, place string) modules.SkipKind {
 	return func(module, place string) modules.SkipKind {
 		switch {
-		case module == "file" && a.own.has(place):
+		case a.own.has(place):
 			return modules.SkipSelf
-		case !p.policy.PathAllowed(module, place):
+		case !p.policy.PathAllowed(module, place), filepath.IsAbs(place) && !p.policy.PathAllowed("file", place):
 			return modules.SkipPolicy
 		}
 		return ""

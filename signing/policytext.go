@@ -89,7 +89,8 @@ weight = 1
 # with content leaves an endpoint only where it is named here, and where the
 # signers weigh content_weight. Globs: * and ? within a part of a path, ** for
 # any number of parts. What deny matches, and all below it, is never looked at;
-# with allow, only what that matches is.
+# with allow, only what that matches is. Both hold for each other module that
+# finds files, such as line and elf.
 [module.file]
 weight = 1
 content = []

@@ -74,6 +74,15 @@ func TestLines(t *testing.T) {
 		"/a/one | 1 | first", "/a/one | 2 | null", "/a/one | 3 | third", "/a/two.gz | 1 | packed",
 	})
 	check(t, lineModule(), root, "path", []string{"/a/b"}, []string{"/a/b/three"})
+	// A link is followed where it is named, and by a walk where that is said.
+	check(t, lineModule(), root, "path number", []string{"/a/link"}, []string{"/a/link | 1", "/a/link | 2", "/a/link | 3"})
+	check(t, lineModule(), root, "path", []string{"/a/l*k"}, nil)
+	req, rec := moduletest.Request(t, lineModule(), root, []string{"path"})
+	req.Locators, req.Settings.FollowLinks = []string{"/a/l*k"}, true
+	n := 0
+	if err := lineModule().Scan(t.Context(), req, func(modules.Row) error { n++; return nil }); err != nil || n != 3 || len(rec.Skips()) != 0 {
+		t.Errorf("%d lines, %v, %+v", n, err, rec.Skips())
+	}
 	check(t, lineModule(), root, "path", []string{"/**/three"}, []string{"/a/b/three"})
 	skips := check(t, lineModule(), root, "number", []string{"/a/long", "/a/missing"}, []string{"1", "2"})
 	if len(skips) != 2 || skips[0].Kind != modules.SkipLimit || skips[0].Where != "/a/long:1" || skips[1].Kind != modules.SkipNotFound {

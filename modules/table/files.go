@@ -18,9 +18,9 @@ const (
 // Files calls visit for each regular file that the request names, by its keys
 // or by locators that are globs of paths, each file once. A directory that a
 // locator names without a * means what is in it and below. A place that is
-// named so and is not there is reported, and so is what cannot be read;
-// symbolic links below the front of a locator are followed to files and not
-// into directories.
+// named so and is not there is reported, and so is what cannot be read.
+// Symbolic links are followed as module file does: where the query names one,
+// and below only WITH follow_links, to files and not into directories.
 func (s *Scan) Files(visit func(name string) error) error {
 	w := &fileWalk{Scan: s, visit: visit, seen: map[string]bool{}}
 	for _, k := range s.Keys {
@@ -102,6 +102,8 @@ func (w *fileWalk) dir(at string, p place, depth int) error {
 			w.Skip(modules.SkipPseudo, name, "")
 		case e.IsDir() && deeper:
 			err = w.dir(name, next, depth+1)
+		case e.Type() == fs.ModeSymlink && !w.Settings.FollowLinks:
+			continue
 		case !e.IsDir() && full:
 			err = w.file(name)
 		default:
