@@ -158,22 +158,40 @@ func preloadOfUnits(s *table.Scan, yield func(*preload) error) error {
 		}
 		p := preload{source: preloadUnit, unit: u.path, user: u.in.home}
 		for _, set := range u.file.kept("", "Environment", "EnvironmentFile") {
-			p.path = set.path
-			list := settings(quoted(set.value), set.line)
 			if set.name == "EnvironmentFile" {
-				p.path = strings.TrimPrefix(set.value, "-")
-				if !strings.HasPrefix(p.path, "/") || strings.ContainsAny(p.path, "%*?[") {
-					continue // names that only systemd can make out
+				if err := preloadOfNamed(s, p, strings.TrimPrefix(set.value, "-"), yield); err != nil {
+					return err
 				}
-				text, _ := get(s, p.path)
-				list = parseAssignments(text)
+				continue
 			}
-			if err := yieldPreloads(p, list, yield); err != nil {
+			p.path = set.path
+			if err := yieldPreloads(p, settings(quoted(set.value), set.line), yield); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// preloadOfNamed reads the files of settings that a unit names, by a path or a
+// glob. What %i and its like stand for, only systemd knows when it starts the
+// unit, which is reported.
+func preloadOfNamed(s *table.Scan, p preload, name string, yield func(*preload) error) error {
+	if !strings.HasPrefix(name, "/") || strings.Contains(name, "%") {
+		s.Skip(modules.SkipUnsupported, p.unit, "EnvironmentFile="+name)
+		return nil
+	}
+	if _, err := path.Match(name, ""); err != nil {
+		s.Fail(p.unit+": EnvironmentFile="+name, hostfs.ErrMalformed)
+		return nil
+	}
+	for p.path = range s.FS.Glob(name) {
+		text, _ := get(s, p.path)
+		if err := yieldPreloads(p, parseAssignments(text), yield); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // An assignment gives one of the variables of the loader a value.
