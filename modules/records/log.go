@@ -1,6 +1,7 @@
 package records
 
 import (
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -16,28 +17,30 @@ type event struct {
 	line             int64
 	time             time.Time
 	host, program    string
-	process          int64 // 0: it does not say
-	priority         int64 // negative: it does not say
+	unit             string // of systemd, where the journal says
+	process          int64  // 0: it does not say
+	priority         int64  // negative: it does not say
 	message, written string
 }
 
-// logs is where syslog writes where nobody tells it otherwise, with what was
-// rotated away.
+// logs is where syslog and journald write where nobody tells them otherwise,
+// with what was rotated away.
 func logs() []string {
 	return []string{
 		"/var/log/syslog*", "/var/log/messages*", "/var/log/auth.log*", "/var/log/secure*", "/var/log/kern.log*",
-		"/var/log/daemon.log*", "/var/log/user.log*", "/var/log/cron*", "/var/log/mail.log*", "/var/log/maillog*",
+		"/var/log/journal/*/*.journal*", "/run/log/journal/*/*.journal*", "/var/log/daemon.log*", "/var/log/user.log*", "/var/log/cron*", "/var/log/mail.log*", "/var/log/maillog*",
 	}
 }
 
 func logModule() modules.Module {
 	return table.New(modules.Schema{
-		Name: "log", Doc: "What syslog wrote, rotated and compressed files included; without a place, its usual files. The binary files of journald are not read.",
+		Name: "log", Doc: "What syslog and journald wrote, rotated and compressed files included; without a place, their usual files.",
 		Locator: places(modules.LocatorOptional, "/var/log/auth.log*"),
 	}, []table.Column[event]{
 		table.Time("time", "When it happened, to the second at least; null for a line that continues another.", func(e *event) time.Time { return e.time }).Shown(),
 		table.Text("host", "The host that wrote it, as it calls itself.", func(e *event) string { return e.host }),
 		table.Text("program", "Who wrote it.", func(e *event) string { return e.program }).Shown(),
+		table.Text("unit", "The unit of systemd that it is of, where the journal says.", func(e *event) string { return e.unit }),
 		table.Value("process", value.Int, "The number of the process that wrote it; another may have it by now.", func(e *event) value.Value {
 			if e.process == 0 {
 				return value.Value{}
@@ -48,8 +51,8 @@ func logModule() modules.Module {
 			OneOf("emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"),
 		table.Text("message", "What it says.", func(e *event) string { return e.message }).Sensitive(),
 		table.Text("path", "The file.", func(e *event) string { return e.path }).To("file").Shown(),
-		table.Int("line", "The line of the file.", func(e *event) int64 { return e.line }).Shown(),
-		table.Text("format", "How it is written.", func(e *event) string { return e.written }).OneOf("rfc3164", "rfc5424", "iso", "text"),
+		table.Int("line", "The line of the file, or the number of the entry in a journal, from 1.", func(e *event) int64 { return e.line }).Shown(),
+		table.Text("format", "How it is written.", func(e *event) string { return e.written }).OneOf("rfc3164", "rfc5424", "iso", "journal", "text"),
 	}, func(s *table.Scan, yield func(*event) error) error {
 		if len(s.Locators) == 0 && s.Keys == nil {
 			usual := *s.Request
@@ -57,6 +60,9 @@ func logModule() modules.Module {
 			s.Request = &usual
 		}
 		return s.Files(func(name string) error {
+			if is, err := readJournal(s, name, yield); is || err != nil {
+				return err
+			}
 			c := clockOf(s, name)
 			return eachLine(s, name, func(n int64, text []byte) error {
 				e := c.parse(string(text))
@@ -65,6 +71,43 @@ func logModule() modules.Module {
 			})
 		})
 	}).By()
+}
+
+// readJournal reads a file of journald; false where it is of another kind.
+func readJournal(s *table.Scan, name string, yield func(*event) error) (is bool, err error) {
+	f, err := s.FS.Open(name)
+	if err != nil {
+		s.Fail(name, err)
+		return true, nil
+	}
+	defer f.Close()
+	magic := make([]byte, len(journalMagic))
+	if n, err := f.ReadAt(magic, 0); n < len(magic) && err == io.EOF || string(magic) != journalMagic {
+		return false, nil
+	}
+	st, err := f.Stat()
+	if err != nil {
+		s.Fail(name, err)
+		return true, nil
+	}
+	j, err := openJournal(f, st.Size())
+	if err != nil {
+		s.Fail(name, err)
+		return true, nil
+	}
+	defer j.close()
+	var stopped error
+	err = j.entries(func(n int64, e *event) error {
+		e.path, e.line = name, n
+		if stopped = s.Context().Err(); stopped == nil {
+			stopped = yield(e)
+		}
+		return stopped
+	}, func(n int64, err error) { s.Fail(name+": entry "+strconv.FormatInt(n, 10), err) })
+	if stopped == nil && err != nil {
+		s.Fail(name, err)
+	}
+	return true, stopped
 }
 
 // existing gives the files that there are, so that one of another system is
