@@ -54,12 +54,12 @@ func check(t *testing.T, m modules.Module, root, columns string, locators, want 
 
 func TestContract(t *testing.T) {
 	root := host(t, map[string]string{
-		"etc/x.ini": "[a]\nb = c\n", "etc/x.json": `{"a":1}`, "etc/x.yaml": "a: 1\n", "etc/x.csv": "a,b\n1,2\n",
+		"etc/x.ini": "[a]\nb = c\n", "etc/x.json": `{"a":1}`, "etc/x.yaml": "a: 1\n", "etc/x.csv": "a,b\n1,2\n", "etc/x.xml": "<a b='c'/>",
 		"var/log/syslog": "Nov 23 16:19:21 host prog[7]: it happened\n",
 	})
 	for _, m := range Modules() {
 		t.Run(m.Schema().Name, func(t *testing.T) {
-			at := map[string]string{"line": "/etc/x.ini", "ini": "/etc/*.ini", "json": "/etc/**/*.json", "yaml": "/etc/x.yaml", "csv": "/etc/*.csv", "log": "/var/log/syslog"}
+			at := map[string]string{"line": "/etc/x.ini", "ini": "/etc/*.ini", "json": "/etc/**/*.json", "yaml": "/etc/x.yaml", "csv": "/etc/*.csv", "xml": "/etc/x.xml", "log": "/var/log/syslog"}
 			moduletest.Run(t, m, root, at[m.Schema().Name])
 		})
 	}
@@ -178,6 +178,23 @@ func TestLog(t *testing.T) {
 	}
 }
 
+func TestXML(t *testing.T) {
+	root := host(t, map[string]string{
+		"x":    "<?xml version=\"1.0\"?>\n<server port=\"8080\" x:id=\"\">\n  <name>a &amp; b</name><!-- no -->\n  <![CDATA[ raw ]]>\n</server>\n",
+		"bad":  "<a><b>first</b><c></a>",
+		"bomb": "<!DOCTYPE a [<!ENTITY x \"yyyy\"><!ENTITY z \"&x;&x;\">]><a>&z;</a>",
+		"deep": strings.Repeat("<a>", 1000),
+	})
+	check(t, xmlModule(), root, "line element attribute value", []string{"/x"}, []string{
+		"2 | /server | port | 8080", "2 | /server | id | null", "3 | /server/name | null | a & b", "4 | /server | null | raw",
+	})
+	for name, want := range map[string][]string{"/bad": {"first"}, "/bomb": nil, "/deep": nil} {
+		if skips := check(t, xmlModule(), root, "value", []string{name}, want); len(skips) != 1 || skips[0].Where != name {
+			t.Errorf("%s: %+v", name, skips)
+		}
+	}
+}
+
 // A day that a year does not have is of another year.
 func TestLeapDay(t *testing.T) {
 	for written, want := range map[string]string{"2025-01-10": "2024-02-29", "2025-03-10": "2024-02-29", "2024-03-01": "2024-02-29", "2024-02-01": "2020-02-29", "1900-03-02": "1896-02-29"} {
@@ -254,6 +271,12 @@ func FuzzRecords(f *testing.F) {
 		}
 		parseJSON(strings.NewReader(text), count)
 		parseYAML(strings.NewReader(text), count)
+		nodes(strings.NewReader(text), func(n *node) error {
+			if n.element == "" {
+				t.Error("a value of no element")
+			}
+			return nil
+		})
 		cells(strings.NewReader(text), func(c *cell) error {
 			if c.column == "" || c.record < 1 {
 				t.Errorf("%+v", c)
