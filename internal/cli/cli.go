@@ -19,6 +19,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/quaestor-engine/quaestor/internal/convert"
+	"github.com/quaestor-engine/quaestor/internal/convert/formats"
 	"github.com/quaestor-engine/quaestor/internal/render"
 )
 
@@ -97,7 +99,7 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 	}
 	k, err := kong.New(&commands{}, kong.Name("quaestor"), kong.Description(description),
 		kong.Writers(std.Out, std.Err), kong.Exit(func(c int) { panic(early(c)) }),
-		kong.Vars{"formats": strings.Join(render.Formats(), ", ")},
+		kong.Vars{"formats": strings.Join(render.Formats(), ", "), "conversions": strings.Join(convert.Names(formats.All()), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		panic("cli: the table of commands is wrong: " + err.Error())

@@ -17,7 +17,7 @@ const shortHelp = `quaestor asks machines questions. In a terminal, quaestor alo
   quaestor run 'FIND file /usr/** WHERE suid RETURN path, owner, mtime' --format jsonl
   quaestor explain 'FIND file /home/** WHERE size > 10MB AND mtime > now - 2d'
 
-Ask:      repl, run, explain, check, test, fmt, modules, serve, web, lsp
+Ask:      repl, run, explain, check, test, fmt, convert, modules, serve, web, lsp
 Keep:     case
 A fleet:  demo, setup, fleet, investigations
 Together: sign, cosign, submit, pending, verify
@@ -32,6 +32,7 @@ type commands struct {
 	Explain explainCommand `cmd:"" help:"Show how queries would be asked."`
 	Check   checkCommand   `cmd:"" help:"Look for mistakes in queries, and for what is doubtful."`
 	Test    testCommand    `cmd:"" help:"Try query files on pretended hosts, as the *.test.txtar beside them say."`
+	Convert convertCommand `cmd:"" help:"Make a query file of rules and indicators that other tools read."`
 	Fmt     fmtCommand     `cmd:"" help:"Write query files in their one canonical form."`
 	Modules modulesCommand `cmd:"" help:"List what can be asked about, or begin with a module of your own."`
 	Web     webCommand     `cmd:"" help:"Show a page in a browser on this machine: the fleet, an editor, answers."`

@@ -1,0 +1,12 @@
+// Package formats lists the formats that can be converted.
+//
+// [All] gives them to a program. The package holds the list and nothing else.
+package formats
+
+import "github.com/quaestor-engine/quaestor/internal/convert"
+
+// All gives the formats, those that are recognised by more of their text
+// first.
+func All() []convert.Format {
+	return []convert.Format{}
+}
