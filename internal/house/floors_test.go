@@ -70,6 +70,7 @@ var floors = []floor{
 	{pkg: "internal/spec", may: ". internal/pretend lang modules modules/std plan plan/answer value", why: "runs behaviour scripts through the library, as a user would"},
 	{pkg: "internal/scaffold", may: "lang modules", why: "writes files for others to go on with; it runs nothing"},
 	{pkg: "internal/convert", may: "lang planner", why: "the rules of others become texts of queries; it runs none"},
+	{pkg: "internal/convert/document", may: "internal/convert", why: "trees with lines, for every format that is JSON or YAML"},
 	{pkg: "internal/convert/formats", may: "internal/convert", why: "the list of formats and nothing else"},
 	{pkg: "internal/cli", may: ". client internal/cases internal/complete internal/convert internal/convert/formats internal/demo internal/gateway internal/lsp internal/querytest internal/render internal/scaffold internal/spec internal/web lang modules modules/std plan plan/answer planner repl signing transport transport/message value", why: "the command, with its surroundings handed in"},
 	{pkg: "internal/docs", down: true, may: ". internal/cases internal/cli internal/docs internal/render lang modules modules/std plan plan/answer planner value", why: "makes the reference from the tables that the program runs by"},
