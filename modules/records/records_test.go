@@ -54,12 +54,12 @@ func check(t *testing.T, m modules.Module, root, columns string, locators, want 
 
 func TestContract(t *testing.T) {
 	root := host(t, map[string]string{
-		"etc/x.ini": "[a]\nb = c\n", "etc/x.json": `{"a":1}`, "etc/x.yaml": "a: 1\n", "etc/x.csv": "a,b\n1,2\n", "etc/x.xml": "<a b='c'/>",
+		"etc/x.ini": "[a]\nb = c\n", "etc/x.json": `{"a":1}`, "etc/x.yaml": "a: 1\n", "etc/x.csv": "a,b\n1,2\n", "etc/x.xml": "<a b='c'/>", "etc/x.plist": "{a = b;}",
 		"var/log/syslog": "Nov 23 16:19:21 host prog[7]: it happened\n",
 	})
 	for _, m := range Modules() {
 		t.Run(m.Schema().Name, func(t *testing.T) {
-			at := map[string]string{"line": "/etc/x.ini", "ini": "/etc/*.ini", "json": "/etc/**/*.json", "yaml": "/etc/x.yaml", "csv": "/etc/*.csv", "xml": "/etc/x.xml", "log": "/var/log/syslog"}
+			at := map[string]string{"line": "/etc/x.ini", "ini": "/etc/*.ini", "json": "/etc/**/*.json", "yaml": "/etc/x.yaml", "csv": "/etc/*.csv", "xml": "/etc/x.xml", "plist": "/etc/x.plist", "log": "/var/log/syslog"}
 			moduletest.Run(t, m, root, at[m.Schema().Name])
 		})
 	}
@@ -142,6 +142,30 @@ func TestTrees(t *testing.T) {
 	got, rec := moduletest.Rows(t, yamlModule(), root, []string{"value"}, []string{"/bomb.yaml"})
 	if skips := rec.Skips(); len(got) != maxLeaves || len(skips) != 1 || skips[0].Kind != modules.SkipLimit {
 		t.Errorf("%d leaves, %+v", len(got), skips)
+	}
+}
+
+func TestPlist(t *testing.T) {
+	root := host(t, map[string]string{
+		"x.plist": "<?xml version='1.0'?><plist><dict><key>Label</key><string>a.b</string><key>Args</key><array><string>/bin/sh</string><integer>7</integer><real>0.5</real></array>" +
+			"<key>a/b</key><dict/><key>On</key><true/><key>At</key><date>2026-11-23T10:44:00Z</date><key>Raw</key><data>AP8=</data><key>No</key><array/></dict></plist>",
+		"one.plist":   "bplist00\x51x\x08" + strings.Repeat("\x00", 6) + "\x01\x01" + strings.Repeat("\x00", 7) + "\x01" + strings.Repeat("\x00", 15) + "\x0a",
+		"old.gz":      zipped("{ a = (b); }"),
+		"bad.plist":   "<plist><dict><key>a</key><true/>",
+		"other.plist": "#!/bin/sh\nexit;",
+		"ebcdic":      "<?xml version='1.0' encoding='EBCDIC'?><true/>",
+		"deep":        strings.Repeat("(", 5000),
+		"wide":        "{" + strings.Repeat("k", maxPointer) + " = a; }",
+	})
+	check(t, plistModule(), root, "pointer key type value", []string{"/x.plist"}, []string{
+		"/Label | Label | text | a.b", "/Args/0 | Args | text | /bin/sh", "/Args/1 | Args | number | 7", "/Args/2 | Args | number | 0.5",
+		"/a~1b | a/b | empty_object | null", "/On | On | bool | true", "/At | At | date | 2026-11-23T10:44:00Z", "/Raw | Raw | data | AP8=", "/No | No | empty_list | null",
+	})
+	check(t, plistModule(), root, "path pointer type value", []string{"/o*"}, []string{"/old.gz | /a/0 | text | b", "/one.plist | null | text | x"})
+	for name, want := range map[string]modules.SkipKind{"/bad.plist": modules.SkipIO, "/other.plist": modules.SkipIO, "/ebcdic": modules.SkipUnsupported, "/deep": modules.SkipLimit, "/wide": modules.SkipLimit} {
+		if skips := check(t, plistModule(), root, "value", []string{name}, nil); len(skips) != 1 || skips[0].Kind != want || skips[0].Where != name {
+			t.Errorf("%s: %+v", name, skips)
+		}
 	}
 }
 

@@ -25,31 +25,41 @@ type leaf struct {
 	value    string
 }
 
-// leafColumns are the columns of JSON and of YAML.
-func leafColumns() []table.Column[leaf] {
-	return []table.Column[leaf]{
+// leafColumns are the columns of documents that are trees; others stand before
+// those of a leaf.
+func leafColumns(kinds []string, others ...table.Column[leaf]) []table.Column[leaf] {
+	columns := append([]table.Column[leaf]{
 		table.Text("path", "The file.", func(l *leaf) string { return l.path }).To("file").Shown(),
-		table.Int("document", "The number of the document in the file, from 1: a file may hold several, one a line or behind ---.", func(l *leaf) int64 { return l.document }).Shown(),
+	}, others...)
+	return append(columns,
 		table.Text("pointer", "Where in the document, as a JSON pointer: /spec/ports/0/name; null for a document that is one value.", func(l *leaf) string { return l.pointer }).Shown(),
 		table.Text("key", "The last name of the pointer that is no number.", func(l *leaf) string { return l.key }).Shown(),
-		table.Text("type", "What kind of value it is.", func(l *leaf) string { return l.kind }).Shown().
-			OneOf("text", "number", "bool", "null", "empty_object", "empty_list"),
+		table.Text("type", "What kind of value it is.", func(l *leaf) string { return l.kind }).Shown().OneOf(kinds...),
 		table.Text("value", "The value as text; null where it is null or nothing.", func(l *leaf) string { return l.value }).Sensitive(),
-	}
+	)
+}
+
+// leafKinds are the kinds of values in JSON and YAML.
+func leafKinds() []string {
+	return []string{"text", "number", "bool", "null", "empty_object", "empty_list"}
+}
+
+func documentColumn() table.Column[leaf] {
+	return table.Int("document", "The number of the document in the file, from 1: a file may hold several, one a line or behind ---.", func(l *leaf) int64 { return l.document }).Shown()
 }
 
 func jsonModule() modules.Module {
 	return table.New(modules.Schema{
 		Name: "json", Doc: "The values of JSON files, and of files with a document a line: one row for each leaf.",
 		Locator: places(modules.LocatorRequired, "/etc/docker/daemon.json"),
-	}, leafColumns(), leaves(maxDocument, parseJSON)).By()
+	}, leafColumns(leafKinds(), documentColumn()), leaves(maxDocument, parseJSON)).By()
 }
 
 func yamlModule() modules.Module {
 	return table.New(modules.Schema{
 		Name: "yaml", Doc: "The values of YAML files: one row for each leaf.",
 		Locator: places(modules.LocatorRequired, "/etc/kubernetes/manifests/*.yaml"),
-	}, leafColumns(), leaves(maxYAML, parseYAML)).By()
+	}, leafColumns(leafKinds(), documentColumn()), leaves(maxYAML, parseYAML)).By()
 }
 
 // leaves makes the lister of a format. What stands before the place where a
@@ -75,7 +85,7 @@ func leaves(limit int64, parse func(r io.Reader, add func(leaf) error) error) ta
 			switch {
 			case stopped != nil:
 				return stopped
-			case errors.Is(err, hostfs.ErrTooLarge):
+			case errors.Is(err, hostfs.ErrTooLarge), errors.Is(err, hostfs.ErrMalformed), errors.Is(err, errors.ErrUnsupported):
 				s.Fail(name, err)
 			case err != nil:
 				s.Fail(name, fmt.Errorf("%w: %w", hostfs.ErrMalformed, err))
