@@ -41,6 +41,8 @@ var floors = []floor{
 	{pkg: "modules/process", may: "modules modules/account modules/hostfs modules/table value internal/search", why: "as modules/file"},
 	{pkg: "modules/records", may: "modules modules/file/unpack modules/hostfs modules/records/plist modules/table value", why: "as modules/file"},
 	{pkg: "modules/records/plist", may: "modules/hostfs", why: "a format that several modules read; it knows no module"},
+	{pkg: "modules/yara", may: "internal/search modules/yara/pattern", why: "a language of others and its scanner; it knows neither queries nor files"},
+	{pkg: "modules/yara/pattern", may: "internal/search", why: "finds what rules call strings in bytes"},
 	{pkg: "modules/moduletest", may: "modules value", why: "checks modules of others, who have nothing else either"},
 	{pkg: "modules/std", may: "modules modules/account modules/binary modules/file modules/host modules/machine modules/network modules/packages modules/persistence modules/process modules/records", why: "the list of ours and nothing else"},
 	{pkg: "plan", may: "value internal/search", why: "travels to agents, who parse no queries; evaluates over values alone"},

@@ -22,3 +22,7 @@ var rarity = [256]uint8{
 	129, 149, 160, 158, 164, 161, 162, 161, 132, 145, 167, 158, 160, 164, 164, 158,
 	153, 166, 163, 160, 166, 169, 160, 163, 159, 167, 163, 164, 161, 160, 149, 102,
 }
+
+// Rarity estimates how rarely a run of bytes occurs on ordinary disks, in
+// sixteenths of bits: who has to choose among several seeks the rarest.
+func Rarity(text []byte) int { return rarityOf([][]byte{text}) }
