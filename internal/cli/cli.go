@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -97,7 +98,7 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 	if len(args) == 0 {
 		args = []string{"repl"}
 	}
-	k, err := kong.New(&commands{}, kong.Name("quaestor"), kong.Description(description),
+	k, err := kong.New(grammar(args[0]), kong.Name("quaestor"), kong.Description(description),
 		kong.Writers(std.Out, std.Err), kong.Exit(func(c int) { panic(early(c)) }),
 		kong.Vars{"formats": strings.Join(render.Formats(), ", "), "conversions": strings.Join(convert.Names(formats.All()), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
@@ -110,6 +111,19 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 		return ExitFailed
 	}
 	return report(std, parsed.Run(newApp(ctx, std)))
+}
+
+// grammar gives the table of commands or, where the first argument is one of
+// them, a table of that alone: to build them all takes as long as to answer a
+// small question.
+func grammar(first string) any {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[commands]()) {
+		if name := f.Tag.Get("name"); first == name || name == "" && first == strings.ToLower(f.Name) {
+			alone := reflect.StructOf([]reflect.StructField{{Name: f.Name, Type: f.Type, Tag: f.Tag}})
+			return reflect.New(alone).Interface()
+		}
+	}
+	return &commands{}
 }
 
 // report says what went wrong, if anything, and gives the exit code.

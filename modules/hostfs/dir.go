@@ -1,6 +1,7 @@
 package hostfs
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 )
@@ -26,4 +27,19 @@ func (d *Dir) wrap(op, name string, err error) error {
 		return nil
 	}
 	return &fs.PathError{Op: op, Path: d.path(name), Err: err}
+}
+
+// eachLink is Links by names, where the directory is not held.
+func (d *Dir) eachLink(yield func(name string, target []byte)) error {
+	names, err := d.Names()
+	for _, name := range names {
+		target, err := d.Readlink(name)
+		if errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		if err == nil {
+			yield(name, []byte(target))
+		}
+	}
+	return err
 }

@@ -129,3 +129,31 @@ func (d *Dir) Names() ([]string, error) {
 		_, _, names = unix.ParseDirent(buf[:n], -1, names)
 	}
 }
+
+// maxTarget is how long the target of a link is, in bytes, as Linux bounds it.
+const maxTarget = 4 << 10
+
+// Links calls yield for each symbolic link in the directory with where it
+// points, which is valid until yield returns. One that is gone before it was
+// read is left out. It is what the descriptors of a process are listed with,
+// and does no more for each than to ask the system.
+func (d *Dir) Links(yield func(name string, target []byte)) error {
+	if d.fd < 0 {
+		return d.eachLink(yield)
+	}
+	names, err := d.Names()
+	if len(names) == 0 {
+		return err
+	}
+	buf := make([]byte, maxTarget)
+	for _, name := range names {
+		n, err := retry(func() (int, error) { return unix.Readlinkat(d.fd, name, buf) })
+		switch {
+		case err == unix.EACCES || err == unix.EPERM:
+			return d.wrap("readlink", name, err)
+		case err == nil:
+			yield(name, buf[:n])
+		}
+	}
+	return err
+}

@@ -43,3 +43,8 @@ func (d *Dir) Names() ([]string, error) {
 	}
 	return names, err
 }
+
+// Links calls yield for each symbolic link in the directory with where it
+// points, which is valid until yield returns. One that is gone before it was
+// read is left out.
+func (d *Dir) Links(yield func(name string, target []byte)) error { return d.eachLink(yield) }

@@ -2,8 +2,8 @@ package network
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/netip"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,24 +32,21 @@ func askKernel(protocol string, yield func(*socket) error) (asked bool, err erro
 	default:
 		return false, nil
 	}
-	var list []socket
+	// A list that was cut short is none, so all of it is looked at before any
+	// of it is told.
+	var answers [][]byte
 	for _, r := range requests {
-		all, err := dump(r)
-		if err != nil {
+		if answers, err = dump(answers, r); err != nil {
 			return false, nil // the table of text says the same
 		}
-		for _, m := range all {
-			k, ok := parseDiag(m)
-			if !ok {
-				return false, nil
-			}
-			k.protocol = protocol
-			list = append(list, k)
-		}
 	}
-	for i := range list {
-		if err := yield(&list[i]); err != nil {
-			return true, err
+	for _, b := range answers {
+		for ; len(b) > 0; b = b[messageLength(b):] {
+			k, _ := parseDiag(b[unix.SizeofNlMsghdr:])
+			k.protocol = protocol
+			if err := yield(&k); err != nil {
+				return true, err
+			}
 		}
 	}
 	return true, nil
@@ -74,9 +71,17 @@ func byFamily(family, protocol uint8) []byte {
 	})
 }
 
-// dump sends a request and gathers what is answered. An answer that was cut
+// errNoList says that the kernel answered with something else than a list of
+// sockets.
+var errNoList = errors.New("no list of sockets")
+
+// maxAnswer is how much the kernel hands over at once, in bytes.
+const maxAnswer = 32 << 10
+
+// dump sends a request and appends what is answered to the answers: messages,
+// one behind the other, of which each is a socket. An answer that was cut
 // short, because sockets came and went, is none.
-func dump(request []byte) ([][]byte, error) {
+func dump(answers [][]byte, request []byte) ([][]byte, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return nil, err
@@ -85,9 +90,11 @@ func dump(request []byte) ([][]byte, error) {
 	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, err
 	}
-	var answers [][]byte
-	buf := make([]byte, 64<<10)
+	var buf []byte
 	for {
+		if len(buf) < maxAnswer {
+			buf = make([]byte, 4*maxAnswer)
+		}
 		n, _, err := unix.Recvfrom(fd, buf, 0)
 		if err == unix.EINTR {
 			continue
@@ -95,22 +102,54 @@ func dump(request []byte) ([][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		messages, err := syscall.ParseNetlinkMessage(append([]byte(nil), buf[:n]...))
+		sockets, done, err := whole(buf[:n])
 		if err != nil {
 			return nil, err
 		}
-		for _, m := range messages {
-			switch {
-			case m.Header.Type == unix.NLMSG_ERROR:
-				return nil, unix.EPROTO
-			case m.Header.Flags&unix.NLM_F_DUMP_INTR != 0:
-				return nil, unix.EINTR
-			case m.Header.Type == unix.NLMSG_DONE:
-				return answers, nil
-			}
-			answers = append(answers, m.Data)
+		if len(sockets) > 0 {
+			answers = append(answers, sockets)
 		}
+		if done {
+			return answers, nil
+		}
+		buf = buf[n:]
 	}
+}
+
+// whole checks the messages of one answer and gives those that are sockets.
+func whole(b []byte) (sockets []byte, done bool, err error) {
+	for at := 0; at < len(b); {
+		m := b[at:]
+		n := messageLength(m)
+		switch {
+		case n == 0:
+			return nil, false, errNoList
+		case binary.NativeEndian.Uint16(m[6:])&unix.NLM_F_DUMP_INTR != 0:
+			return nil, false, unix.EINTR
+		case binary.NativeEndian.Uint16(m[4:]) == unix.NLMSG_DONE:
+			return b[:at], true, nil
+		case binary.NativeEndian.Uint16(m[4:]) == unix.NLMSG_ERROR:
+			return nil, false, errNoList
+		}
+		if _, ok := parseDiag(m[unix.SizeofNlMsghdr:n]); !ok {
+			return nil, false, errNoList
+		}
+		at += n
+	}
+	return b, false, nil
+}
+
+// messageLength gives the length of the first message with what pads it; 0
+// where there is none.
+func messageLength(b []byte) int {
+	if len(b) < unix.SizeofNlMsghdr {
+		return 0
+	}
+	n := int(binary.NativeEndian.Uint32(b))
+	if n < unix.SizeofNlMsghdr || n > len(b) {
+		return 0
+	}
+	return min((n+3)&^3, len(b))
 }
 
 // parseDiag reads an inet_diag_msg.

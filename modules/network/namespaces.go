@@ -1,8 +1,10 @@
 package network
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,23 +75,42 @@ func processes(f *hostfs.FS) []string {
 	return pids
 }
 
-// socketOwners finds which processes have which sockets open.
-func socketOwners(s *table.Scan) map[uint64][]int64 {
-	owners := map[uint64][]int64{}
+// An owner is a process that has a socket open.
+type owner struct {
+	inode uint64
+	pid   int64
+}
+
+// socketOwners finds which processes have which sockets open, in the order of
+// the sockets and, of each, of the processes. All of them are asked: several
+// may share one.
+func socketOwners(s *table.Scan) []owner {
+	var owners []owner
 	for _, name := range processes(s.FS) {
 		pid, err := strconv.ParseInt(name, 10, 64)
 		if err != nil {
 			continue
 		}
 		if err := openSockets(s, "/proc/"+name+"/fd", func(inode uint64) {
-			if had := owners[inode]; len(had) == 0 || had[len(had)-1] != pid {
-				owners[inode] = append(had, pid)
-			}
+			owners = append(owners, owner{inode, pid})
 		}); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.Fail("process "+name+": open files", err)
 		}
 	}
-	return owners
+	slices.SortFunc(owners, func(a, b owner) int {
+		return cmp.Or(cmp.Compare(a.inode, b.inode), cmp.Compare(a.pid, b.pid))
+	})
+	return slices.Compact(owners) // a process may have one under several numbers
+}
+
+// having gives those of the owners who have one socket.
+func having(owners []owner, inode uint64) []owner {
+	i, _ := slices.BinarySearchFunc(owners, inode, func(o owner, inode uint64) int { return cmp.Compare(o.inode, inode) })
+	n := i
+	for n < len(owners) && owners[n].inode == inode {
+		n++
+	}
+	return owners[i:n]
 }
 
 // openSockets gives the numbers of the sockets among what a process has open.
@@ -99,20 +120,24 @@ func openSockets(s *table.Scan, fds string, yield func(inode uint64)) error {
 		return err
 	}
 	defer dir.Close()
-	names, err := dir.Names()
-	for _, name := range names {
-		target, err := dir.Readlink(name)
-		if errors.Is(err, fs.ErrPermission) {
-			return err
+	return dir.Links(func(_ string, target []byte) {
+		if inode, ok := socketInode(target); ok {
+			yield(inode)
 		}
-		if err != nil {
-			continue // it was closed
-		}
-		if rest, ok := strings.CutPrefix(target, "socket:["); ok {
-			if inode, err := strconv.ParseUint(strings.TrimSuffix(rest, "]"), 10, 64); err == nil {
-				yield(inode)
-			}
-		}
+	})
+}
+
+// socketInode reads the number of a socket: socket:[4711].
+func socketInode(target []byte) (inode uint64, ok bool) {
+	const front = "socket:["
+	if len(target) <= len(front)+1 || string(target[:len(front)]) != front || target[len(target)-1] != ']' {
+		return 0, false
 	}
-	return err
+	for _, c := range target[len(front) : len(target)-1] {
+		if c < '0' || c > '9' || inode > math.MaxInt64/10 {
+			return 0, false
+		}
+		inode = 10*inode + uint64(c-'0')
+	}
+	return inode, true
 }

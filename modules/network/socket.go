@@ -91,7 +91,7 @@ func listSockets(s *table.Scan, yield func(*socket) error) error {
 	if err != nil {
 		return err
 	}
-	var owners map[uint64][]int64
+	var owners []owner
 	if s.Wants("process") {
 		owners = socketOwners(s)
 	}
@@ -101,11 +101,12 @@ func listSockets(s *table.Scan, yield func(*socket) error) error {
 				return nil
 			}
 			k.namespace = ns.name
-			having := owners[k.inode]
-			if k.inode == 0 || len(having) == 0 {
+			their := having(owners, k.inode)
+			if k.inode == 0 || len(their) == 0 {
 				return yield(k)
 			}
-			for _, k.process = range having {
+			for _, o := range their {
+				k.process = o.pid
 				if err := yield(k); err != nil {
 					return err
 				}

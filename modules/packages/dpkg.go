@@ -2,6 +2,7 @@ package packages
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"slices"
@@ -27,20 +28,44 @@ const (
 const maxDatabase = 128 << 20
 
 // readText reads a file that need not be there, as hostfs.FS.Get does, but up
-// to another bound and in a piece.
+// to another bound and into a text that is written once.
 func readText(f *hostfs.FS, name string, limit int) (string, bool) {
-	var buf []byte
-	if st, err := f.Stat(name); err == nil && st.Size() < int64(limit) {
-		buf = make([]byte, 0, st.Size()+4<<10)
+	text, err := textOf(f, name, limit)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f.Fail(name, err)
 	}
-	buf, err := f.Append(buf, name, limit)
+	return text, err == nil
+}
+
+// textChunk is how much of a text is read at a time, in bytes.
+const textChunk = 64 << 10
+
+func textOf(f *hostfs.FS, name string, limit int) (string, error) {
+	file, err := f.Open(name)
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			f.Fail(name, err)
-		}
-		return "", false
+		return "", err
 	}
-	return string(buf), true
+	defer file.Close()
+	st, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	size := min(st.Size(), int64(limit))
+	text.Grow(int(size))
+	buf := make([]byte, min(size+1, textChunk))
+	for {
+		n, err := file.Read(buf)
+		text.Write(buf[:n])
+		switch {
+		case err == io.EOF:
+			return text.String(), nil
+		case err != nil:
+			return "", err
+		case text.Len() > limit:
+			return "", &fs.PathError{Op: "read", Path: name, Err: hostfs.ErrTooLarge}
+		}
+	}
 }
 
 // fail names a line of a file that is not in its format.
