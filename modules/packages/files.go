@@ -43,7 +43,6 @@ func (x *packed) says(algorithm, sum string) bool {
 type crate struct {
 	*hostfs.FS
 	ctx     context.Context
-	skip    func(kind modules.SkipKind, where, detail string)
 	details bool // also what a package says of its files
 	want    func(path string) bool
 	yield   func(*packed) error
@@ -119,7 +118,7 @@ func listPacked(s *table.Scan, yield func(*packed) error) error {
 		return fmt.Errorf("package_file: %w", err)
 	}
 	return eachPacked(&crate{
-		FS: s.FS, ctx: s.Context(), skip: s.Skip, details: s.Wants("digest", "algorithm", "config", "mode"), want: want, yield: yield,
+		FS: s.FS, ctx: s.Context(), details: s.Wants("digest", "algorithm", "config", "mode"), want: want, yield: yield,
 	})
 }
 

@@ -10,7 +10,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/hostfs"
 )
 
@@ -34,9 +33,8 @@ type slot struct {
 }
 
 // LoadOwners reads who owns which path of a host. An error says that there is
-// a database of which nothing can be said; lists that could not be read, and
-// a database of rpm in a form that is not, go to the report of the files, and
-// their paths are nobody's.
+// a database of which nothing can be said; lists that could not be read go to
+// the report of the files, and their paths are nobody's.
 func LoadOwners(f *hostfs.FS) (*Owners, error) {
 	if unknownSystem(f) {
 		return nil, fmt.Errorf("read who owns files: %s: %w", elsewhere, errors.ErrUnsupported)
@@ -50,10 +48,7 @@ func LoadOwners(f *hostfs.FS) (*Owners, error) {
 	if err := o.addDpkg(f); err != nil {
 		return nil, fmt.Errorf("read who owns files: %w", err)
 	}
-	skip := func(kind modules.SkipKind, where, detail string) {
-		f.Fail(where, fmt.Errorf("%s: %w", detail, errors.ErrUnsupported))
-	}
-	c := &crate{FS: f, ctx: context.Background(), skip: skip, yield: func(x *packed) error {
+	c := &crate{FS: f, ctx: context.Background(), yield: func(x *packed) error {
 		if n := len(o.ids); n == 0 || o.ids[n-1] != x.pkg {
 			o.ids, o.paths = append(o.ids, x.pkg), append(o.paths, "")
 		}

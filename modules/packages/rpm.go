@@ -6,14 +6,14 @@ import (
 	"io"
 	"io/fs"
 
-	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/hostfs"
 )
 
 // eachRpm gives the headers of the databases of rpm that are there, in the
-// form in which rpm keeps them today (SQLite) and SUSE does (ndb). That of
-// Berkeley DB, which rpm has given up, is named in a skip.
-func eachRpm(f *hostfs.FS, skip func(modules.SkipKind, string, string), yield func(file string, h rpmHeader) error) error {
+// form in which rpm keeps them today (SQLite), in that of SUSE (ndb), and in
+// that of Berkeley DB, which rpm has given up: it counts only where it is the
+// one that there is, since it may have been left behind by a change to another.
+func eachRpm(f *hostfs.FS, yield func(file string, h rpmHeader) error) error {
 	seen := ""
 	for _, dir := range []string{"/usr/lib/sysimage/rpm", "/var/lib/rpm"} {
 		real, err := f.Real(dir)
@@ -25,17 +25,16 @@ func eachRpm(f *hostfs.FS, skip func(modules.SkipKind, string, string), yield fu
 		}
 		seen = real
 		found := false
-		for _, db := range []rpmDatabase{{dir + "/rpmdb.sqlite", readRpmSqlite}, {dir + "/Packages.db", readRpmNdb}} {
-			if !f.Exists(db.name) {
+		for _, db := range []rpmDatabase{
+			{dir + "/rpmdb.sqlite", readRpmSqlite}, {dir + "/Packages.db", readRpmNdb}, {dir + "/Packages", readRpmBdb},
+		} {
+			if !f.Exists(db.name) || found && db.name == dir+"/Packages" {
 				continue
 			}
 			found = true
 			if err := db.headers(f, yield); err != nil {
 				return err
 			}
-		}
-		if old := dir + "/Packages"; !found && f.Exists(old) {
-			skip(modules.SkipUnsupported, old, "a database of Berkeley DB")
 		}
 	}
 	return nil
@@ -101,6 +100,19 @@ func readRpmNdb(f *hostfs.FS, name string, yield func([]byte) error) error {
 		return err
 	}
 	return ndbBlobs(file, st.Size(), yield)
+}
+
+func readRpmBdb(f *hostfs.FS, name string, yield func([]byte) error) error {
+	file, err := f.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	db, err := openBdb(file)
+	if err != nil {
+		return err
+	}
+	return db.values(yield)
 }
 
 // The parts of an ndb database, in bytes. It begins with pages of slots, of
@@ -176,7 +188,7 @@ func ndbBlob(r io.ReaderAt, slot []byte) ([]byte, error) {
 }
 
 func listRpm(l *lister) error {
-	return eachRpm(l.FS, l.Skip, func(file string, h rpmHeader) error {
+	return eachRpm(l.FS, func(file string, h rpmHeader) error {
 		p, ok := h.pkg()
 		if !ok {
 			l.Fail(file, hostfs.ErrMalformed)
@@ -188,7 +200,7 @@ func listRpm(l *lister) error {
 }
 
 func rpmPacked(c *crate) error {
-	return eachRpm(c.FS, c.skip, func(file string, h rpmHeader) error {
+	return eachRpm(c.FS, func(file string, h rpmHeader) error {
 		p, named := h.pkg()
 		if !named {
 			c.Fail(file, hostfs.ErrMalformed)

@@ -58,7 +58,7 @@ func listFindings(s *table.Scan, yield func(*finding) error) error {
 		return fmt.Errorf("verify: %w", err)
 	}
 	v := newVerifier(s.Context(), s.FS, yield)
-	if err := eachPacked(&crate{FS: s.FS, ctx: s.Context(), skip: s.Skip, details: true, want: want, yield: v.check}); err != nil {
+	if err := eachPacked(&crate{FS: s.FS, ctx: s.Context(), details: true, want: want, yield: v.check}); err != nil {
 		return err
 	}
 	if v.ownerless {
@@ -92,6 +92,12 @@ func newVerifier(ctx context.Context, f *hostfs.FS, yield func(*finding) error) 
 		p := strings.Split(line, ":") // what is no group is named by module group
 		if gid, err := strconv.ParseUint(p[min(2, len(p)-1)], 10, 32); err == nil && v.groups[uint32(gid)] == "" {
 			v.groups[uint32(gid)] = p[0]
+		}
+	}
+	// A tree without these files has a root all the same, as rpm sees it too.
+	for _, names := range []map[uint32]string{v.users, v.groups} {
+		if names[0] == "" {
+			names[0] = "root"
 		}
 	}
 	return v
