@@ -93,8 +93,10 @@ func (a *Agent) run(ctx context.Context, cancel context.CancelCauseFunc, p *perm
 // engine makes the engine of one plan, whose turn comes and goes.
 func (a *Agent) engine(ctx context.Context, p *permit, turn *turnstile) *engine.Engine {
 	allowed := a.permitted(p)
+	host := a.opts.Host
+	host.Deny = p.policy.Denier()
 	e := engine.New(a.opts.Catalogue, engine.Options{
-		Host: a.opts.Host, Workers: int(p.plan.Limits.Workers), Partial: true, Facts: p.facts,
+		Host: host, Workers: int(p.plan.Limits.Workers), Partial: true, Facts: p.facts,
 		Permit: func(module, place string) modules.SkipKind {
 			turn.pass(ctx)
 			return allowed(module, place)

@@ -109,6 +109,11 @@ type Host struct {
 	Root string
 	// Now is the time that the query calls now. Never nil.
 	Now func() time.Time
+	// Deny, where not nil, says of an absolute, clean path whether whoever
+	// rules the host keeps it from being looked at, by any module and for any
+	// reason. Package hostfs asks it of every path that it is given, and of
+	// where that leads.
+	Deny func(path string) bool
 }
 
 // A Question asks one thing of a row's content.

@@ -45,16 +45,11 @@ func (p *Policy) PathAllowed(module, name string) bool {
 	if path.Clean(name) != strings.TrimSuffix(name, "/") && name != "/" || !windows && name[:min(1, len(name))] != "/" {
 		return false
 	}
+	if denied(r.Deny, name) {
+		return false
+	}
 	segments := strings.Split(strings.Trim(name, "/"), "/")
 	folded := strings.Split(foldCase(strings.Trim(name, "/")), "/")
-	for _, g := range r.Deny {
-		glob := splitGlob(foldCase(g))
-		for n := 1; n <= len(folded); n++ {
-			if matchGlob(glob, folded[:n]) {
-				return false
-			}
-		}
-	}
 	for _, g := range r.Allow {
 		if windows {
 			if matchGlob(splitGlob(foldCase(g)), folded) {
@@ -65,6 +60,41 @@ func (p *Policy) PathAllowed(module, name string) bool {
 		}
 	}
 	return len(r.Allow) == 0
+}
+
+// Denier gives what says of an absolute, clean path whether the rule of module
+// file denies it, which holds for whatever reads files, be they the places that
+// a query speaks of or not; nil where nothing is denied. That an allow glob
+// leaves a path out does not count: users could not be listed if they were not
+// read.
+func (p *Policy) Denier() func(name string) bool {
+	r := p.Rule("file")
+	if len(r.Deny) == 0 {
+		return nil
+	}
+	return func(name string) bool {
+		if isWindows(name) {
+			name = strings.ReplaceAll(name, `\`, "/")
+		}
+		return len(name) > maxPath || denied(r.Deny, name)
+	}
+}
+
+// denied says whether a glob matches a path or a folder on the way to it.
+func denied(globs []string, name string) bool {
+	if len(globs) == 0 {
+		return false
+	}
+	folded := strings.Split(foldCase(strings.Trim(name, "/")), "/")
+	for _, g := range globs {
+		glob := splitGlob(foldCase(g))
+		for n := 1; n <= len(folded); n++ {
+			if matchGlob(glob, folded[:n]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // isWindows knows C:\… and C:/… and \\server\share.

@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -30,6 +31,9 @@ func TestPathAllowed(t *testing.T) {
 			}
 		}
 		for _, y := range c.yes {
+			if deny := p.Denier(); (deny == nil) != (len(c.deny) == 0) || deny != nil && deny(y) {
+				t.Errorf("deny %q: %q is not read", c.deny, y)
+			}
 			if !p.PathAllowed("file", y) {
 				t.Errorf("allow %q deny %q: %q is denied", c.allow, c.deny, y)
 			}
@@ -37,6 +41,9 @@ func TestPathAllowed(t *testing.T) {
 		for _, n := range c.no {
 			if p.PathAllowed("file", n) {
 				t.Errorf("allow %q deny %q: %q is allowed", c.allow, c.deny, n)
+			}
+			if deny := p.Denier(); len(c.allow) == 0 && path.IsAbs(n) && path.Clean(n) == n && !deny(n) {
+				t.Errorf("deny %q: %q is read", c.deny, n)
 			}
 		}
 		if p.HasPaths("file") != (len(c.allow)+len(c.deny) > 0) || p.HasPaths("host") || !p.PathAllowed("host", "/") {

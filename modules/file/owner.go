@@ -1,27 +1,33 @@
 package file
 
 import (
-	"bufio"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/hostfs"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
 // owners knows the names of users and groups of a host, read when the first
 // is asked for.
 type owners struct {
-	root          string
+	host          modules.Host
+	report        modules.Report
 	once          sync.Once
 	users, groups map[uint32]string
 }
 
 func (o *owners) load() {
-	o.users = readNames(filepath.Join(o.root, "/etc/passwd"))
-	o.groups = readNames(filepath.Join(o.root, "/etc/group"))
+	f, err := hostfs.Open(o.host, o.report)
+	if err != nil {
+		o.report.Skip(hostfs.SkipOf("users", err))
+		return
+	}
+	defer f.Close()
+	o.users = readNames(f, "/etc/passwd")
+	o.groups = readNames(f, "/etc/group")
 }
 
 func (o *owners) user(id uint32) value.Value {
@@ -42,18 +48,12 @@ func nameIn(names map[uint32]string, id uint32) value.Value {
 }
 
 // readNames reads name:x:number: lines; the first name of a number counts. A
-// file that cannot be read names nobody.
-func readNames(path string) map[uint32]string {
+// file that cannot be read names nobody, and is reported.
+func readNames(f *hostfs.FS, path string) map[uint32]string {
 	names := map[uint32]string{}
-	f, err := os.Open(path)
-	if err != nil {
-		return names
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20) // a group may have many members
-	for lines.Scan() {
-		parts := strings.SplitN(lines.Text(), ":", 4)
+	text, _ := f.Get(path)
+	for line := range strings.Lines(string(text)) {
+		parts := strings.SplitN(line, ":", 4)
 		if len(parts) < 3 {
 			continue
 		}

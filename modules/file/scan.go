@@ -69,7 +69,7 @@ func prepare(reqs []*modules.Request, portable bool, yield func(int, modules.Row
 		r := &request{Request: m, index: i, root: root, member: m.Settings.Archives}
 		r.brings = rememberOwners(r)
 		if r.owners = known[root]; r.owners == nil {
-			r.owners = &owners{root: root}
+			r.owners = &owners{host: m.Host, report: m.Report}
 			known[root] = r.owners
 		}
 		if r.ask, err = compile(m.Questions); err != nil {

@@ -19,6 +19,9 @@ func (f *FS) OpenDir(name string) (*Dir, error) {
 		}
 		return d, nil
 	}
+	if err := f.refuse("open", name, true); err != nil {
+		return nil, err
+	}
 	fd, err := retry(func() (int, error) {
 		return unix.Open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	})
@@ -52,6 +55,9 @@ func (d *Dir) OpenDir(name string) (*Dir, error) {
 	if d.fd < 0 {
 		return d.fs.OpenDir(d.path(name))
 	}
+	if err := d.fs.refuse("open", d.path(name), true); err != nil {
+		return nil, err
+	}
 	fd, err := retry(func() (int, error) {
 		return unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	})
@@ -65,6 +71,11 @@ func (d *Dir) OpenDir(name string) (*Dir, error) {
 func (d *Dir) Append(dst []byte, name string, limit int) ([]byte, error) {
 	if d.fd < 0 {
 		return d.fs.Append(dst, d.path(name), limit)
+	}
+	if d.fs.deny != nil { // a path that is put together costs as much as a small read
+		if err := d.fs.refuse("open", d.path(name), true); err != nil {
+			return dst, err
+		}
 	}
 	fd, err := retry(func() (int, error) {
 		return unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)

@@ -5,7 +5,9 @@
 // every symbolic link means what it means on the host whose tree it is, and
 // none leads out of it, whatever the tree holds. Only regular files are
 // opened: a pipe that somebody put in the place of a file does not hold a
-// scan up. The package never writes and runs nothing.
+// scan up. What whoever rules the host denies is refused by every name that
+// leads there, and reported, whichever module asks. The package never writes
+// and runs nothing.
 package hostfs
 
 import (
@@ -17,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/quaestor-engine/quaestor/modules"
 )
@@ -46,18 +49,22 @@ var (
 type FS struct {
 	root   *os.Root // nil on the live machine
 	report modules.Report
+	deny   func(string) bool // nil: nothing is denied
+
+	mu      sync.Mutex
+	refused string // the path that was denied last
 }
 
 // Open opens the files of a host. What cannot be read goes to the report.
 func Open(h modules.Host, r modules.Report) (*FS, error) {
 	if h.Root == "" || h.Root == "/" {
-		return &FS{report: r}, nil
+		return &FS{report: r, deny: h.Deny}, nil
 	}
 	root, err := os.OpenRoot(h.Root)
 	if err != nil {
 		return nil, fmt.Errorf("open the host's tree: %w", err)
 	}
-	return &FS{root: root, report: r}, nil
+	return &FS{root: root, report: r, deny: h.Deny}, nil
 }
 
 // Close lets go of the tree.
@@ -89,7 +96,11 @@ func (f *FS) ReadFile(name string) ([]byte, error) { return f.Append(nil, name, 
 
 // Fail reports that something could not be looked at, in the kind of skip
 // that the error is. Where says what, and is a path for the most part.
-func (f *FS) Fail(where string, err error) { f.report.Skip(SkipOf(where, err)) }
+func (f *FS) Fail(where string, err error) {
+	if !errors.Is(err, ErrDenied) {
+		f.report.Skip(SkipOf(where, err))
+	}
+}
 
 // SkipOf makes a skip of an error.
 func SkipOf(where string, err error) modules.Skip {
@@ -98,6 +109,8 @@ func SkipOf(where string, err error) modules.Skip {
 		s.Detail = pe.Err.Error()
 	}
 	switch {
+	case errors.Is(err, ErrDenied):
+		s.Kind = modules.SkipPolicy
 	case errors.Is(err, fs.ErrPermission):
 		s.Kind = modules.SkipPermission
 	case absent(err):
@@ -133,6 +146,9 @@ func (f *FS) Open(name string) (*os.File, error) {
 
 // openAny opens whatever is there, a directory too.
 func (f *FS) openAny(name string) (*os.File, error) {
+	if err := f.refuse("open", name, true); err != nil {
+		return nil, err
+	}
 	if f.root == nil {
 		return os.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
 	}
@@ -146,6 +162,9 @@ func (f *FS) openAny(name string) (*os.File, error) {
 
 // Stat says what a name leads to.
 func (f *FS) Stat(name string) (fs.FileInfo, error) {
+	if err := f.refuse("stat", name, true); err != nil {
+		return nil, err
+	}
 	if f.root == nil {
 		return os.Stat(name)
 	}
@@ -159,6 +178,9 @@ func (f *FS) Stat(name string) (fs.FileInfo, error) {
 
 // Lstat says what a name is; a symbolic link is one.
 func (f *FS) Lstat(name string) (fs.FileInfo, error) {
+	if err := f.refuse("lstat", name, false); err != nil {
+		return nil, err
+	}
 	if f.root == nil {
 		return os.Lstat(name)
 	}
@@ -178,6 +200,9 @@ func (f *FS) Exists(name string) bool {
 
 // Readlink gives where a symbolic link points, as it says so itself.
 func (f *FS) Readlink(name string) (string, error) {
+	if err := f.refuse("readlink", name, false); err != nil {
+		return "", err
+	}
 	if f.root == nil {
 		return os.Readlink(name)
 	}

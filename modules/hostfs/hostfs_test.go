@@ -113,6 +113,65 @@ func TestOnlyRegularFiles(t *testing.T) {
 	}
 }
 
+// What is denied is refused by every name that leads there, in a tree and on a
+// live machine, by whatever asks, and reported by itself.
+func TestDeny(t *testing.T) {
+	f, rec, root := tree(t, map[string]string{
+		"etc/shadow": "secret", "etc/passwd": "known", "tmp/link": "->../etc/shadow", "secret/deep/x": "secret", "tmp/dir": "->../secret",
+	})
+	for _, at := range []string{"", root} { // names of a live machine begin with the tree's own
+		if at != "" {
+			real, err := filepath.EvalSymlinks(root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at = filepath.ToSlash(real)
+			f = &FS{report: rec}
+		}
+		f.deny = func(name string) bool {
+			return name == at+"/etc/shadow" || name == at+"/secret" || strings.HasPrefix(name, at+"/secret/")
+		}
+		for _, name := range []string{"/etc/shadow", "/tmp/link", "/etc/../etc/shadow", "/secret/deep/x", "/tmp/dir/deep/x"} {
+			_, errRead := f.ReadFile(at + name)
+			_, errOpen := f.Open(at + name)
+			_, errStat := f.Stat(at + name)
+			for op, err := range map[string]error{"read": errRead, "open": errOpen, "stat": errStat} {
+				if !errors.Is(err, ErrDenied) || SkipOf(name, err).Kind != modules.SkipPolicy {
+					t.Errorf("%s %s: %v", op, at+name, err)
+				}
+			}
+			if _, ok := f.Get(at + name); ok {
+				t.Errorf("%s was read", at+name)
+			}
+		}
+		if _, err := f.ReadDir(at + "/secret"); !errors.Is(err, ErrDenied) {
+			t.Errorf("a folder: %v", err)
+		}
+		if _, err := f.OpenDir(at + "/tmp/dir"); !errors.Is(err, ErrDenied) {
+			t.Errorf("a folder that is held: %v", err)
+		}
+		d, err := f.OpenDir(at + "/etc")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		if _, err := d.Append(nil, "shadow", 10); !errors.Is(err, ErrDenied) {
+			t.Errorf("from a folder that is held: %v", err)
+		}
+		if b, err := d.Append(nil, "passwd", 10); string(b) != "known" || err != nil {
+			t.Errorf("%q, %v", b, err)
+		}
+		before := len(rec.Skips())
+		if f.Exists(at + "/etc/shadow") {
+			t.Error("what is denied is said to be there")
+		}
+		f.Fail("it", &fs.PathError{Err: ErrDenied})
+		if got := rec.Skips()[before-1:]; got[len(got)-1].Kind != modules.SkipPolicy || got[len(got)-1].Where == "it" {
+			t.Errorf("%v", got)
+		}
+	}
+}
+
 func TestGlob(t *testing.T) {
 	f, rec, root := tree(t, map[string]string{
 		"etc/cron.d/b": "", "etc/cron.d/a": "", "etc/cron.daily/c": "", "etc/crontab": "",
