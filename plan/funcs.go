@@ -389,7 +389,7 @@ func listAny(a []value.Value) value.Value { return listGlobs(a, false) }
 func listAll(a []value.Value) value.Value { return listGlobs(a, true) }
 
 func listGlobs(a []value.Value, all bool) value.Value {
-	g, err := value.CompileGlob(a[1].Text(), value.GlobOptions{})
+	g, err := value.CompileGlob(a[1].Text(), value.GlobOptions{Windows: value.BackslashSeparates(a[1].Text())})
 	if err != nil {
 		return value.Value{}
 	}

@@ -88,7 +88,7 @@ func CompileMatch(op MatchOp, pattern string, fold bool) (func(string) bool, err
 		}
 		return p.Match, nil
 	case Glob:
-		g, err := value.CompileGlob(pattern, value.GlobOptions{Fold: fold})
+		g, err := value.CompileGlob(pattern, value.GlobOptions{Fold: fold, Windows: value.BackslashSeparates(pattern)})
 		if err != nil {
 			return nil, err
 		}

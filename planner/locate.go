@@ -59,7 +59,7 @@ func (s *scope) locators(scan *scanInfo) {
 // locator checks one locator and gives it whole.
 func (s *scope) locator(node lang.Expr, scan *scanInfo, text string) (string, bool) {
 	isFile := scan.schema.Locator.Column == "path"
-	windows := isFile && (strings.HasPrefix(text, `\\`) || len(text) > 2 && text[1] == ':')
+	windows := value.BackslashSeparates(text)
 	if isFile && !windows && !strings.HasPrefix(text, "/") {
 		if s.c.plan.Source != "local" {
 			s.c.report(relativeLocator(node.Span(), text))
@@ -101,6 +101,10 @@ func (s *scope) implied(scan *scanInfo, conjuncts []*conjunct) {
 			}
 			if isCol(e.X, scan.schema.Key) && loc.Column == scan.schema.Key {
 				slot.Keys = []value.Value{k.Value}
+				return
+			}
+			if isCol(e.X, loc.Column) && value.BackslashSeparates(k.Value.Text()) && scan.schema.Key != loc.Column {
+				slot.Locators = []string{strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`, `{`, `[{]`).Replace(k.Value.Text())}
 				return
 			}
 			if isCol(e.X, loc.Dir) {

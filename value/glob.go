@@ -64,6 +64,17 @@ type globEdge struct {
 	to  int
 }
 
+// BackslashSeparates says whether a glob is of a kind in which \ stands between the parts, and is no escape: of paths
+// of Windows, which begin with a drive or with \\, and of keys of its registry, which begin with HKLM or its like.
+func BackslashSeparates(pattern string) bool {
+	if strings.HasPrefix(pattern, `\\`) || len(pattern) > 2 && pattern[1] == ':' && (pattern[2] == '\\' || pattern[2] == '/') {
+		return true
+	}
+	root, _, ok := strings.Cut(pattern, `\`)
+	return ok && (strings.EqualFold(root, "HKLM") || strings.EqualFold(root, "HKU") || strings.EqualFold(root, "HKCU") ||
+		strings.EqualFold(root, "HKCR") || len(root) > 5 && strings.EqualFold(root[:5], "HKEY_"))
+}
+
 // CompileGlob compiles a pattern. Errors give the offset of what is wrong: an empty pattern, one longer than
 // MaxPattern, a bracket or brace that is not closed, too many alternatives.
 func CompileGlob(pattern string, opts GlobOptions) (*Glob, error) {

@@ -383,3 +383,14 @@ func string32(rs []rune) string {
 	}
 	return b.String()
 }
+
+func TestBackslashSeparates(t *testing.T) {
+	for p, want := range map[string]bool{
+		`C:\Windows\*`: true, `c:/x`: true, `\\server\share`: true, `HKLM\SYSTEM\*`: true, `hkcu\x`: true, `HKEY_USERS\*`: true,
+		`/etc/\*`: false, `HKLM`: false, `C:`: false, `a\*`: false, "": false, `HKLMX\a`: false,
+	} {
+		if got := BackslashSeparates(p); got != want {
+			t.Errorf("%q: %v", p, got)
+		}
+	}
+}
