@@ -38,6 +38,9 @@ var (
 	// ErrSpecial says that there is a device, a pipe or a socket in the place
 	// of a file.
 	ErrSpecial = errors.New("not a regular file")
+	// ErrChanged says that a file was being written when it was put down, or
+	// while it was read.
+	ErrChanged = errors.New("it was being written")
 	// ErrMalformed says that a file is not in its format.
 	ErrMalformed = errors.New("malformed")
 
@@ -53,6 +56,9 @@ type FS struct {
 
 	mu      sync.Mutex
 	refused string // the path that was denied last
+
+	foldMu    sync.Mutex
+	foldNames map[string][]string // by directory, for paths of Windows
 }
 
 // Open opens the files of a host. What cannot be read goes to the report.
@@ -119,6 +125,8 @@ func SkipOf(where string, err error) modules.Skip {
 		s.Kind = modules.SkipLimit
 	case errors.Is(err, ErrSpecial):
 		s.Kind = modules.SkipSpecial
+	case errors.Is(err, ErrChanged):
+		s.Kind = modules.SkipChanged
 	case errors.Is(err, errLoop):
 		s.Kind = modules.SkipLoop
 	case errors.Is(err, errors.ErrUnsupported):

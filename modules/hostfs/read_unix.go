@@ -12,6 +12,12 @@ import (
 
 const nonBlocking = unix.O_NONBLOCK
 
+// windowsHost says whether paths have drives here.
+const (
+	windowsHost = false
+	systemDrive = ""
+)
+
 // absent says that something is not there, or ended while it was read.
 func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ESRCH)

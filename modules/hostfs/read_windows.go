@@ -8,6 +8,13 @@ import (
 
 const nonBlocking = 0
 
+// windowsHost says whether paths have drives here, and systemDrive which one
+// Windows is on; it is elsewhere where somebody took pains.
+const (
+	windowsHost = true
+	systemDrive = "C:/"
+)
+
 // absent says that something is not there.
 func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/value"
@@ -19,6 +20,7 @@ const (
 // or by locators that are globs of paths, each file once. A directory that a
 // locator names without a * means what is in it and below. A place that is
 // named so and is not there is reported, and so is what cannot be read.
+// A path of Windows, with a drive, is found in a tree in any case.
 // Symbolic links are followed as module file does: where the query names one,
 // and below only WITH follow_links, to files and not into directories.
 func (s *Scan) Files(visit func(name string) error) error {
@@ -46,12 +48,16 @@ type fileWalk struct {
 }
 
 func (w *fileWalk) locator(pattern string) error {
-	g, err := value.CompileGlob(pattern, value.GlobOptions{})
+	windows := value.BackslashSeparates(pattern)
+	g, err := value.CompileGlob(pattern, value.GlobOptions{Windows: windows, Fold: windows})
 	if err != nil {
 		return err
 	}
 	front := g.Prefix()
-	if !path.IsAbs(front) {
+	if windows {
+		front, _ = w.FS.Windows(front)
+		front = strings.ReplaceAll(front, `\`, "/")
+	} else if !path.IsAbs(front) {
 		front = "/"
 	}
 	st, err := w.FS.Stat(front)
