@@ -19,6 +19,7 @@ import (
 	"github.com/quaestor-engine/quaestor/modules/persistence"
 	"github.com/quaestor-engine/quaestor/modules/process"
 	"github.com/quaestor-engine/quaestor/modules/records"
+	"github.com/quaestor-engine/quaestor/modules/windows"
 )
 
 // Modules gives a new list of the modules, in alphabetical order.
@@ -33,6 +34,7 @@ func Modules() []modules.Module {
 		persistence.Modules(),
 		process.Modules(),
 		records.Modules(),
+		windows.Modules(),
 	)
 	slices.SortFunc(list, func(a, b modules.Module) int { return strings.Compare(a.Schema().Name, b.Schema().Name) })
 	return list
