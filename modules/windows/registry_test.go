@@ -48,7 +48,7 @@ ProfileImagePath = sz C:\Users\gone
 Evil = sz C:\Users\Eve\evil.exe
 `,
 		"Users/Eve/AppData/Local/Microsoft/Windows/UsrClass.dat": "[.txt]\n@ = sz evilfile\n",
-		"Users/old/NTUSER.DAT":                                   "[Software\\Microsoft\\Windows\\CurrentVersion\\Run]\nOld = sz o.exe\n",
+		"Users/old/NTUSER.DAT": "[Software\\Microsoft\\Windows\\CurrentVersion\\Run]\nOld = sz o.exe\n",
 	}
 }
 
