@@ -71,7 +71,7 @@ var funcs = [...]Func{
 	{Name: "if", Signature: "if(condition, then[, else])", Doc: "then where the condition is true, else where it is false or null", Example: `if(1 < 2, "yes", "no")`, Result: `"yes"`, Min: 2, Max: 3, Nulls: true, Type: ifType, Eval: ifElse},
 	{Name: "format_time", Signature: "format_time(time, layout)", Doc: "the time in UTC by the letters of strftime: %Y %m %d %H %M %S %j %a %b %s %%", Example: `format_time(2026-11-23, "%d.%m.%Y")`, Result: `"23.11.2026"`, Min: 2, Max: 2, Type: takes(value.Text, value.Time, value.Text), Eval: formatTime},
 	{Name: "truncate", Signature: "truncate(time, duration)", Doc: "the time rounded down to a multiple of the duration since 1970 in UTC", Example: `truncate(2026-11-23T10:44:00Z, 1h)`, Result: `2026-11-23T10:00:00Z`, Min: 2, Max: 2, Type: takes(value.Time, value.Time, value.Duration), Eval: truncate},
-	{Name: "in_cidr", Signature: "in_cidr(address, network)", Doc: "whether the address lies in the network", Example: `in_cidr(10.1.2.3, 10.0.0.0/8)`, Result: `true`, Min: 2, Max: 2, Type: takes(value.Bool, value.IP, value.CIDR), Eval: inCIDR},
+	{Name: "in_cidr", Signature: "in_cidr(address, network)", Doc: "whether the address, or some address of a list, lies in the network", Example: `in_cidr(10.1.2.3, 10.0.0.0/8)`, Result: `true`, Min: 2, Max: 2, Type: inCIDRType, Eval: inCIDR},
 	{Name: "is_private", Signature: "is_private(address)", Doc: "whether the address is loopback, link-local, or of a private network (RFC 1918, RFC 4193)", Example: `is_private(192.168.1.1)`, Result: `true`, Min: 1, Max: 1, Type: takes(value.Bool, value.IP), Eval: isPrivate},
 	{Name: "contains", Signature: "contains(list, x)", Doc: "whether a member of the list equals x", Example: `contains(split("a:b", ":"), "b")`, Result: `true`, Min: 2, Max: 2, Type: listFirst, Eval: listContains},
 	{Name: "any", Signature: "any(list, glob)", Doc: "whether some member of the list matches the glob", Example: `any(split("a:b", ":"), "b*")`, Result: `true`, Min: 2, Max: 2, Type: listGlob, Eval: listAny},
@@ -95,6 +95,13 @@ func takes(result value.Type, want ...value.Type) func([]value.Type) (value.Type
 		}
 		return result, nil
 	}
+}
+
+func inCIDRType(args []value.Type) (value.Type, error) {
+	if len(args) > 0 && args[0] == value.List {
+		args = append([]value.Type{value.IP}, args[1:]...)
+	}
+	return takes(value.Bool, value.IP, value.CIDR)(args)
 }
 
 func gives(t value.Type) func([]value.Type) (value.Type, error) {
@@ -368,7 +375,16 @@ func truncate(a []value.Value) value.Value {
 }
 
 func inCIDR(a []value.Value) value.Value {
-	return value.NewBool(a[1].CIDR().Contains(a[0].IP().Unmap()))
+	addresses := a[:1]
+	if a[0].Type() == value.List {
+		addresses = a[0].List()
+	}
+	for _, v := range addresses {
+		if v.Type() == value.IP && a[1].CIDR().Contains(v.IP().Unmap()) {
+			return value.NewBool(true)
+		}
+	}
+	return value.NewBool(false)
 }
 
 func isPrivate(a []value.Value) value.Value {

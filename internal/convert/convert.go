@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -156,13 +157,17 @@ type Note struct {
 	Message string `json:"message"`        // lower case, no full stop
 }
 
-// Note adds a note.
+// Note adds a note, if it was not added before.
 func (r *Rule) Note(line int, format string, args ...any) {
+	n := Note{line, fmt.Sprintf(format, args...)}
+	if slices.Contains(r.Notes, n) {
+		return
+	}
 	if len(r.Notes) >= maxNotes {
 		r.MoreNotes++
 		return
 	}
-	r.Notes = append(r.Notes, Note{line, fmt.Sprintf(format, args...)})
+	r.Notes = append(r.Notes, n)
 }
 
 // Lose adds a note about something that was left out: a rule that was whole

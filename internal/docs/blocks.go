@@ -21,6 +21,16 @@ func (b Block) Marked(mark string) bool {
 	return false
 }
 
+// Value gives what stands behind key= among the words of the info, or "".
+func (b Block) Value(key string) string {
+	for word := range strings.FieldsSeq(b.Info) {
+		if v, ok := strings.CutPrefix(word, key+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
 // Blocks finds the fenced blocks of a page of Markdown. A fence is a line that
 // begins with three backquotes.
 func Blocks(page string) []Block {

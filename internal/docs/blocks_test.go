@@ -47,6 +47,8 @@ func pages(t *testing.T) []string {
 //	```qst explain  the next block is its plan
 //	```qst wrong    the next block is what is said about it
 //	```sh           each query after quaestor run, explain or check is checked
+//	```x convert=F  file F is converted; the next block is the query file
+//	```x file=F     is a file that one that is converted may name
 func TestBlocks(t *testing.T) {
 	tree, lists := makeTree(t)
 	for _, page := range pages(t) {
@@ -83,6 +85,8 @@ type trial struct {
 func (p *trial) try(t *testing.T) {
 	b := p.blocks[p.i]
 	switch {
+	case b.Value("convert") != "":
+		p.convert(t)
 	case b.Marked("sh"):
 		for _, m := range shellQuery.FindAllStringSubmatch(b.Text, -1) {
 			p.compile(t, m[1])

@@ -3,10 +3,15 @@
 // [All] gives them to a program. The package holds the list and nothing else.
 package formats
 
-import "github.com/quaestor-engine/quaestor/internal/convert"
+import (
+	"github.com/quaestor-engine/quaestor/internal/convert"
+	"github.com/quaestor-engine/quaestor/internal/convert/mig"
+)
 
 // All gives the formats, those that are recognised by more of their text
 // first.
 func All() []convert.Format {
-	return []convert.Format{}
+	return []convert.Format{
+		mig.Format(),
+	}
 }
