@@ -2,11 +2,15 @@ package network
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/hostfs"
 	"github.com/quaestor-engine/quaestor/modules/table"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // A resolution is a setting of how names become addresses.
@@ -24,14 +28,15 @@ func dns() modules.Module {
 			OneOf("nameserver", "search", "option", "host", "order"),
 		table.Text("name", "A name of the hosts file, a search domain, an option, or where names are looked up first.", func(r *resolution) string { return r.name }).Shown(),
 		table.IP("address", "The address of a nameserver, or of a name of the hosts file.", func(r *resolution) netip.Addr { return r.address }).Shown(),
-		table.Text("path", "The file that says so.", func(r *resolution) string { return r.path }).To("file").Shown(),
-		table.Int("line", "The line of that file.", func(r *resolution) int64 { return r.line }),
+		table.Text("path", "The file that says so; null where the system itself does, as on Windows.", func(r *resolution) string { return r.path }).To("file").Shown(),
+		table.Value("line", value.Int, "The line of that file.", func(r *resolution) value.Value { return numberOr(r.line, 0) }),
 	}, func(s *table.Scan, yield func(*resolution) error) error {
 		for _, f := range []struct {
 			path  string
 			parse func(words []string) ([]resolution, bool)
 		}{
 			{"/etc/hosts", parseHost},
+			{windowsHosts(s.FS.Live()), parseHost},
 			{"/etc/resolv.conf", parseResolver},
 			{"/run/systemd/resolve/resolv.conf", parseResolver},
 			{"/etc/nsswitch.conf", parseOrder},
@@ -40,8 +45,29 @@ func dns() modules.Module {
 				return err
 			}
 		}
-		return nil
+		for path := range s.FS.Glob("/etc/resolver/*") { // of macOS, each for a domain
+			if err := eachResolution(s, path, parseResolver, yield); err != nil {
+				return err
+			}
+		}
+		if !s.FS.Live() {
+			return nil
+		}
+		list, err := systemResolvers()
+		if err != nil {
+			s.Fail("nameservers", err)
+		}
+		return yieldAll(list, yield)
 	})
+}
+
+// windowsHosts is where Windows has its hosts file.
+func windowsHosts(live bool) string {
+	root := "/Windows"
+	if dir := os.Getenv("SystemRoot"); live && runtime.GOOS == "windows" && dir != "" {
+		root = filepath.ToSlash(dir)
+	}
+	return root + "/System32/drivers/etc/hosts"
 }
 
 func eachResolution(s *table.Scan, path string, parse func([]string) ([]resolution, bool), yield func(*resolution) error) error {

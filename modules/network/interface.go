@@ -1,6 +1,7 @@
 package network
 
 import (
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -19,6 +20,9 @@ type iface struct {
 	name  string
 	index int64
 	flags uint64
+	// said is what the system itself says in the place of files, by their
+	// names; nil on Linux and in a tree.
+	said map[string]string
 	// addresses are those of all interfaces by their number, once somebody
 	// asked; nil where they cannot be had.
 	addresses *addressBook
@@ -33,6 +37,9 @@ type addressBook struct {
 
 // file reads one of the small files about an interface.
 func (i *iface) file(s *table.Scan, name string) (string, error) {
+	if i.said != nil {
+		return i.said[name], nil
+	}
 	b, err := s.FS.ReadFile(interfaceDir + "/" + i.name + "/" + name)
 	return strings.TrimSpace(string(b)), err
 }
@@ -40,6 +47,12 @@ func (i *iface) file(s *table.Scan, name string) (string, error) {
 // interfaceNames gives the names of interfaces by their numbers.
 func interfaceNames(f *hostfs.FS) map[int64]string {
 	names := map[int64]string{}
+	if f.Live() && asksSystem {
+		for _, i := range systemInterfaces(func(string, error) {}) {
+			names[i.index] = i.name
+		}
+		return names
+	}
 	for _, name := range f.List(interfaceDir) {
 		b, ok := f.Get(interfaceDir + "/" + name + "/ifindex")
 		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 32); ok && err == nil {
@@ -60,12 +73,24 @@ func interfaces() modules.Module {
 		table.Computed("addresses", value.List, "Its addresses, each with its network.", addressesOf).Of(value.CIDR).Costs(modules.Read).Shown(),
 		fromFile("state", value.Text, "Whether it carries something, as the driver says: up, down, dormant, unknown.", text).Shown(),
 		table.Bool("up", "Whether it is switched on.", func(i *iface) bool { return i.flags&1 != 0 }),
-		table.Bool("promiscuous", "Whether it takes what is meant for others, as somebody who listens to the network has it do.", func(i *iface) bool { return i.flags&0x100 != 0 }).Shown(),
+		table.Value("promiscuous", value.Bool, "Whether it takes what is meant for others, as somebody who listens to the network has it do.", func(i *iface) value.Value {
+			if i.said != nil {
+				return value.Value{}
+			}
+			return value.NewBool(i.flags&0x100 != 0)
+		}).Shown().On("linux"),
 		fromFile("mtu", value.Int, "The largest packet that it carries, in bytes.", decimal),
 		table.Texts("flags", "What else is set: broadcast, loopback, pointtopoint, noarp, allmulti, multicast.", func(i *iface) []string { return flagNames(i.flags) }),
-		fromFile("type", value.Int, "What kind it is, by its ARP number: 1 is Ethernet, 772 the loopback.", decimal),
+		fromFile("type", value.Int, "What kind it is, by its ARP number: 1 is Ethernet, 772 the loopback.", decimal).On("linux"),
 	}, func(s *table.Scan, yield func(*iface) error) error {
 		book := &addressBook{}
+		if s.FS.Live() && asksSystem {
+			list := systemInterfaces(s.Fail)
+			for i := range list {
+				list[i].addresses = book
+			}
+			return yieldAll(list, yield)
+		}
 		for _, name := range s.FS.List(interfaceDir) {
 			i := iface{name: name, addresses: book}
 			index, err := i.file(s, "ifindex")
@@ -97,11 +122,57 @@ func fromFile(name string, t value.Type, doc string, made func(string) (value.Va
 	}
 	return table.Computed(name, t, doc, func(s *table.Scan, i *iface) (value.Value, error) {
 		line, err := i.file(s, file)
-		if err != nil {
+		if err != nil || line == "" && i.said != nil {
 			return value.Value{}, err
 		}
 		return made(line)
 	}).Costs(modules.Stat)
+}
+
+// systemInterfaces asks the standard library, which knows the interfaces of
+// every system.
+func systemInterfaces(fail func(where string, err error)) []iface {
+	found, err := net.Interfaces()
+	if err != nil {
+		fail("interfaces", err)
+	}
+	list := make([]iface, len(found))
+	for n, f := range found {
+		list[n] = iface{name: f.Name, index: int64(f.Index), said: map[string]string{"address": f.HardwareAddr.String(), "operstate": "down"}}
+		if f.MTU > 0 {
+			list[n].said["mtu"] = strconv.Itoa(f.MTU)
+		}
+		if f.Flags&net.FlagRunning != 0 {
+			list[n].said["operstate"] = "up"
+		}
+		for flag, bit := range map[net.Flags]uint64{net.FlagUp: 1, net.FlagBroadcast: 1 << 1, net.FlagLoopback: 1 << 3, net.FlagPointToPoint: 1 << 4, net.FlagMulticast: 1 << 12} {
+			if f.Flags&flag != 0 {
+				list[n].flags |= bit
+			}
+		}
+	}
+	return list
+}
+
+// systemAddresses asks it for the addresses of all interfaces, by number.
+func systemAddresses() (map[int64][]netip.Prefix, error) {
+	found, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	list := map[int64][]netip.Prefix{}
+	for _, f := range found {
+		addresses, err := f.Addrs()
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range addresses {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				list[int64(f.Index)] = append(list[int64(f.Index)], p)
+			}
+		}
+	}
+	return list, nil
 }
 
 func text(line string) (value.Value, error) { return table.TextOf(line), nil }

@@ -31,12 +31,7 @@ func neighbours() modules.Module {
 				s.Fail("neighbours", err)
 			}
 		}
-		for i := range list {
-			if err := yield(&list[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return yieldAll(list, yield)
 	})
 }
 

@@ -7,6 +7,10 @@ import (
 	"net/netip"
 )
 
-func liveAddresses(bool) (map[int64][]netip.Prefix, error) { return nil, errors.ErrUnsupported }
-
-func liveNeighbours(map[int64]string) ([]neighbour, error) { return nil, errors.ErrUnsupported }
+// liveAddresses gives the addresses of interfaces by the interfaces' numbers.
+func liveAddresses(live bool) (map[int64][]netip.Prefix, error) {
+	if !live {
+		return nil, errors.ErrUnsupported
+	}
+	return systemAddresses()
+}

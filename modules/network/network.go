@@ -2,8 +2,8 @@
 // interfaces, neighbours, routes and resolvers.
 //
 // [Modules] gives them. On a live Linux machine the kernel is asked over
-// netlink and /proc, and nothing is sent to anybody; in a tree everything
-// comes out of its files. The package must not be used to reach another host.
+// netlink and /proc, on Windows the IP helper and on macOS sysctl, and nothing
+// is sent to anybody; in a tree everything comes out of its files. The package must not be used to reach another host.
 package network
 
 import "github.com/quaestor-engine/quaestor/modules"

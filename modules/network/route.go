@@ -19,9 +19,13 @@ type route struct {
 	destination netip.Prefix
 	gateway     netip.Addr
 	iface       string
-	metric      int64
+	metric      int64 // noMetric where the system has none
 	reject      bool
+	noReject    bool // the system does not say
 }
+
+// noMetric stands for the metric of a system whose routes have none.
+const noMetric = -1
 
 // Bits of a route, as linux/route.h has them.
 const (
@@ -31,19 +35,42 @@ const (
 
 func routes() modules.Module {
 	return table.New(modules.Schema{
-		Name: "route", Doc: "Where packets go: the main table of IPv4 and the tables of IPv6.",
+		Name: "route", Doc: "Where packets go: on Linux the main table of IPv4 and the tables of IPv6.",
 	}, []table.Column[route]{
 		table.Value("destination", value.CIDR, "The network that is reached so; 0.0.0.0/0 and ::/0 are all others.", func(r *route) value.Value { return value.NewCIDR(r.destination) }).Shown(),
 		table.IP("gateway", "Who passes the packets on; null where the network is on the link.", func(r *route) netip.Addr { return r.gateway }).Shown(),
 		table.Text("interface", "The interface that they leave by.", func(r *route) string { return r.iface }).To("interface").Shown(),
-		table.Int("metric", "Of several routes the one with the smallest metric is taken.", func(r *route) int64 { return r.metric }).Shown(),
-		table.Bool("reject", "Whether packets are refused.", func(r *route) bool { return r.reject }),
+		table.Value("metric", value.Int, "Of several routes the one with the smallest metric is taken; on Windows that of the interface is added to it. Null on macOS, which has none.",
+			func(r *route) value.Value { return numberOr(r.metric, noMetric) }).Shown(),
+		table.Value("reject", value.Bool, "Whether packets are refused; null on Windows, which keeps no such routes.", func(r *route) value.Value {
+			if r.noReject {
+				return value.Value{}
+			}
+			return value.NewBool(r.reject)
+		}),
 	}, func(s *table.Scan, yield func(*route) error) error {
+		if s.FS.Live() && asksSystem {
+			list, err := systemRoutes(interfaceNames(s.FS))
+			if err != nil {
+				s.Fail("routes", err)
+			}
+			return yieldAll(list, yield)
+		}
 		if err := eachRoute(s, "/proc/net/route", 1, parseRoute4, yield); err != nil {
 			return err
 		}
 		return eachRoute(s, "/proc/net/ipv6_route", 0, parseRoute6, yield)
 	})
+}
+
+// yieldAll yields what was gathered.
+func yieldAll[T any](list []T, yield func(*T) error) error {
+	for i := range list {
+		if err := yield(&list[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // eachRoute reads a table of routes, whose first lines are headings.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/table"
@@ -21,6 +22,7 @@ type socket struct {
 	iface                   string // of a packet socket that listens to one alone
 	namespace               string
 	process                 int64 // 0: it is not known, or none has it
+	created                 time.Time
 }
 
 // states of TCP at the kernel's numbers, which other protocols borrow.
@@ -41,22 +43,23 @@ func sockets() modules.Module {
 			Doc: "a port at either end, an address, a network, or an address with its port", Example: ":22",
 		},
 	}, []table.Column[socket]{
-		table.Text("protocol", "What is spoken.", func(s *socket) string { return s.protocol }).Shown().
+		table.Text("protocol", "What is spoken; on Windows and macOS tcp and udp alone are listed.", func(s *socket) string { return s.protocol }).Shown().
 			OneOf("tcp", "udp", "udplite", "raw", "icmp", "unix", "packet"),
 		table.Text("state", "What it is doing; a socket without a peer that waits for none is unconnected.", func(s *socket) string { return s.state }).Shown().
-			OneOf("established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time_wait", "unconnected", "close_wait", "last_ack", "listen", "closing", "bound"),
+			OneOf("established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time_wait", "unconnected", "close_wait", "last_ack", "listen", "closing", "bound", "delete_tcb"),
 		table.IP("address", "The address of this end; 0.0.0.0 and :: are all that the host has.", func(s *socket) netip.Addr { return s.local.Addr().Unmap() }).Shown(),
 		portOf("port", "The port of this end.", func(s *socket) netip.AddrPort { return s.local }).Shown(),
 		table.IP("remote_address", "The address of the other end; null where there is none.", func(s *socket) netip.Addr { return peer(s.remote).Addr().Unmap() }).Shown(),
 		portOf("remote_port", "The port of the other end.", func(s *socket) netip.AddrPort { return peer(s.remote) }).Shown(),
-		table.Value("process", value.Int, "A process that has it; null where none has it any more, or it could not be found out.", func(s *socket) value.Value { return numberOr(s.process, 0) }).
+		table.Value("process", value.Int, "A process that has it, on macOS the one that used it last; null where none has it any more, or it could not be found out.", func(s *socket) value.Value { return numberOr(s.process, 0) }).
 			To("process").Costs(modules.Read).Shown(),
 		table.Text("family", "What kind of addresses it has.", func(s *socket) string { return s.family }).OneOf("ipv4", "ipv6", "unix", "packet"),
 		table.Text("path", "The path of a unix socket; an abstract one begins with @.", func(s *socket) string { return s.path }),
 		table.Text("interface", "The interface that a packet socket listens to; null for all.", func(s *socket) string { return s.iface }),
-		table.Value("uid", value.Int, "The number of the user who made it.", func(s *socket) value.Value { return numberOr(s.uid, -1) }),
-		table.Value("inode", value.Int, "Its number, as module open_file has it; null where it belongs to nobody any more.", func(s *socket) value.Value { return numberOr(int64(s.inode), 0) }),
-		table.Text("namespace", "The network namespace that it is in, such as net:[4026531840].", func(s *socket) string { return s.namespace }).Costs(modules.Stat),
+		table.Value("uid", value.Int, "The number of the user who made it.", func(s *socket) value.Value { return numberOr(s.uid, -1) }).On("linux", "darwin"),
+		table.Value("inode", value.Int, "Its number, as module open_file has it; null where it belongs to nobody any more.", func(s *socket) value.Value { return numberOr(int64(s.inode), 0) }).On("linux"),
+		table.Time("created", "When it was bound.", func(s *socket) time.Time { return s.created }).On("windows"),
+		table.Text("namespace", "The network namespace that it is in, such as net:[4026531840].", func(s *socket) string { return s.namespace }).Costs(modules.Stat).On("linux"),
 	}, listSockets).By()
 }
 
@@ -91,6 +94,9 @@ func listSockets(s *table.Scan, yield func(*socket) error) error {
 	if err != nil {
 		return err
 	}
+	if s.FS.Live() && asksSystem {
+		return listSystem(s, located, yield)
+	}
 	var owners []owner
 	if s.Wants("process") {
 		owners = socketOwners(s)
@@ -113,6 +119,17 @@ func listSockets(s *table.Scan, yield func(*socket) error) error {
 			}
 			return nil
 		})
+	})
+}
+
+// listSystem lists the sockets of a live system without /proc.
+func listSystem(s *table.Scan, located func(*socket) bool, yield func(*socket) error) error {
+	s.Skip(modules.SkipUnsupported, "sockets", "only those of tcp and udp are listed on this system")
+	return yieldAll(systemSockets(s.Fail), func(k *socket) error {
+		if !located(k) {
+			return nil
+		}
+		return yield(k)
 	})
 }
 
