@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"time"
 
 	"github.com/quaestor-engine/quaestor/modules/hostfs"
+	"github.com/quaestor-engine/quaestor/modules/native"
 )
 
 // The tables of Windows' IP helper, of 64-bit systems: a number of rows in
@@ -60,7 +60,7 @@ func (l *layout) parse(table []byte) ([]socket, error) {
 		k := socket{
 			protocol: l.protocol, family: l.family, uid: -1, state: "unconnected",
 			local: end(row, l.local, l.localPort), process: int64(e.Uint32(row[l.owner:])),
-			created: fileTime(e.Uint64(row[l.created:])),
+			created: native.FileTime(e.Uint64(row[l.created:])),
 		}
 		if l.state >= 0 {
 			k.state = winStateName(e.Uint32(row[l.state:]))
@@ -82,18 +82,6 @@ func winStateName(n uint32) string {
 		return names[n]
 	}
 	return ""
-}
-
-// filetimeEpoch is 1970 in the time of Windows, which counts 100 ns from 1601.
-const filetimeEpoch = 116444736000000000
-
-// fileTime reads a time of Windows; 0 is none.
-func fileTime(t uint64) time.Time {
-	if t == 0 || t > 1<<62 {
-		return time.Time{}
-	}
-	ticks := int64(t) - filetimeEpoch
-	return time.Unix(ticks/1e7, ticks%1e7*100).UTC()
 }
 
 // The address families of Windows, as a SOCKADDR_INET has them in its first

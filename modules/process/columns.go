@@ -25,41 +25,41 @@ func process() modules.Module {
 }
 
 func processColumns() []table.Column[proc] {
-	linux := "linux"
+	linux, unix, windows := "linux", []string{"linux", "darwin"}, "windows"
 	return []table.Column[proc]{
 		table.Int("pid", "The number of the process.", func(p *proc) int64 { return p.pid }).Shown(),
 		ofStat("parent", value.Int, "The number of the process that it belongs to; 0 for the first.",
 			func(s *stat) value.Value { return value.NewInt(s.parent) }).To("process").Shown(),
-		ofStat("name", value.Text, "Its name as the kernel keeps it, of at most 15 bytes; it may give itself any.",
+		ofStat("name", value.Text, "Its name as the kernel keeps it, on Linux and macOS of at most 15 bytes; it may give itself any, except on Windows.",
 			func(s *stat) value.Value { return value.NewText(s.name) }).Shown(),
-		column("user", value.Text, "The name of the user that it runs as; null where the system lists none of that number.", userName).
+		column("user", value.Text, "The name of the user that it runs as, on Windows with its domain before it unless that is the machine; null where the system lists none.", userName).
 			Costs(modules.Read).To("user").Shown(),
 		column("exe", value.Text, "The file that it runs. Where that was deleted it is the path that it had; in another mount namespace it begins with /proc/PID/root, where the host finds it. Null for threads of the kernel.", exeLink).
-			Costs(modules.Stat).To("file").Shown().On(linux),
+			Costs(modules.Stat).To("file").Shown(),
 		column("cmdline", value.Text, "What it was called with, with blanks between the words.", commandLine).Costs(modules.Stat).Shown(),
 		column("args", value.List, "What it was called with, word for word.", argList).Of(value.Text).Costs(modules.Stat),
-		column("path", value.Text, "The file that it runs, as the process itself sees it.", exePath).Costs(modules.Stat).On(linux),
+		column("path", value.Text, "The file that it runs, as the process itself sees it.", exePath).Costs(modules.Stat),
 		column("deleted", value.Bool, "Whether the file that it runs was deleted or replaced since.", exeDeleted).Costs(modules.Stat).On(linux),
-		column("cwd", value.Text, "The directory in which it works.", linkOf("cwd")).Costs(modules.Stat).To("file").On(linux),
-		column("root", value.Text, "The directory that it takes for the root.", linkOf("root")).Costs(modules.Stat).To("file").On(linux),
+		column("cwd", value.Text, "The directory in which it works.", linkOf("cwd")).Costs(modules.Stat).To("file"),
+		column("root", value.Text, "The directory that it takes for the root.", linkOf("root")).Costs(modules.Stat).To("file").On(unix...),
 		ofStat("state", value.Text, "What it is doing.", func(s *stat) value.Value { return table.TextOf(s.stateName()) }).
-			OneOf("running", "sleeping", "disk_sleep", "stopped", "traced", "zombie", "dead", "idle", "parked"),
+			OneOf("running", "sleeping", "disk_sleep", "stopped", "traced", "zombie", "dead", "idle", "parked").On(unix...),
 		column("started", value.Time, "When it was started.", startedAt).Shown(),
 		ofStat("cpu_time", value.Duration, "The processor time that it has used, in its own code and in the kernel.",
 			func(s *stat) value.Value { return value.NewDuration(s.cpu) }),
 		ofStat("memory", value.Size, "The main memory that it occupies.", func(s *stat) value.Value { return value.NewSize(s.resident * pageSize()) }),
 		ofStat("virtual_memory", value.Size, "The size of its address space.", func(s *stat) value.Value { return value.NewSize(s.virtual) }),
 		ofStat("threads", value.Int, "The number of its threads.", func(s *stat) value.Value { return value.NewInt(s.threads) }),
-		ofStat("nice", value.Int, "Its niceness, from -20, which is served first, to 19.", func(s *stat) value.Value { return value.NewInt(s.nice) }),
-		ofStat("tty", value.Text, "Its terminal, such as pts/0; null where it has none.", func(s *stat) value.Value { return table.TextOf(s.ttyName()) }),
-		ofStat("process_group", value.Int, "The number of its process group.", func(s *stat) value.Value { return value.NewInt(s.group) }),
-		ofStat("session", value.Int, "The number of the first process of its session.", func(s *stat) value.Value { return value.NewInt(s.session) }).To("process"),
-		ofStat("kernel", value.Bool, "Whether it is a thread of the kernel.", func(s *stat) value.Value { return value.NewBool(s.kernel()) }),
-		ofInfo("uid", value.Int, "The number of the user who started it.", func(i *info) value.Value { return value.NewInt(i.uid) }),
-		ofInfo("euid", value.Int, "The number of the user whose rights it has.", func(i *info) value.Value { return value.NewInt(i.euid) }),
-		ofInfo("gid", value.Int, "The number of the group that it was started with.", func(i *info) value.Value { return value.NewInt(i.gid) }),
-		ofInfo("egid", value.Int, "The number of the group whose rights it has.", func(i *info) value.Value { return value.NewInt(i.egid) }),
-		ofInfo("groups", value.List, "The numbers of the further groups whose rights it has.", func(i *info) value.Value { return table.ListOf(i.groups, value.NewInt) }).Of(value.Int),
+		ofStat("nice", value.Int, "Its niceness, from -20, which is served first, to 19.", func(s *stat) value.Value { return value.NewInt(s.nice) }).On(unix...),
+		ofStat("tty", value.Text, "Its terminal, such as pts/0; null where it has none.", func(s *stat) value.Value { return table.TextOf(s.ttyName()) }).On(unix...),
+		ofStat("process_group", value.Int, "The number of its process group.", func(s *stat) value.Value { return value.NewInt(s.group) }).On(unix...),
+		ofStat("session", value.Int, "The number of the first process of its session.", func(s *stat) value.Value { return value.NewInt(s.session) }).To("process").On(unix...),
+		ofStat("kernel", value.Bool, "Whether it is a thread of the kernel, or the kernel itself.", func(s *stat) value.Value { return value.NewBool(s.kernel()) }),
+		ofInfo("uid", value.Int, "The number of the user who started it.", func(i *info) value.Value { return value.NewInt(i.uid) }).On(unix...),
+		ofInfo("euid", value.Int, "The number of the user whose rights it has.", func(i *info) value.Value { return value.NewInt(i.euid) }).On(unix...),
+		ofInfo("gid", value.Int, "The number of the group that it was started with.", func(i *info) value.Value { return value.NewInt(i.gid) }).On(unix...),
+		ofInfo("egid", value.Int, "The number of the group whose rights it has.", func(i *info) value.Value { return value.NewInt(i.egid) }).On(unix...),
+		ofInfo("groups", value.List, "The numbers of the further groups whose rights it has.", func(i *info) value.Value { return table.ListOf(i.groups, value.NewInt) }).Of(value.Int).On(unix...),
 		ofInfo("capabilities", value.List, "The capabilities in effect, such as cap_net_admin.",
 			func(i *info) value.Value { return table.ListOf(capabilityNames(i.capabilities), value.NewText) }).Of(value.Text).On(linux),
 		ofInfo("seccomp", value.Text, "Whether its system calls are filtered.", func(i *info) value.Value { return table.TextOf(i.seccomp) }).
@@ -69,8 +69,11 @@ func processColumns() []table.Column[proc] {
 		column("cgroup", value.Text, "Its control group; of several hierarchies the first that is not the root.", cgroupOf).Costs(modules.Stat).On(linux),
 		column("container", value.Text, "The identity of the container that its control group names; null outside of one.", containerOf).Costs(modules.Stat).On(linux),
 		column("namespaces", value.List, "The namespaces that it is in, such as net:[4026531840].", namespacesOf).Of(value.Text).Costs(modules.Read).On(linux),
-		column("open_files", value.Int, "How many files, sockets and pipes it has open.", openFiles).Costs(modules.Read).On(linux),
-		column("env", value.List, "The environment that it was started with, as NAME=value.", envList).Of(value.Text).Costs(modules.Read).Sensitive().On(linux),
+		column("open_files", value.Int, "How many files, sockets and pipes it has open; on Windows all its handles, of threads and the registry, too.", openFiles).Costs(modules.Read).On(linux, windows),
+		column("env", value.List, "The environment that it was started with, as NAME=value.", envList).Of(value.Text).Costs(modules.Read).Sensitive(),
+		column("sid", value.Text, "The identity of the user that it runs as, such as S-1-5-18.", nothing).Costs(modules.Stat).On(windows),
+		column("elevated", value.Bool, "Whether it has the full rights of an administrator.", nothing).Costs(modules.Stat).On(windows),
+		column("session_number", value.Int, "The number of the session in which it has its windows; that of services is 0.", nothing).On(windows),
 	}
 }
 
@@ -78,13 +81,20 @@ func processColumns() []table.Column[proc] {
 // column of the same file makes it null and is not reported again.
 func column(name string, t value.Type, doc string, get func(*proc) (value.Value, error)) table.Column[proc] {
 	return table.Computed(name, t, doc, func(_ *table.Scan, p *proc) (value.Value, error) {
-		v, err := get(p)
+		ask := get
+		if p.system != nil {
+			ask = func(p *proc) (value.Value, error) { return p.system.column(name) }
+		}
+		v, err := ask(p)
 		if err == errTold {
 			return value.Value{}, nil
 		}
 		return v, err
 	})
 }
+
+// nothing is what Linux has for a column of another system.
+func nothing(*proc) (value.Value, error) { return value.Value{}, nil }
 
 func ofStat(name string, t value.Type, doc string, get func(*stat) value.Value) table.Column[proc] {
 	return column(name, t, doc, func(p *proc) (value.Value, error) {

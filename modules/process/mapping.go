@@ -18,8 +18,10 @@ type region struct {
 	start, end  uint64
 	permissions string // such as r-xp
 	offset      uint64
-	inode       uint64
+	noOffset    bool   // the system does not say
+	backed      bool   // there is a file behind it, or a piece of shared memory
 	name        string // a path, something in brackets, or ""
+	file        string // the path, where name is one that only the kernel knows
 }
 
 // readable says whether the process itself may read it.
@@ -29,6 +31,9 @@ func (r *region) size() int64 { return int64(min(r.end-r.start, 1<<63-1)) }
 
 // path gives the file that is mapped.
 func (r *region) path() (path string, deleted bool) {
+	if r.file != "" {
+		return r.file, false
+	}
 	if !strings.HasPrefix(r.name, "/") || strings.HasPrefix(r.name, "/memfd:") {
 		return "", false
 	}
@@ -37,7 +42,7 @@ func (r *region) path() (path string, deleted bool) {
 
 // anonymous says that no file is behind it. Shared memory without a name has
 // an inode and is none.
-func (r *region) anonymous() bool { return r.inode == 0 }
+func (r *region) anonymous() bool { return !r.backed }
 
 // parseRegion reads a line. The name goes on to the end of it, blanks and all.
 func parseRegion(line []byte) (region, bool) {
@@ -55,7 +60,8 @@ func parseRegion(line []byte) (region, bool) {
 	r.start, errs[0] = strconv.ParseUint(string(from), 16, 64)
 	r.end, errs[1] = strconv.ParseUint(string(to), 16, 64)
 	r.offset, errs[2] = strconv.ParseUint(string(offset), 16, 64)
-	r.inode, errs[3] = strconv.ParseUint(string(inode), 10, 64)
+	node, err := strconv.ParseUint(string(inode), 10, 64)
+	r.backed, errs[3] = node != 0, err
 	for _, err := range errs {
 		if err != nil {
 			return r, false
@@ -71,6 +77,12 @@ func unescapeNewlines(s string) string { return strings.ReplaceAll(s, `\012`, "\
 
 // regions calls yield for each mapping of a process.
 func (p *proc) regions(yield func(*region) error) error {
+	if p.system != nil {
+		return p.system.regions(func(r *region) error {
+			r.proc = p
+			return yield(r)
+		})
+	}
 	if p.spaceless() {
 		return nil
 	}
@@ -107,13 +119,18 @@ func regionColumns() []table.Column[region] {
 			func(r *region) string { return r.permissions }).Shown(),
 		table.Computed("path", value.Text, "The file that is mapped; in another mount namespace it begins with /proc/PID/root, where the host finds it.", regionPath).
 			Costs(modules.Stat).To("file").Shown(),
-		table.Text("name", "What the kernel calls it: a path, or [heap], [stack] and the like.", func(r *region) string { return r.name }),
-		table.Value("offset", value.Size, "Where in the file it begins.", func(r *region) value.Value { return value.NewSize(int64(r.offset)) }),
+		table.Text("name", "What the kernel calls it: a path, or [heap], [stack] and the like; on Windows a path that begins with a device.", func(r *region) string { return r.name }),
+		table.Value("offset", value.Size, "Where in the file it begins.", func(r *region) value.Value {
+			if r.noOffset {
+				return value.Value{}
+			}
+			return value.NewSize(int64(r.offset))
+		}).On("linux"),
 		table.Bool("anonymous", "Whether there is no file behind it.", (*region).anonymous),
 		table.Bool("deleted", "Whether the file behind it has no name any more.", func(r *region) bool {
 			_, deleted := r.path()
 			return deleted
-		}),
+		}).On("linux"),
 	}
 }
 

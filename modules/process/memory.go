@@ -3,7 +3,7 @@ package process
 import (
 	"context"
 	"errors"
-	"runtime"
+	"slices"
 
 	"github.com/quaestor-engine/quaestor/internal/search"
 	"github.com/quaestor-engine/quaestor/modules"
@@ -51,8 +51,8 @@ func (m *memory) Scan(ctx context.Context, req *modules.Request, yield func(modu
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if runtime.GOOS != "linux" || req.Host.Root != "" && req.Host.Root != "/" {
-		req.Report.Skip(modules.Skip{Kind: modules.SkipUnsupported, Where: "memory", Detail: "only that of a live Linux machine can be read"})
+	if !slices.Contains(systemParts(), "memory") || req.Host.Root != "" && req.Host.Root != "/" {
+		req.Report.Skip(modules.Skip{Kind: modules.SkipUnsupported, Where: "memory", Detail: "only that of a live machine with Linux or Windows can be read"})
 		return nil
 	}
 	patterns := make([]search.Pattern, 0, len(req.Questions))

@@ -79,6 +79,9 @@ func (p *proc) spaceless() bool {
 
 // environ gives the environment as the process got it.
 func (p *proc) environ() ([]string, error) {
+	if p.system != nil {
+		return p.system.environ()
+	}
 	if p.spaceless() {
 		return nil, nil
 	}

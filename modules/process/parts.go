@@ -26,6 +26,9 @@ func locator() modules.Locator {
 // process cannot be looked at is reported once for each.
 func within[T any](what string, list func(p *proc, yield func(*T) error) error) table.Lister[T] {
 	return func(s *table.Scan, yield func(*T) error) error {
+		if without(s, what) {
+			return nil
+		}
 		return each(s, func(p *proc) error {
 			stopped := error(nil)
 			err := list(p, func(x *T) error {
@@ -35,7 +38,7 @@ func within[T any](what string, list func(p *proc, yield func(*T) error) error) 
 			if stopped != nil {
 				return stopped
 			}
-			if err != nil {
+			if err != nil && err != errTold {
 				s.Fail(label(p.pid)+": "+what, err)
 			}
 			return nil
@@ -76,6 +79,8 @@ func environment() modules.Module {
 type task struct {
 	pid, tid int64
 	stat     stat
+	started  time.Time // where the system says so, in the place of stat.started
+	unnamed  bool      // it has neither a name nor a niceness here
 }
 
 func thread() modules.Module {
@@ -84,16 +89,27 @@ func thread() modules.Module {
 	}, []table.Column[task]{
 		table.Int("process", "The process.", func(t *task) int64 { return t.pid }).To("process").Shown(),
 		table.Int("tid", "The number of the thread; that of the first is the number of the process.", func(t *task) int64 { return t.tid }).Shown(),
-		table.Text("name", "Its name, of at most 15 bytes; it may give itself any.", func(t *task) string { return t.stat.name }).Shown(),
+		table.Text("name", "Its name, of at most 15 bytes; it may give itself any.", func(t *task) string { return t.stat.name }).Shown().On("linux"),
 		table.Text("state", "What it is doing.", func(t *task) string { return t.stat.stateName() }).Shown().
 			OneOf("running", "sleeping", "disk_sleep", "stopped", "traced", "zombie", "dead", "idle", "parked"),
 		table.Value("cpu_time", value.Duration, "The processor time that it has used.", func(t *task) value.Value { return value.NewDuration(t.stat.cpu) }).Shown(),
-		table.Int("nice", "Its niceness, from -20, which is served first, to 19.", func(t *task) int64 { return t.stat.nice }),
-		table.Value("age", value.Duration, "The time from the start of the system to its own start.",
-			func(t *task) value.Value {
-				return value.NewDuration(time.Duration(t.stat.started) * (time.Second / ticks))
-			}),
+		table.Value("nice", value.Int, "Its niceness, from -20, which is served first, to 19.", func(t *task) value.Value {
+			if t.unnamed {
+				return value.Value{}
+			}
+			return value.NewInt(t.stat.nice)
+		}).On("linux"),
+		table.Value("age", value.Duration, "The time from the start of the system to its own start.", func(t *task) value.Value {
+			if t.unnamed {
+				return value.Value{}
+			}
+			return value.NewDuration(time.Duration(t.stat.started) * (time.Second / ticks))
+		}).On("linux"),
+		table.Time("started", "When it was started.", func(t *task) time.Time { return t.started }).On("windows"),
 	}, within("threads", func(p *proc, yield func(*task) error) error {
+		if p.system != nil {
+			return p.system.threads(yield)
+		}
 		dir, err := p.dir.OpenDir("task")
 		if err != nil {
 			return err
@@ -112,7 +128,7 @@ func thread() modules.Module {
 			if err != nil {
 				return err
 			}
-			return yield(&task{p.pid, tid, st})
+			return yield(&task{pid: p.pid, tid: tid, stat: st})
 		})
 	})).By()
 }

@@ -2,7 +2,8 @@
 // threads, open files, mappings, environment and memory.
 //
 // [Modules] gives them. On Linux everything comes out of /proc, of the live
-// machine or of a tree that has one; nothing is stopped, traced or written.
+// machine or of a tree that has one; Windows and macOS are asked by calls of
+// the system. Nothing is stopped, traced or written.
 // The process that asks is left out, and counted: it holds in its memory what
 // was asked for.
 package process
@@ -11,7 +12,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -45,13 +45,12 @@ type lookout struct {
 
 // each calls yield for each process that is located.
 func each(s *table.Scan, yield func(*proc) error) error {
-	if s.FS.Live() && runtime.GOOS != "linux" {
-		s.Fail("processes", errors.ErrUnsupported)
-		return nil
-	}
 	l := &lookout{Scan: s}
 	if err := l.locate(); err != nil {
 		return err
+	}
+	if s.FS.Live() && asksSystem {
+		return l.eachFound(yield)
 	}
 	pids := l.only
 	if pids == nil {
@@ -150,11 +149,12 @@ func (l *lookout) visit(pid int64, yield func(*proc) error) error {
 // is first asked for.
 type proc struct {
 	*lookout
-	pid  int64
-	dir  *hostfs.Dir
-	stat part[stat]
-	info part[info]
-	args part[[]string]
+	pid    int64
+	dir    *hostfs.Dir
+	system system // on Windows and macOS, in the place of all that follows
+	stat   part[stat]
+	info   part[info]
+	args   part[[]string]
 	// closed says that its memory cannot be read, which was reported.
 	closed bool
 }
