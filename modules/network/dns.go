@@ -2,9 +2,6 @@ package network
 
 import (
 	"net/netip"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/modules"
@@ -31,12 +28,13 @@ func dns() modules.Module {
 		table.Text("path", "The file that says so; null where the system itself does, as on Windows.", func(r *resolution) string { return r.path }).To("file").Shown(),
 		table.Value("line", value.Int, "The line of that file.", func(r *resolution) value.Value { return numberOr(r.line, 0) }),
 	}, func(s *table.Scan, yield func(*resolution) error) error {
+		windowsHosts, _ := s.FS.Windows("/Windows/System32/drivers/etc/hosts")
 		for _, f := range []struct {
 			path  string
 			parse func(words []string) ([]resolution, bool)
 		}{
 			{"/etc/hosts", parseHost},
-			{windowsHosts(s.FS.Live()), parseHost},
+			{windowsHosts, parseHost},
 			{"/etc/resolv.conf", parseResolver},
 			{"/run/systemd/resolve/resolv.conf", parseResolver},
 			{"/etc/nsswitch.conf", parseOrder},
@@ -59,15 +57,6 @@ func dns() modules.Module {
 		}
 		return yieldAll(list, yield)
 	})
-}
-
-// windowsHosts is where Windows has its hosts file.
-func windowsHosts(live bool) string {
-	root := "/Windows"
-	if dir := os.Getenv("SystemRoot"); live && runtime.GOOS == "windows" && dir != "" {
-		root = filepath.ToSlash(dir)
-	}
-	return root + "/System32/drivers/etc/hosts"
 }
 
 func eachResolution(s *table.Scan, path string, parse func([]string) ([]resolution, bool), yield func(*resolution) error) error {

@@ -256,6 +256,20 @@ func TestSystemInterfaces(t *testing.T) {
 	}
 }
 
+// The hosts file of Windows in a mounted image, and a resolver of macOS for a
+// domain.
+func TestResolversOfOthers(t *testing.T) {
+	root := host(t, map[string]string{
+		"etc/hosts": "", "etc/resolv.conf": "", "etc/nsswitch.conf": "",
+		"WINDOWS/system32/drivers/etc/hosts": "# Microsoft\r\n10.6.6.6\tupdate.example.com\r\n",
+		"etc/resolver/corp.example":          "nameserver 10.0.0.53\n",
+	})
+	check(t, dns(), root, "kind name address path line", nil, []string{
+		"host | update.example.com | 10.6.6.6 | /WINDOWS/system32/drivers/etc/hosts | 2",
+		"nameserver | null | 10.0.0.53 | /etc/resolver/corp.example | 1",
+	})
+}
+
 func FuzzTables(f *testing.F) {
 	f.Add(winTable(make(record, 160)))
 	f.Add(pcbList(macSocket(1, "10.0.0.3", "0.0.0.0", [2]uint16{68, 0}, 55)))
