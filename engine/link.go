@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,7 +105,12 @@ func (t *tableRun) find(f *finding, slot int, key value.Value, dear bool) error 
 	}
 	report := &lookupReport{tableReport: t.report}
 	req := t.request(slot, report)
-	req.Keys, req.Workers = []value.Value{key.Clone()}, 1
+	req.Workers = 1
+	if s.plan.Within {
+		req.Locators = []string{strings.Clone(key.Text())}
+	} else {
+		req.Keys = []value.Value{key.Clone()}
+	}
 	err := t.each(slot, req, func(e *env, row modules.Row) error {
 		held, err := s.hold(e, row, dear)
 		if err == nil {

@@ -182,7 +182,9 @@ func checkSlot(s *slotRun, i int) error {
 	switch {
 	case len(p.Questions) > 0 && !s.schema.Content:
 		return fmt.Errorf("%w: the module %q of this host has no content to ask about", ErrRefused, p.Module)
-	case (p.Key != nil || p.Keys != nil) && s.schema.Key == "":
+	case p.Within && (p.Key == nil || p.Link || l.Use == modules.NoLocator):
+		return fmt.Errorf("%w: %q is not told where to look by other rows", ErrRefused, p.Module)
+	case (p.Key != nil && !p.Within || p.Keys != nil) && s.schema.Key == "":
 		return fmt.Errorf("%w: the module %q of this host has no key to look up", ErrRefused, p.Module)
 	case p.Link && p.Key == nil:
 		return fmt.Errorf("%w: a link to %q has no key", ErrRefused, p.Module)

@@ -236,6 +236,8 @@ func (d *drawing) slot(b *branch, t *Table, i, index int) {
 	switch {
 	case s.Link:
 		text = fmt.Sprintf("follow %s to %s, once for each", Text(s.Key), s.Module)
+	case s.Within:
+		text = fmt.Sprintf("scan %s in %s, for each", s.Module, Text(s.Key))
 	case s.Key != nil:
 		text = fmt.Sprintf("look %s up by %s", s.Module, Text(s.Key))
 	case i > 0:

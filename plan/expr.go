@@ -91,8 +91,8 @@ type (
 		Sub int
 	}
 	// Match is a text predicate. The patterns are constants, any of which
-	// will do, or Dynamic gives the one pattern of Contains, StartsWith and
-	// EndsWith.
+	// will do, or Dynamic gives the one pattern of Contains, StartsWith,
+	// EndsWith and Glob.
 	Match struct {
 		Op       MatchOp
 		X        Expr

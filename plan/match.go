@@ -45,8 +45,20 @@ func (e *Match) Eval(env Env) (value.Value, error) {
 	if err != nil || y.IsNull() {
 		return value.Value{}, err
 	}
-	return value.NewBool(plainTest(e.Op, textOf(y), e.Fold)(text)), nil
+	test, err := CompileMatch(e.Op, textOf(y), e.Fold)
+	if err != nil {
+		return value.Value{}, fmt.Errorf("the pattern %q of %s: %w", textOf(y), e.Op, err)
+	}
+	return value.NewBool(test(text)), nil
 }
+
+// EscapeGlob makes a glob that matches the text alone, whichever way paths
+// are separated in it.
+func EscapeGlob(text string) string {
+	return globEscaper.Replace(text)
+}
+
+var globEscaper = strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`, `{`, `[{]`)
 
 func textOf(v value.Value) string {
 	switch v.Type() {

@@ -74,6 +74,9 @@ type Slot struct {
 	// and gives nulls where there is none; without, it is a join.
 	Key  Expr
 	Link bool
+	// Within makes Key a glob, or what else the module takes for a place, in
+	// which each earlier row has this scan look; it is no link then.
+	Within bool
 	// JoinHere and JoinThere are equal for rows that join: the first over
 	// this slot, the second over earlier ones. Empty: every pair.
 	JoinHere, JoinThere []Expr

@@ -93,6 +93,9 @@ func (c *preparer) table(t *Table) {
 	}
 	for i, s := range t.Slots {
 		c.slots, c.outs = t.Slots[:i], 0
+		if s.Within && (s.Key == nil || s.Link) {
+			c.fail("slot %d of table %q looks within nothing", i, t.Name)
+		}
 		c.expr(s.Key)
 		c.exprs(s.JoinThere)
 		c.slots = t.Slots[:i+1]
@@ -194,7 +197,7 @@ func (c *preparer) node(e Expr) {
 
 func (c *preparer) match(e *Match) {
 	if e.Dynamic != nil {
-		if plainTest(e.Op, "", e.Fold) == nil || len(e.Patterns) > 0 {
+		if e.Op != Glob && plainTest(e.Op, "", e.Fold) == nil || len(e.Patterns) > 0 {
 			c.fail("%s takes constant patterns", e.Op)
 		}
 		return

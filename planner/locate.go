@@ -104,7 +104,7 @@ func (s *scope) implied(scan *scanInfo, conjuncts []*conjunct) {
 				return
 			}
 			if isCol(e.X, loc.Column) && value.BackslashSeparates(k.Value.Text()) && scan.schema.Key != loc.Column {
-				slot.Locators = []string{strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`, `{`, `[{]`).Replace(k.Value.Text())}
+				slot.Locators = []string{plan.EscapeGlob(k.Value.Text())}
 				return
 			}
 			if isCol(e.X, loc.Dir) {
@@ -172,11 +172,27 @@ func (s *scope) nextScan(placed map[int]bool, conjuncts []*conjunct) int {
 		if placed[scan.slot] {
 			continue
 		}
-		if _, key := s.keyFrom(scan, placed, conjuncts); key != nil {
+		if _, key := s.keyFrom(scan, placed, conjuncts); key != nil || s.placeFrom(scan, placed, conjuncts) != nil {
 			return scan.slot
 		}
 	}
 	return -1
+}
+
+// placeFrom finds a conjunct path GLOB x, where x follows from scans that have
+// their place. It stays a condition: a module may look in more than a glob.
+func (s *scope) placeFrom(scan *scanInfo, placed map[int]bool, conjuncts []*conjunct) plan.Expr {
+	for _, c := range conjuncts {
+		m, ok := c.expr.(*plan.Match)
+		if !ok || m.Op != plan.Glob || m.Fold || m.Dynamic == nil || !speaksOf(m.Dynamic, func(i int) bool { return placed[i] }) {
+			continue
+		}
+		col, ok := m.X.(*plan.Col)
+		if ok && col.Slot == scan.slot && s.table.Slots[col.Slot].Columns[col.Index] == scan.schema.Locator.Column {
+			return m.Dynamic
+		}
+	}
+	return nil
 }
 
 // keyFrom finds a conjunct that says what a scan's key is, from scans that
@@ -198,28 +214,31 @@ func (s *scope) sides(c *conjunct, slot int, placed map[int]bool) (here, there p
 	if !ok || e.Op != plan.Eq || e.Fold || c.bound {
 		return nil, nil
 	}
-	only := func(x plan.Expr, in func(int) bool) bool {
-		some, all := false, true
-		plan.Walk(x, func(x plan.Expr) {
-			switch x := x.(type) {
-			case *plan.Col:
-				some = true
-				all = all && in(x.Slot)
-			case *plan.Ask, *plan.InSub, *plan.IsMissing:
-				all = false
-			}
-		})
-		return some && all
-	}
 	isHere := func(i int) bool { return i == slot }
 	isThere := func(i int) bool { return placed[i] }
 	switch {
-	case only(e.X, isHere) && only(e.Y, isThere):
+	case speaksOf(e.X, isHere) && speaksOf(e.Y, isThere):
 		return e.X, e.Y
-	case only(e.Y, isHere) && only(e.X, isThere):
+	case speaksOf(e.Y, isHere) && speaksOf(e.X, isThere):
 		return e.Y, e.X
 	}
 	return nil, nil
+}
+
+// speaksOf says whether an expression is about columns, and all of slots that
+// are in a set.
+func speaksOf(x plan.Expr, in func(int) bool) bool {
+	some, all := false, true
+	plan.Walk(x, func(x plan.Expr) {
+		switch x := x.(type) {
+		case *plan.Col:
+			some = true
+			all = all && in(x.Slot)
+		case *plan.Ask, *plan.InSub, *plan.IsMissing:
+			all = false
+		}
+	})
+	return some && all
 }
 
 // joinScan says how a scan is joined to those that have their place: by its
@@ -231,6 +250,10 @@ func (s *scope) joinScan(i int, placed map[int]bool, conjuncts []*conjunct) {
 			slot.Key, c.bound = key, true
 			return
 		}
+	}
+	if !s.told(scan) {
+		slot.Key, slot.Within = s.placeFrom(scan, placed, conjuncts), true
+		return
 	}
 	if s.c.in.Naive {
 		return

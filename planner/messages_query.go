@@ -63,7 +63,7 @@ func caseTarget(at lang.Span) lang.Diagnostic {
 func locatorMissing(s *lang.Scan, schema *modules.Schema, joined bool) lang.Diagnostic {
 	hint := "say where: FIND " + schema.Name + " " + schema.Locator.Example
 	if joined && schema.Key != "" {
-		hint += fmt.Sprintf(", or tell it from another scan: WHERE %s.%s = …", aliasOf(s), schema.Key)
+		hint += fmt.Sprintf(", or tell it from another scan: WHERE %s.%s = …, or GLOB …", aliasOf(s), schema.Key)
 	}
 	return problem(CodeLocatorMissing, s.Span(), hint, "%s does not know where to look", schema.Name)
 }

@@ -292,7 +292,7 @@ func (s *scope) match(e *lang.Compare, op plan.MatchOp, x typed) (plan.Expr, boo
 	if m.Patterns, m.Dynamic, m.Name, ok = s.patterns(e.Y); !ok {
 		return nil, false
 	}
-	if m.Dynamic != nil && op >= plan.Like {
+	if m.Dynamic != nil && op >= plan.Like && op != plan.Glob {
 		s.c.report(patternNotConstant(e.Y.Span(), op))
 		return nil, false
 	}
