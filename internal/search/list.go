@@ -63,14 +63,16 @@ func newList(entries [][]byte, fold bool) *list {
 	for n := 1; n < len(ends); n++ {
 		ends[n] += ends[n-1]
 	}
-	sorted, at := make([][]byte, len(entries)), ends
-	for _, e := range entries {
+	sorted, ids, at := make([][]byte, len(entries)), make([]uint32, len(entries)), ends
+	for i, e := range entries {
 		n := min(len(e), maxWindow)
-		sorted[at[n]] = e
+		sorted[at[n]], ids[at[n]] = e, uint32(i)
 		at[n]++
 	}
 	for _, p := range partition(&ends) {
-		l.groups = append(l.groups, newGroup(sorted[ends[p.lo]:ends[p.hi+1]], p.lo, p.q, fold))
+		g := newGroup(sorted[ends[p.lo]:ends[p.hi+1]], p.lo, p.q, fold)
+		g.ids = ids[ends[p.lo]:ends[p.hi+1]]
+		l.groups = append(l.groups, g)
 	}
 	return l
 }
@@ -166,6 +168,7 @@ type group struct {
 	offs      []uint32 // where each entry begins in blob, and the end
 	win       []uint16 // where in its entry the window begins
 	blob      []byte   // the entries, letters in lower case when they fold
+	ids       []uint32 // by entry, its index in the list
 }
 
 func newGroup(entries [][]byte, m, q int, fold bool) *group {

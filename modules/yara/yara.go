@@ -74,6 +74,7 @@ type Rule struct {
 	Line    int      // where its name stands, from 1
 
 	index   int
+	gate    int
 	strings []*str
 	cond    expr
 }

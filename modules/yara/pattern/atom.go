@@ -179,3 +179,14 @@ func spell(run []*Node) []Atom {
 	}
 	return atoms
 }
+
+// Lower writes the ASCII letters of a text small.
+func Lower(text []byte) []byte {
+	out := bytes.Clone(text)
+	for i, c := range out {
+		if c >= 'A' && c <= 'Z' {
+			out[i] = c | lowerBit
+		}
+	}
+	return out
+}

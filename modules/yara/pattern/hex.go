@@ -209,7 +209,7 @@ func (p *hexParser) jump(depth int) (*Node, error) {
 		return nil, p.fail("a jump inside an alternative goes over %d bytes at most", maxInner)
 	}
 	p.pos++
-	return &Node{Op: Repeat, Subs: []*Node{leaf(all())}, Min: lo, Max: hi, Lazy: true}, nil
+	return &Node{Op: Repeat, Subs: []*Node{leaf(all())}, Min: lo, Max: hi, Lazy: true, Jump: true}, nil
 }
 
 // maxJump is the longest jump with a bound, in bytes.

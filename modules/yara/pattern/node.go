@@ -93,6 +93,7 @@ type Node struct {
 	Subs     []*Node
 	Min, Max int
 	Lazy     bool // a Repeat that would rather end
+	Jump     bool // a Repeat that a pattern may be taken apart at
 	Wide     bool // a Boundary among characters of two bytes
 
 	fwd, rev uint32 // of a Byte, its instruction in either code
@@ -167,4 +168,17 @@ func sum(x, y int) int {
 		return Endless
 	}
 	return x + y
+}
+
+// IsGreedy says whether any repetition of a pattern would rather go on.
+func IsGreedy(n *Node) bool {
+	if n.Op == Repeat && !n.Lazy {
+		return true
+	}
+	for _, sub := range n.Subs {
+		if IsGreedy(sub) {
+			return true
+		}
+	}
+	return false
 }

@@ -60,6 +60,9 @@ func (p *Program) After() int { return min(p.longest, MaxReach) + 2 }
 // Shortest is the length of the shortest match in bytes.
 func (p *Program) Shortest() int { return p.shortest }
 
+// MatchesNothing says that no match of the pattern is longer than nothing.
+func (p *Program) MatchesNothing() bool { return p.longest == 0 }
+
 // expand writes counted repetitions out as far as each match passes them, so
 // that each Byte that must be passed is a node of its own.
 func expand(n *Node, size *int) (*Node, error) {

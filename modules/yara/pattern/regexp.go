@@ -323,6 +323,7 @@ func (p *parser) repeated(n *Node) (*Node, error) {
 		return n, nil
 	}
 	lo, hi := 0, Endless
+	jump := p.peek() == '{'
 	switch p.peek() {
 	case '*':
 	case '+':
@@ -340,7 +341,7 @@ func (p *parser) repeated(n *Node) (*Node, error) {
 		return n, nil
 	}
 	p.pos++
-	r := &Node{Op: Repeat, Subs: []*Node{n}, Min: lo, Max: hi}
+	r := &Node{Op: Repeat, Subs: []*Node{n}, Min: lo, Max: hi, Jump: jump}
 	if p.peek() == '?' && p.more() {
 		p.pos++
 		r.Lazy = true
@@ -366,7 +367,7 @@ func (p *parser) braces() (lo, hi int, ok bool, err error) {
 		}
 		var hasHi bool
 		if hi, at, hasHi = digits(p.text, at+1); !hasHi {
-			hi = Endless
+			hi = maxRepeat
 		}
 		if at >= len(p.text) || p.text[at] != '}' {
 			return 0, 0, false, nil

@@ -33,6 +33,6 @@ func Split(n *Node) []Piece {
 }
 
 func isLongJump(n *Node) bool {
-	return n.Op == Repeat && n.Lazy && n.Subs[0].Op == Byte && n.Subs[0].Set == all() &&
+	return n.Op == Repeat && n.Jump && n.Lazy && n.Subs[0].Op == Byte && n.Subs[0].Set == all() &&
 		(n.Max == Endless || n.Max > chainGap)
 }
