@@ -50,7 +50,8 @@ func (p *program) link() {
 	p.atoms = a
 	var exact, fold atomTable
 	for _, part := range p.parts {
-		for _, v := range part.variants {
+		for i, v := range part.variants {
+			v.rank = uint8(min(i, 255))
 			a.reach(v)
 		}
 		if part.str.isFixed() && len(part.str.parts) == 1 {
@@ -95,6 +96,7 @@ func (a *atoms) add(v *variant, exact, fold *atomTable) {
 	list := v.prog.Atoms()
 	if len(list) == 0 {
 		a.everywhere = append(a.everywhere, v)
+		v.part.late = true
 	}
 	for i, atom := range list {
 		if atom.Fold {

@@ -51,7 +51,7 @@ func (r *run) sort(p *part) {
 	out := s.places[:0]
 	for _, q := range s.places {
 		if n := len(out); n > 0 && out[n-1].off == q.off {
-			if p.str.greedy {
+			if q.rank < out[n-1].rank || q.rank == out[n-1].rank && p.str.greedy {
 				out[n-1] = q
 			}
 			continue

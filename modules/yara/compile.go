@@ -31,6 +31,7 @@ type compiler struct {
 	guards  map[string]int
 	gates   map[string]int
 
+	wild  []string // the fronts of the rules that sets named by a *
 	out   []*Rule
 	rule  *Rule
 	strs  map[string]*str
@@ -122,6 +123,12 @@ func (c *compiler) compileRule(n *ruleNode) {
 			c.note(t.span, fmt.Sprintf("the tag %s stands twice", t.text), "")
 		}
 		r.Tags = append(r.Tags, t.text)
+	}
+	for _, front := range c.wild {
+		if strings.HasPrefix(r.Name, front) {
+			c.note(n.name.span, fmt.Sprintf("a condition before this rule names %s*, which would mean it, too", front), "put the rule before, or give it another name")
+			break
+		}
 	}
 	c.out = append(c.out, r)
 	if first := c.byName[r.Name]; first != nil {

@@ -238,6 +238,9 @@ func (c *compiler) binary(n *binaryNode) (expr, Type) {
 	if tx.Kind == None || ty.Kind == None {
 		return nothing()
 	}
+	if by, ok := y.(*literalExpr); ok && by.val == Integer(0) && (n.op == `\` || n.op == "%") && tx.Kind == Int {
+		return c.refuse(n.span, "this divides by zero")
+	}
 	number := func(t Type) bool { return t.Kind == Int || t.Kind == Float }
 	ints := tx.Kind == Int && ty.Kind == Int
 	switch n.op {

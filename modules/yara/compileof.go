@@ -179,6 +179,9 @@ func (c *compiler) ofRules(n *ofNode) (expr, Type) {
 			continue
 		}
 		prefix, wild := strings.CutSuffix(item.text, "*")
+		if wild {
+			c.wild = append(c.wild, prefix)
+		}
 		found := false
 		for _, r := range c.out[:len(c.out)-1] {
 			if r.Name == item.text || wild && strings.HasPrefix(r.Name, prefix) {
@@ -244,11 +247,6 @@ func (c *compiler) iterated(e *forInExpr, n *iterNode) []Type {
 	case n.lo != nil:
 		e.lo = c.typed(n.lo, Int, "an end of the range")
 		e.hi = c.typed(n.hi, Int, "an end of the range")
-		lo, okLo := e.lo.(*literalExpr)
-		hi, okHi := e.hi.(*literalExpr)
-		if okLo && okHi && lo.val.Int() > hi.val.Int() {
-			c.note(n.span, "the range ends before it begins", "")
-		}
 		return []Type{{Kind: Int}}
 	case n.list != nil:
 		var t Type

@@ -3,6 +3,7 @@ package yara
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -22,6 +23,10 @@ func theirs(t *testing.T, rules, dir string) map[string][]string {
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() < 0 {
+		return nil // it has bugs of its own, and ends by an assertion
+	}
 	if err != nil {
 		text, _ := os.ReadFile(rules)
 		t.Fatalf("yara: %v\n%s\n%s", err, errs.String(), text)
@@ -131,6 +136,10 @@ func compareWithYara(t *testing.T, rnd *rand.Rand, rules string, files map[strin
 		write(filepath.Join(data, name), b)
 	}
 	want := theirs(t, path, data)
+	if want == nil {
+		t.Logf("yara broke down: %s", strings.ReplaceAll(path, "\n", " "))
+		return
+	}
 	compiled, err := Compile(Source{Name: "rules.yar", Text: rules}, Options{})
 	if err != nil {
 		t.Fatalf("%v", err)
@@ -163,8 +172,9 @@ func keep(t *testing.T, b []byte) string {
 func rulesOf(diff, rules string) string {
 	var out []string
 	for _, r := range strings.SplitAfter(rules, "\n}\n") {
-		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(r), "private "), "rule "), " ")
-		if name != "" && strings.Contains(diff, ": "+name) || strings.Contains(diff, "   "+name+" ") {
+		_, name, _ := strings.Cut(r, "rule ")
+		name, _, _ = strings.Cut(name, " ")
+		if name != "" && strings.Contains(diff+"\n", ": "+name+"\n") || strings.Contains(diff+"\n", ":   "+name+"\n") || strings.Contains(diff, " "+name+" ") {
 			out = append(out, r)
 		}
 	}

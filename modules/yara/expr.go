@@ -49,21 +49,16 @@ func (e *andExpr) eval(r *run) Value {
 	return Boolean(true)
 }
 
-// orExpr holds where any does. It is undefined where all are.
+// orExpr holds where any does; what is undefined does not.
 type orExpr struct{ any []expr }
 
 func (e *orExpr) eval(r *run) Value {
-	var out Value
 	for _, x := range e.any {
-		v := x.eval(r)
-		if truth(v) {
+		if truth(x.eval(r)) {
 			return Boolean(true)
 		}
-		if v.IsDefined() {
-			out = Boolean(false)
-		}
 	}
-	return out
+	return Boolean(false)
 }
 
 type negateExpr struct{ x expr }

@@ -114,13 +114,10 @@ func (e *forInExpr) eval(r *run) Value {
 		t.add(truth(e.body.eval(r)))
 		return r.why == "" && !e.q.settled(n, &t, -1)
 	}
-	if defined := e.each(r, one); !defined || r.why != "" {
-		return Value{}
-	}
-	if t.total == 0 {
+	if defined := e.each(r, one); !defined || t.total == 0 {
 		return Boolean(false)
 	}
-	return e.q.holds(r, n, t.found, t.total)
+	return e.q.holds(n, t.found, t.total)
 }
 
 // each sets the variables to what there is, one after the other, until yield

@@ -129,9 +129,9 @@ const (
 	quantShare
 )
 
-// holds says whether as many of a total hold; ok is false where the number is
-// undefined.
-func (q *quant) holds(r *run, n Value, found, total int64) Value {
+// holds says whether as many of a total hold. An undefined number means all,
+// as it does to YARA.
+func (q *quant) holds(n Value, found, total int64) Value {
 	switch q.kind {
 	case quantAll:
 		return Boolean(found == total)
@@ -146,7 +146,7 @@ func (q *quant) holds(r *run, n Value, found, total int64) Value {
 		return Boolean(float64(found)/float64(total)*100 >= float64(n.Int()))
 	}
 	if n.kind != Int {
-		return Value{}
+		return Boolean(found == total)
 	}
 	if n.Int() == 0 {
 		return Boolean(found == 0)
@@ -198,7 +198,7 @@ func (e *ofExpr) eval(r *run) Value {
 			return r.tooMany(s)
 		}
 	}
-	return e.q.holds(r, n, found, int64(len(e.strs)))
+	return e.q.holds(n, found, int64(len(e.strs)))
 }
 
 // ofRulesExpr is "q of rules".
@@ -215,7 +215,7 @@ func (e *ofRulesExpr) eval(r *run) Value {
 			found++
 		}
 	}
-	return e.q.holds(r, n, found, int64(len(e.rules)))
+	return e.q.holds(n, found, int64(len(e.rules)))
 }
 
 // forOfExpr is "for q of strings : (body)".
@@ -239,7 +239,7 @@ func (e *forOfExpr) eval(r *run) Value {
 			break
 		}
 	}
-	return e.q.holds(r, n, t.found, int64(len(e.strs)))
+	return e.q.holds(n, t.found, int64(len(e.strs)))
 }
 
 // tally counts what a loop found.

@@ -59,7 +59,11 @@ func (g *ruleGen) content() []byte {
 func (g *ruleGen) file(n int) string {
 	var b strings.Builder
 	for i := range n {
-		b.WriteString(g.rule(fmt.Sprintf("r%d", i)))
+		name := "p"
+		if i >= 5 {
+			name = "r"
+		}
+		b.WriteString(g.rule(fmt.Sprintf("%s%d", name, i)))
 	}
 	return b.String()
 }
@@ -166,6 +170,9 @@ func (g *ruleGen) hex() string {
 	for i := 1; i < len(f)-1; i++ {
 		switch g.rnd.IntN(14) {
 		case 0:
+			if strings.HasPrefix(out[len(out)-1], "[") {
+				continue // yara does not join two jumps as one would think
+			}
 			out = append(out, g.pick("[0-3]", "[1-4]", "[2]", "[-]", "[0-300]", "[10-400]", "[250]", "[3-]"))
 			i += g.rnd.IntN(2)
 			continue
@@ -193,9 +200,17 @@ func (g *ruleGen) regex() string {
 	if g.chance(2) {
 		f += g.fragment()
 	}
+	if len(f) == 1 {
+		f += "Z" // not to match the empty text
+	}
 	lazy := ""
 	if g.chance(3) {
 		lazy = "?"
+	}
+	if g.chance(4) {
+		// A whole word must be one in a single way: of several, yara sees
+		// the one that its atoms lead to.
+		return "/" + g.regexFixed(f) + "/" + g.pick("", "i") + g.pick(" fullword", " fullword wide")
 	}
 	out := g.regexParts(f, lazy)
 	if g.chance(12) {
@@ -206,7 +221,24 @@ func (g *ruleGen) regex() string {
 	}
 	out = "/" + out + "/" + g.pick("", "", "i", "s", "is")
 	if g.chance(4) {
-		out += g.pick(" wide", " wide ascii", " nocase", " fullword", " fullword wide")
+		out += g.pick(" wide", " nocase")
+	}
+	return out
+}
+
+func (g *ruleGen) regexFixed(f string) string {
+	out := ""
+	for i := range len(f) {
+		b := regexByte(f[i])
+		switch g.rnd.IntN(8) {
+		case 0:
+			b = "[" + b + "0-9]"
+		case 1:
+			b = "(" + b + "|" + regexByte(g.fragment()[0]) + ")"
+		case 2:
+			b += "{1}"
+		}
+		out += b
 	}
 	return out
 }
@@ -227,8 +259,7 @@ func (g *ruleGen) regexParts(f, lazy string) string {
 		case 4:
 			b = "(" + b + "|" + b + regexByte('x') + ")"
 		case 5:
-			b += g.pick(`\w`, `\d`, `\s`, `[^a]`, `\W`) + g.pick("*", "?", "") + lazy
-			b = strings.TrimSuffix(b, "?"+"?") + ""
+			b += g.pick(`\w`, `\d`, `\s`, `[^a]`, `\W`) + g.pick("*", "?") + lazy
 		case 6:
 			b += g.pick(".{0,4}", ".{1,3}", ".*", ".+") + lazy
 		case 7:
@@ -263,8 +294,8 @@ func (g *ruleGen) atom() string {
 		if len(g.names) > 0 && g.chance(4) {
 			return g.pick(g.names...)
 		}
-		if len(g.names) > 1 && g.chance(6) {
-			return g.pick("any", "all", "2", "none") + " of (r1*, r0)"
+		if len(g.names) > 6 && g.chance(6) {
+			return g.pick("any", "all", "2", "none") + " of (p*, r5)"
 		}
 		if g.chance(8) {
 			return g.textCondition()
@@ -285,12 +316,12 @@ func (g *ruleGen) atom() string {
 	case 5:
 		return g.pick("any", "all", "none") + " of them in (" + g.number(0) + ".." + g.number(0) + ")"
 	case 6:
-		return "for " + g.pick("any", "all", "1", "none") + " of them : ( " + g.pick("$ at 0", "# > 1", "@ < 40", "! == 3", "$ in (0..50)", "@[2] > @[1]") + " )"
+		return "for " + g.pick("any", "all", "1") + " of them : ( " + g.pick("$ at 0", "# > 1", "@ < 40", "! == 3", "$ in (0..50)", "@[2] > @[1]") + " )"
 	case 7:
 		s := g.one()[1:]
 		return "for " + g.pick("any", "all", "2") + " i in (1..#" + s + ") : ( @" + s + "[i] " + g.pick("<", ">", "==") + " " + g.number(0) + " )"
 	case 8:
-		return "for " + g.pick("any", "all", "2", "none") + " i in (" + g.number(0) + ", " + g.number(0) + ", 3) : ( i " + g.pick("<", ">", "==") + " " + g.number(1) + " )"
+		return "for " + g.pick("any", "all", "2") + " i in (" + g.number(0) + ", " + g.number(0) + ", 3) : ( i " + g.pick("<", ">", "==") + " " + g.number(1) + " )"
 	case 9:
 		return g.textCondition()
 	}
@@ -298,7 +329,11 @@ func (g *ruleGen) atom() string {
 }
 
 func (g *ruleGen) textCondition() string {
-	return quote(g.fragment()) + " " + g.pick("contains", "icontains", "startswith", "endswith", "iendswith", "istartswith", "iequals", "==", "<", "!=") + " " + quote(g.fragment())
+	if g.chance(4) {
+		// Bytes beyond ASCII would be negative to yara on some machines.
+		return quote(g.pick("abc", "ab", "abd", "Z", "")) + " " + g.pick("<", "<=", ">", ">=") + " " + quote(g.pick("abc", "a", "b"))
+	}
+	return quote(g.fragment()) + " " + g.pick("contains", "icontains", "startswith", "endswith", "iendswith", "istartswith", "iequals", "==", "!=") + " " + quote(g.fragment())
 }
 
 // number writes an expression of integers.
@@ -308,7 +343,7 @@ func (g *ruleGen) number(depth int) string {
 		case 0:
 			return "(" + g.number(depth-1) + " " + g.pick("+", "-", "*") + " " + g.number(depth-1) + ")"
 		case 1:
-			return "(" + g.number(depth-1) + " " + g.pick(`\`, "%") + " " + g.number(0) + ")"
+			return "(" + g.number(depth-1) + " " + g.pick(`\`, "%") + " " + g.pick("3", "filesize", "uint8(2)", "-5") + ")"
 		case 2:
 			return "(" + g.number(depth-1) + " " + g.pick("&", "|", "^", "<<", ">>") + " " + g.pick("3", "1", "70", "0xff") + ")"
 		case 3:

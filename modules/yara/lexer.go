@@ -90,7 +90,7 @@ func (l *lexer) next() (token, string) {
 		return l.number()
 	case c == '"':
 		return l.quoted()
-	case c == '$', (c == '#' || c == '@') || c == '!' && at+1 < len(l.text) && isNameByte(l.text[at+1]):
+	case c == '$', (c == '#' || c == '@') || c == '!' && !strings.HasPrefix(l.text[at:], "!="):
 		l.pos++
 		l.name()
 		if c == '$' && l.pos < len(l.text) && l.text[l.pos] == '*' {

@@ -40,6 +40,7 @@ type place struct {
 	off  int64
 	data int32 // where its bytes were copied to, plus one; 0 for nowhere
 	n    int32
+	rank uint8 // of the spelling
 }
 
 // partState is what a scan found of a part.

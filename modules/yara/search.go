@@ -105,7 +105,7 @@ func (r *run) isWanted(p *part) bool {
 	if r.gate(p.str.rule.gate) == gateClosed {
 		return false
 	}
-	if p.prev != nil && len(r.parts[p.prev.index].places) == 0 {
+	if p.prev != nil && !p.prev.late && len(r.parts[p.prev.index].places) == 0 {
 		return false
 	}
 	s := &r.parts[p.index]
@@ -203,8 +203,8 @@ func (r *run) found(v *variant, start, end int) {
 	if n := len(s.places); n > 0 {
 		last := &s.places[n-1]
 		if last.off == off {
-			if p.str.greedy {
-				last.n = int32(end - start)
+			if v.rank < last.rank || v.rank == last.rank && p.str.greedy {
+				last.n, last.rank = int32(end-start), v.rank
 			}
 			return
 		}
@@ -222,7 +222,7 @@ func (r *run) found(v *variant, start, end int) {
 	}
 	r.total++
 	r.matcher.Steps -= 4
-	s.places = append(s.places, place{off: off, n: int32(end - start), data: r.keep(p, s, start)})
+	s.places = append(s.places, place{off: off, n: int32(end - start), rank: v.rank, data: r.keep(p, s, start)})
 }
 
 // keep copies the first bytes of a place that will be shown, as the window

@@ -35,12 +35,14 @@ type part struct {
 	prev           *part
 	minGap, maxGap int
 	last           bool
+	late           bool // it is sought after all hits: it has no atom
 	variants       []*variant
 }
 
 // variant is one spelling of a part.
 type variant struct {
 	part *part
+	rank uint8  // the first spellings are taken for those that a place may have
 	text []byte // of a text
 	fold bool
 	key  byte // of xor

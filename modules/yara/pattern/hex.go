@@ -109,6 +109,11 @@ func (p *hexParser) tokens(depth int) (*Node, error) {
 		if jump = n.Op == Repeat; jump && len(subs) == 0 {
 			return nil, p.fail("a jump cannot stand first")
 		}
+		if before := subs[max(0, len(subs)-1):]; jump && before[0].Op == Repeat {
+			// Two jumps are one.
+			n.Min, n.Max = n.Min+before[0].Min, sum(n.Max, before[0].Max)
+			subs = subs[:len(subs)-1]
+		}
 		subs = append(subs, n)
 	}
 	switch {

@@ -159,24 +159,30 @@ func holds(arg uint32, data []byte, pos int) bool {
 	case TextEnd:
 		return pos == len(data)
 	case Boundary:
-		return isWordAt(data, pos, wide) != isWordBefore(data, pos, wide)
+		return isBoundary(data, pos, wide)
 	default:
-		return isWordAt(data, pos, wide) == isWordBefore(data, pos, wide)
+		return !isBoundary(data, pos, wide)
 	}
 }
 
-func isWordAt(data []byte, pos int, wide bool) bool {
-	if wide && (pos+1 >= len(data) || data[pos+1] != 0) {
-		return false
+// isBoundary says whether a word begins or ends at a place; either end of the
+// content is a boundary, whatever stands there, as it is to YARA.
+func isBoundary(data []byte, pos int, wide bool) bool {
+	if pos == 0 || pos >= len(data) || wide && (pos < 2 || pos+1 >= len(data)) {
+		return true
 	}
-	return pos < len(data) && isWord(data[pos])
+	return isWordAt(data, pos, wide) != isWordBefore(data, pos, wide)
+}
+
+func isWordAt(data []byte, pos int, wide bool) bool {
+	return isWord(data[pos]) && (!wide || data[pos+1] == 0)
 }
 
 func isWordBefore(data []byte, pos int, wide bool) bool {
 	if wide {
-		return pos >= 2 && data[pos-1] == 0 && isWord(data[pos-2])
+		return data[pos-1] == 0 && isWord(data[pos-2])
 	}
-	return pos >= 1 && isWord(data[pos-1])
+	return isWord(data[pos-1])
 }
 
 func isWord(c byte) bool {
