@@ -31,6 +31,7 @@ type fake struct {
 	fail    error          // what a column ends with
 	hangs   string         // a column that waits until nobody wants it any more
 	endless bool           // the rows come again and again
+	spares  bool           // rows that Request.Only throws away do not come
 	visit   func(row int)  // called for each row, before yield
 
 	mu        sync.Mutex
@@ -140,6 +141,14 @@ func (f *fake) scan(ctx context.Context, reqs []*modules.Request, yield func(int
 func (f *fake) wanted(req *modules.Request, i int) bool {
 	if f.rows[i] == nil {
 		return true
+	}
+	for _, r := range req.Only {
+		if f.spares && !slices.ContainsFunc(r.Values, func(v value.Value) bool {
+			eq, ok := value.Equal(v, f.rows[i][r.Column])
+			return eq && ok
+		}) {
+			return false
+		}
 	}
 	if req.Keys == nil {
 		return len(req.Locators) == 0 || f.located(req.Locators, f.rows[i][0])

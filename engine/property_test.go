@@ -31,6 +31,7 @@ func anyValue() *rapid.Generator[value.Value] {
 
 func relation(t *rapid.T, name string) *fake {
 	f := newFake(name, "x", "y")
+	f.spares = true
 	for range rapid.IntRange(0, 6).Draw(t, name) {
 		f.rows = append(f.rows, []value.Value{anyValue().Draw(t, "x"), anyValue().Draw(t, "y")})
 	}

@@ -246,6 +246,40 @@ func TestWorkIsSpared(t *testing.T) {
 	}
 }
 
+// TestOnlyWhatMatters: a module is told which rows the filter keeps, as far as
+// equality says it, and no more.
+func TestOnlyWhatMatters(t *testing.T) {
+	for _, c := range []struct {
+		query string
+		shown int64 // of six rows, from a module that leaves the others out
+	}{
+		{`FIND process WHERE name = "sh"`, 2},
+		{`FIND process WHERE "sh" = name AND pid > 0`, 2},
+		{`FIND process WHERE name IN ("sh", "init", "no")`, 3},
+		{`FIND process WHERE name = "sh" AND name = "init"`, 0},
+		{`FIND process WHERE name = "sh" OR name = "init"`, 6},
+		{`FIND process WHERE NOT name = "sh"`, 6},
+		{`FIND process WHERE name != "sh"`, 6},
+		{`FIND process WHERE name IN ("SH") NOCASE`, 6},
+	} {
+		for _, naive := range []bool{true, false} {
+			mods := world()
+			process := mods[0].(*fake)
+			process.spares = true
+			spared, _, err := answered(t, c.query, naive, mods...)
+			if err != nil {
+				t.Fatal(c.query, err)
+			}
+			if got := process.delivered.Load(); !naive && got != c.shown {
+				t.Errorf("%s: %d rows were looked at, not %d", c.query, got, c.shown)
+			}
+			if all, _, _ := answered(t, c.query, naive, world()...); all != spared {
+				t.Errorf("%s (naive %t)\n%s\nnot %s", c.query, naive, spared, all)
+			}
+		}
+	}
+}
+
 // TestRefusedElsewhere: a host that lacks what a plan names does not answer
 // about something else.
 func TestPlansForAnotherHost(t *testing.T) {

@@ -269,7 +269,7 @@ func (t *tableRun) request(slot int, report modules.Report) *modules.Request {
 	req := &modules.Request{
 		Host:     t.run.run.engine.opts.Host,
 		Locators: s.plan.Locators, Keys: s.plan.Keys,
-		Columns: s.index, Filter: s.filter,
+		Columns: s.index, Filter: s.filter, Only: restrictions(t.run.plan, s, slot),
 		Workers: workers, Report: report, Memory: &t.run.shared,
 		Settings: modules.Settings{
 			Depth: int(l.Depth), FollowLinks: l.FollowLinks, OneFilesystem: l.OneFilesystem,

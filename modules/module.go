@@ -90,6 +90,9 @@ type Request struct {
 	// Columns are the columns that may be asked for, as indexes into the
 	// schema; Filter those among them that decide whether a row is wanted.
 	Columns, Filter []int
+	// Only are values that columns must have, all of them: rows of others will
+	// be thrown away, so a scan need not look for them. It may.
+	Only []Restriction
 	// Questions about the content of each row, for Asker.Ask.
 	Questions []Question
 	// Settings bound the scan.
@@ -100,6 +103,13 @@ type Request struct {
 	Report Report
 	// Memory is shared by the scans of one run; nil for none.
 	Memory *Memory
+}
+
+// A Restriction says that rows matter only where a column equals one of some
+// values.
+type Restriction struct {
+	Column int // of the schema
+	Values []value.Value
 }
 
 // Host is how a module sees a machine, so that a tree of fixtures, or a

@@ -35,6 +35,9 @@ func (n namespace) sockets(s *table.Scan, yield func(*socket) error) error {
 	asked := map[string]bool{}
 	if n.own {
 		for _, protocol := range []string{"tcp", "udp"} {
+			if !s.Wanted("protocol", protocol) {
+				continue
+			}
 			var err error
 			if asked[protocol], err = askKernel(protocol, yield); err != nil {
 				return err
@@ -42,15 +45,20 @@ func (n namespace) sockets(s *table.Scan, yield func(*socket) error) error {
 		}
 	}
 	for _, f := range internetFiles() {
-		if asked[f.protocol] {
+		if asked[f.protocol] || !s.Wanted("protocol", f.protocol) {
 			continue
 		}
 		if err := n.table(s, f.name, yield, func(line string) (socket, bool) { return parseInternet(line, f) }); err != nil {
 			return err
 		}
 	}
-	if err := n.table(s, "unix", yield, parseUnix); err != nil {
-		return err
+	if s.Wanted("protocol", "unix") {
+		if err := n.table(s, "unix", yield, parseUnix); err != nil {
+			return err
+		}
+	}
+	if !s.Wanted("protocol", "packet") {
+		return nil
 	}
 	var names map[int64]string
 	return n.table(s, "packet", yield, func(line string) (socket, bool) {

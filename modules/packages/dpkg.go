@@ -74,17 +74,7 @@ func fail(f *hostfs.FS, name string, line int) {
 }
 
 func listDpkg(l *lister) error {
-	return eachDpkg(l.FS, func(p *pkg) error {
-		if !l.choice.name("dpkg", p.name) {
-			return nil
-		}
-		if l.Wants("installed") {
-			if p.stamp = p.path; p.path == dpkgStatus {
-				p.stamp = dpkgFile(l.FS, p, ".list")
-			}
-		}
-		return l.yield(p)
-	})
+	return eachDpkg(l.FS, l.give)
 }
 
 // eachDpkg gives the packages of dpkg's database that are, or have left

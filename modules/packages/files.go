@@ -59,19 +59,24 @@ func (c *crate) give(x *packed) error {
 	return c.yield(x)
 }
 
-// eachPacked lists the files of all packages of the managers that keep a
-// list of them.
-func eachPacked(c *crate) error {
-	if err := dpkgPacked(c); err != nil {
-		return err
-	}
-	return otherPacked(c)
+// A packer lists the files of one manager's packages.
+type packer struct {
+	manager string
+	list    func(*crate) error
 }
 
-// otherPacked is eachPacked without dpkg.
-func otherPacked(c *crate) error {
-	for _, list := range []func(*crate) error{apkPacked, pacmanPacked, rpmPacked} {
-		if err := list(c); err != nil {
+// packers are the managers that keep a list of files; dpkg is the first.
+func packers() []packer {
+	return []packer{{"dpkg", dpkgPacked}, {"apk", apkPacked}, {"pacman", pacmanPacked}, {"rpm", rpmPacked}}
+}
+
+// eachPacked lists the files of all packages of the managers that are wanted.
+func eachPacked(c *crate, wanted func(manager string) bool) error {
+	for _, p := range packers() {
+		if !wanted(p.manager) {
+			continue
+		}
+		if err := p.list(c); err != nil {
 			return err
 		}
 	}
@@ -119,7 +124,7 @@ func listPacked(s *table.Scan, yield func(*packed) error) error {
 	}
 	return eachPacked(&crate{
 		FS: s.FS, ctx: s.Context(), details: s.Wants("digest", "algorithm", "config", "mode"), want: want, yield: yield,
-	})
+	}, func(manager string) bool { return s.Wanted("manager", manager) })
 }
 
 // pathGlobs gives what matches paths by any of their names; without globs it

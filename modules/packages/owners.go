@@ -54,7 +54,7 @@ func LoadOwners(f *hostfs.FS) (*Owners, error) {
 		}
 		return o.addAlone(x.path)
 	}}
-	if err := otherPacked(c); err != nil {
+	if err := eachPacked(c, func(manager string) bool { return manager != "dpkg" }); err != nil {
 		return nil, fmt.Errorf("read who owns files: %w", err)
 	}
 	return o, nil

@@ -50,12 +50,19 @@ func (p *pkg) versionOf(text string) value.Value {
 	return value.NewVersion(text, p.scheme)
 }
 
-// installedAt asks the host only where the database does not say.
+// installedAt asks the host only where the database does not say. Of dpkg it
+// is when the list of the files was written.
 func (p *pkg) installedAt(s *table.Scan) (value.Value, error) {
-	if p.stamp == "" {
+	stamp := p.stamp
+	switch {
+	case p.manager == "dpkg" && p.path == dpkgStatus:
+		stamp = dpkgFile(s.FS, p, ".list")
+	case p.manager == "dpkg":
+		stamp = p.path
+	case stamp == "":
 		return table.TimeOf(p.installed), nil
 	}
-	st, err := s.FS.Stat(p.stamp)
+	st, err := s.FS.Stat(stamp)
 	if err != nil {
 		return value.Value{}, err
 	}
@@ -162,10 +169,14 @@ func listPackages(s *table.Scan, yield func(*pkg) error) error {
 	}
 	l := &lister{s, c, yield}
 	for _, m := range managers() {
-		if !c.manager(m.name) {
+		if !c.manager(m.name) || !s.Wanted("manager", m.name) {
 			continue
 		}
-		if err := m.list(l); err != nil {
+		look := m.list
+		if s.Keys != nil && s.Memory != nil {
+			look = m.lookUp
+		}
+		if err := look(l); err != nil {
 			return err
 		}
 	}

@@ -58,7 +58,7 @@ func listFindings(s *table.Scan, yield func(*finding) error) error {
 		return fmt.Errorf("verify: %w", err)
 	}
 	v := newVerifier(s.Context(), s.FS, yield)
-	if err := eachPacked(&crate{FS: s.FS, ctx: s.Context(), details: true, want: want, yield: v.check}); err != nil {
+	if err := eachPacked(&crate{FS: s.FS, ctx: s.Context(), details: true, want: want, yield: v.check}, func(manager string) bool { return s.Wanted("manager", manager) }); err != nil {
 		return err
 	}
 	if v.ownerless {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/hostfs"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // A Scan is what a lister is to do, and what it does it with.
@@ -32,6 +33,20 @@ func (s *Scan) Wants(columns ...string) bool {
 		}
 	}
 	return false
+}
+
+// Wanted says whether rows can matter in which a column of texts is this one:
+// what the query throws away need not be read.
+func (s *Scan) Wanted(column, text string) bool {
+	i, ok := s.schema.Column(column)
+	for _, r := range s.Only {
+		if ok && r.Column == i && !slices.ContainsFunc(r.Values, func(v value.Value) bool {
+			return v.Type() == value.Text && v.Text() == text
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // Fail reports that something could not be looked at.
