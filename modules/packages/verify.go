@@ -14,6 +14,8 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/account"
@@ -57,31 +59,80 @@ func listFindings(s *table.Scan, yield func(*finding) error) error {
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	v := newVerifier(s.Context(), s.FS, yield)
-	if err := eachPacked(&crate{FS: s.FS, ctx: s.Context(), details: true, want: want, yield: v.check}, func(manager string) bool { return s.Wanted("manager", manager) }); err != nil {
+	v := newVerifier(s.FS, yield)
+	if err := v.spread(s.Context(), s.Workers, func(ctx context.Context, check func(*packed) error) error {
+		return eachPacked(&crate{FS: s.FS, ctx: ctx, details: true, want: want, yield: check},
+			func(manager string) bool { return s.Wanted("manager", manager) })
+	}); err != nil {
 		return err
 	}
-	if v.ownerless {
+	if v.ownerless.Load() {
 		s.Skip(modules.SkipUnsupported, "verify", "this system does not say who owns a file")
 	}
 	return nil
 }
 
-// A verifier compares files with what is said of them.
+// A verifier compares files with what is said of them, several at a time.
 type verifier struct {
 	*hostfs.FS
-	ctx           context.Context
 	users, groups map[uint32]string
-	buf           []byte
+	mu            sync.Mutex // held while yield runs
 	yield         func(*finding) error
-	ownerless     bool // an owner was to be compared that the system did not tell
+	ownerless     atomic.Bool // an owner was to be compared that the system did not tell
+}
+
+// A checker is one of those who read at a time.
+type checker struct {
+	*verifier
+	ctx context.Context
+	buf []byte
 }
 
 // verifyChunk is how much of a file is read at a time.
 const verifyChunk = 256 << 10
 
-func newVerifier(ctx context.Context, f *hostfs.FS, yield func(*finding) error) *verifier {
-	v := &verifier{FS: f, ctx: ctx, users: map[uint32]string{}, groups: map[uint32]string{}, buf: make([]byte, verifyChunk), yield: yield}
+// spread has so many workers check what list gives. One that fails, or whose
+// row is not wanted any more, ends it for all, and what it said is returned.
+func (v *verifier) spread(ctx context.Context, workers int, list func(context.Context, func(*packed) error) error) error {
+	if workers <= 1 {
+		one := &checker{v, ctx, make([]byte, verifyChunk)}
+		return list(ctx, one.check)
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	work := make(chan packed, workers) // the lister waits where all are busy; it closes it
+	var crew sync.WaitGroup
+	for range workers {
+		crew.Go(func() {
+			c := &checker{v, ctx, make([]byte, verifyChunk)}
+			for x := range work {
+				if ctx.Err() != nil {
+					continue
+				}
+				if err := c.check(&x); err != nil {
+					stop(err)
+				}
+			}
+		})
+	}
+	err := list(ctx, func(x *packed) error {
+		select {
+		case work <- *x:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+	close(work)
+	crew.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+func newVerifier(f *hostfs.FS, yield func(*finding) error) *verifier {
+	v := &verifier{FS: f, users: map[uint32]string{}, groups: map[uint32]string{}, yield: yield}
 	for _, u := range account.Users(f) {
 		if _, ok := v.users[uint32(u.UID)]; !ok {
 			v.users[uint32(u.UID)] = u.Name
@@ -104,77 +155,82 @@ func newVerifier(ctx context.Context, f *hostfs.FS, yield func(*finding) error) 
 }
 
 // check compares one file and tells each thing that differs.
-func (v *verifier) check(x *packed) error {
-	st, err := v.Lstat(x.path)
+func (c *checker) check(x *packed) error {
+	st, err := c.Lstat(x.path)
 	if err != nil {
-		return v.cannot(x, err)
+		return c.cannot(x, err)
 	}
 	if x.owned {
-		if err := v.checkOwner(x, st); err != nil {
+		if err := c.checkOwner(x, st); err != nil {
 			return err
 		}
 	}
 	if x.size >= 0 && st.Mode().IsRegular() && st.Size() != x.size {
-		if err := v.tell(x, "size", strconv.FormatInt(x.size, 10), strconv.FormatInt(st.Size(), 10)); err != nil {
+		if err := c.tell(x, "size", strconv.FormatInt(x.size, 10), strconv.FormatInt(st.Size(), 10)); err != nil {
 			return err
 		}
 	}
 	if x.algorithm == "" {
 		return nil
 	}
-	sum, err := v.digest(x, st)
+	sum, err := c.digest(x, st)
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, hostfs.ErrSpecial):
-		return v.tell(x, "digest", hex.EncodeToString(x.digest), hostfs.ErrSpecial.Error())
+		return c.tell(x, "digest", hex.EncodeToString(x.digest), hostfs.ErrSpecial.Error())
 	case err != nil:
-		return v.cannot(x, err)
+		return c.cannot(x, err)
 	case string(sum) != string(x.digest):
-		return v.tell(x, "digest", hex.EncodeToString(x.digest), hex.EncodeToString(sum))
+		return c.tell(x, "digest", hex.EncodeToString(x.digest), hex.EncodeToString(sum))
 	}
 	return nil
 }
 
-func (v *verifier) tell(x *packed, problem, expected, found string) error {
-	return v.yield(&finding{x, problem, expected, found})
+func (c *checker) tell(x *packed, problem, expected, found string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx) // another one's row was the last that was wanted
+	}
+	return c.yield(&finding{x, problem, expected, found})
 }
 
 // cannot tells of a file that is not there, or one that could not be read,
 // which the report names too.
-func (v *verifier) cannot(x *packed, err error) error {
+func (c *checker) cannot(x *packed, err error) error {
 	switch skip := hostfs.SkipOf(x.path, err); {
 	case skip.Kind != modules.SkipVanished:
-		v.Fail(x.path, err)
-		return v.tell(x, "unreadable", hex.EncodeToString(x.digest), skip.Detail)
+		c.Fail(x.path, err)
+		return c.tell(x, "unreadable", hex.EncodeToString(x.digest), skip.Detail)
 	case x.optional:
 		return nil
 	}
-	return v.tell(x, "missing", hex.EncodeToString(x.digest), "")
+	return c.tell(x, "missing", hex.EncodeToString(x.digest), "")
 }
 
 // checkOwner compares mode and owner. The mode of a link says nothing.
-func (v *verifier) checkOwner(x *packed, st fs.FileInfo) error {
+func (c *checker) checkOwner(x *packed, st fs.FileInfo) error {
 	if mode := modeOf(st.Mode()); mode != x.mode && st.Mode().Type() != fs.ModeSymlink {
-		if err := v.tell(x, "mode", fmt.Sprintf("%04o", x.mode), fmt.Sprintf("%04o", mode)); err != nil {
+		if err := c.tell(x, "mode", fmt.Sprintf("%04o", x.mode), fmt.Sprintf("%04o", mode)); err != nil {
 			return err
 		}
 	}
 	uid, gid, ok := ownerOf(st)
 	if !ok {
-		v.ownerless = true
+		c.ownerless.Store(true)
 		return nil
 	}
 	expected := fmt.Sprintf("%d:%d", x.uid, x.gid)
 	found := fmt.Sprintf("%d:%d", uid, gid)
 	if x.user != "" {
 		expected = x.user + ":" + x.group
-		found = named(x.user, v.users, uid) + ":" + named(x.group, v.groups, gid)
+		found = named(x.user, c.users, uid) + ":" + named(x.group, c.groups, gid)
 	}
 	if expected == found {
 		return nil
 	}
-	return v.tell(x, "owner", expected, found)
+	return c.tell(x, "owner", expected, found)
 }
 
 // named gives a number in the form in which the other is written: as a name,
@@ -199,27 +255,27 @@ func modeOf(m fs.FileMode) uint32 {
 
 // digest computes what the package has of a file's content; of a link, apk
 // has that of its text.
-func (v *verifier) digest(x *packed, st fs.FileInfo) ([]byte, error) {
+func (c *checker) digest(x *packed, st fs.FileInfo) ([]byte, error) {
 	h, ok := hasher(x.algorithm)
 	if !ok {
 		return nil, errors.ErrUnsupported
 	}
 	if x.manager == "apk" && st.Mode().Type() == fs.ModeSymlink {
-		to, err := v.Readlink(x.path)
+		to, err := c.Readlink(x.path)
 		h.Write([]byte(to))
 		return h.Sum(nil), err
 	}
-	file, err := v.Open(x.path)
+	file, err := c.Open(x.path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	for {
-		if err := v.ctx.Err(); err != nil {
+		if err := c.ctx.Err(); err != nil {
 			return nil, err
 		}
-		n, err := file.Read(v.buf)
-		h.Write(v.buf[:n])
+		n, err := file.Read(c.buf)
+		h.Write(c.buf[:n])
 		if err == io.EOF {
 			return h.Sum(nil), nil
 		}

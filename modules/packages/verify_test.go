@@ -1,8 +1,10 @@
 package packages
 
 import (
+	"context"
 	"crypto/sha1"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/moduletest"
 )
 
@@ -110,23 +113,79 @@ func TestAgainstDpkgVerify(t *testing.T) {
 			want = append(want, path+" "+problem)
 		}
 	}
-	v := newVerifier(t.Context(), files, func(x *finding) error {
+	v := newVerifier(files, func(x *finding) error {
 		if x.problem == "digest" || x.problem == "missing" {
 			got = append(got, x.path+" "+x.problem)
 		}
 		return nil
 	})
-	if err := dpkgPacked(&crate{FS: files, ctx: t.Context(), details: true, yield: func(x *packed) error {
-		if !chosen[x.pkg] {
-			return nil
-		}
-		return v.check(x)
-	}}); err != nil {
+	if err := v.spread(t.Context(), 2, func(ctx context.Context, check func(*packed) error) error {
+		return dpkgPacked(&crate{FS: files, ctx: ctx, details: true, yield: func(x *packed) error {
+			if !chosen[x.pkg] {
+				return nil
+			}
+			return check(x)
+		}})
+	}); err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// So many workers find the same, end when a row is not wanted any more or the
+// scan is told to stop, and leave nobody behind.
+func TestVerifyWorkers(t *testing.T) {
+	files := map[string]string{}
+	var list, sums strings.Builder
+	for i := range 500 {
+		name := fmt.Sprintf("usr/f%03d", i)
+		if i%5 > 0 {
+			files[name] = strings.Repeat("b", i%2*300_000+1)
+		}
+		fmt.Fprintf(&list, "/%s\n", name)
+		fmt.Fprintf(&sums, "%s  %s\n", sumA, name)
+	}
+	files["var/lib/dpkg/status"] = "Package: x\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"
+	files["var/lib/dpkg/info/x.list"], files["var/lib/dpkg/info/x.md5sums"] = list.String(), sums.String()
+	root := plant(t, files)
+	scan := func(ctx context.Context, workers int, yield func(string) error) error {
+		req, _ := moduletest.Request(t, verifyModule(), root, []string{"path", "problem", "found"})
+		req.Workers = workers
+		return verifyModule().Scan(ctx, req, func(r modules.Row) error {
+			line, err := moduletest.Line(ctx, r, req.Columns)
+			return errors.Join(err, yield(line))
+		})
+	}
+	var want []string
+	for _, workers := range []int{1, 2, 7} {
+		var got []string
+		if err := scan(t.Context(), workers, func(line string) error { got = append(got, line); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(got)
+		if want == nil {
+			want = got
+		}
+		if len(got) != 500 || !slices.Equal(got, want) {
+			t.Errorf("%d workers: %d rows, not %d", workers, len(got), len(want))
+		}
+		n := 0
+		if err := scan(t.Context(), workers, func(string) error {
+			if n++; n == 3 {
+				return modules.ErrEnough
+			}
+			return nil
+		}); !errors.Is(err, modules.ErrEnough) || n > 3+workers {
+			t.Errorf("%d workers: enough: %v after %d rows", workers, err, n)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		if err := scan(ctx, workers, func(string) error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
+			t.Errorf("%d workers: told to stop: %v", workers, err)
+		}
+		cancel()
 	}
 }
