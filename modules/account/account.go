@@ -26,23 +26,31 @@ func Modules() []modules.Module {
 	}
 }
 
-// A User is a line of /etc/passwd, as passwd(5) has it.
+// A User is a line of /etc/passwd, as passwd(5) has it, or an account of macOS.
 type User struct {
 	Name, Comment, Home, Shell string
 	UID, GID                   int64
-	password                   string // the second field
+	password                   string     // the second field
+	local                      *localUser // of macOS
 }
 
-// Users reads the users of a host. What cannot be read or understood goes to
+// Users reads the users of a host: those of macOS, and those of /etc/passwd. What cannot be read or understood goes to
 // the report of the files.
 func Users(f *hostfs.FS) []User {
-	var users []User
+	users := localUsers(f)
+	known := map[string]bool{}
+	for _, u := range users {
+		known[u.Name] = true
+	}
 	for _, l := range records(f, "/etc/passwd", 7) {
 		uid, err1 := strconv.ParseUint(l.fields[2], 10, 32)
 		gid, err2 := strconv.ParseUint(l.fields[3], 10, 32)
 		if err1 != nil || err2 != nil {
 			f.Fail(l.where, hostfs.ErrMalformed)
 			continue
+		}
+		if known[l.fields[0]] {
+			continue // macOS has it here, too
 		}
 		users = append(users, User{
 			Name: l.fields[0], Comment: l.fields[4], Home: l.fields[5], Shell: l.fields[6],
@@ -89,11 +97,18 @@ type group struct {
 }
 
 func readGroups(f *hostfs.FS) []group {
-	var list []group
+	list := localGroups(f)
+	known := map[string]bool{}
+	for _, g := range list {
+		known[g.name] = true
+	}
 	for _, l := range records(f, "/etc/group", 4) {
 		gid, err := strconv.ParseUint(l.fields[2], 10, 32)
 		if err != nil {
 			f.Fail(l.where, hostfs.ErrMalformed)
+			continue
+		}
+		if known[l.fields[0]] {
 			continue
 		}
 		members := strings.FieldsFunc(l.fields[3], func(r rune) bool { return r == ',' })
@@ -218,6 +233,12 @@ func users() modules.Module {
 			all = readGroups(s.FS)
 		}
 		for _, u := range Users(s.FS) {
+			if u.local != nil {
+				if shadows == nil {
+					shadows = map[string]*shadow{}
+				}
+				shadows[u.Name] = &u.local.shadow
+			}
 			if err := yield(&account{u, shadows[u.Name], all}); err != nil {
 				return err
 			}
@@ -240,6 +261,18 @@ func userColumns() []table.Column[account] {
 		fromShadow("hash_method", value.Text, "How the password is hashed, such as sha512 or yescrypt; null where there is none.", func(s *shadow) value.Value { return table.TextOf(s.method) }),
 		fromShadow("password_changed", value.Time, "The day on which the password was changed the last time.", func(s *shadow) value.Value { return table.TimeOf(s.changed) }),
 		fromShadow("expires", value.Time, "The day from which the account cannot be used any more; null for never.", func(s *shadow) value.Value { return table.TimeOf(s.expires) }),
+		table.Time("created", "When the account was made.", func(a *account) time.Time {
+			if a.local == nil {
+				return time.Time{}
+			}
+			return a.local.created
+		}).On("darwin"),
+		table.Value("hidden", value.Bool, "Whether the account is kept from the window in which people log in.", func(a *account) value.Value {
+			if a.local == nil {
+				return value.Value{}
+			}
+			return value.NewBool(a.local.hidden)
+		}).On("darwin"),
 	}
 }
 

@@ -40,7 +40,7 @@ const (
 func logins() modules.Module {
 	type row = login
 	return table.New(modules.Schema{
-		Name: "login", Doc: "What is written down of logins, failed ones too, and of starts of the system: utmp, wtmp and btmp with their rotated files, and lastlog.",
+		Name: "login", Doc: "What is written down of logins, failed ones too, and of starts of the system: utmp, wtmp and btmp with their rotated files, and lastlog; on macOS utmpx, which has those who are logged in.",
 		Locator: pathLocator("/var/log/btmp*"),
 	}, []table.Column[row]{
 		table.Time("time", "When it happened.", func(r *row) time.Time { return r.at }).Shown(),
@@ -78,7 +78,7 @@ func logins() modules.Module {
 func listLogins(s *table.Scan, yield func(*login) error) error {
 	var wtmps []string
 	var others []string
-	for p, err := range places(s, "/var/log/wtmp*", "/var/log/btmp*", "/var/log/lastlog", utmpPath(s.FS)) {
+	for p, err := range places(s, "/var/log/wtmp*", "/var/log/btmp*", "/var/log/lastlog", utmpPath(s.FS), "/private/var/run/utmpx") {
 		switch {
 		case err != nil:
 			return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -77,6 +78,47 @@ func parseUtmp(b []byte) (utmpRecord, bool) {
 	return r, r.kind >= typeEmpty && r.kind <= typeAccounting && usec < 1e6 && r.pid >= 0
 }
 
+// utmpxSize is the length of a record of utmpx, as 64-bit macOS writes it.
+const utmpxSize = 628
+
+// parseUtmpx reads a record of macOS:
+//
+//	  0 user   256, ends at the first zero; so do all texts
+//	256 id     4
+//	260 tty    32
+//	292 pid    4
+//	296 type   2, then 2 of padding
+//	300 time   4 of seconds, 4 of microseconds
+//	308 host   256
+//	564 nothing, 64
+//
+// Types are those of Linux, but for 10, which the first record has and says
+// nothing by, and 11, of a system that went down.
+func parseUtmpx(b []byte) (utmpRecord, bool) {
+	const signature, shutdown = 10, 11
+	if len(b) != utmpxSize {
+		return utmpRecord{}, false
+	}
+	e := binary.LittleEndian
+	sec, usec := e.Uint32(b[300:]), e.Uint32(b[304:])
+	r := utmpRecord{
+		kind: int16(e.Uint16(b[296:])), pid: int32(e.Uint32(b[292:])),
+		tty: zeroEnded(b[260:292]), user: zeroEnded(b[:256]), host: zeroEnded(b[308:564]),
+		zero: len(bytes.Trim(b, "\x00")) == 0,
+	}
+	r.address, _ = netip.ParseAddr(r.host)
+	if sec != 0 {
+		r.at = time.Unix(int64(sec), int64(usec)*1000)
+	}
+	switch r.kind {
+	case signature:
+		r = utmpRecord{}
+	case shutdown:
+		r.kind, r.user = typeRunLevel, "shutdown"
+	}
+	return r, r.kind >= typeEmpty && r.kind <= typeAccounting && usec < 1e6 && r.pid >= 0
+}
+
 func zeroEnded(b []byte) string {
 	text, _, _ := bytes.Cut(b, []byte{0})
 	return string(text)
@@ -108,7 +150,11 @@ func eachUtmp(f *hostfs.FS, name string, fail func(modules.Skip), yield func(int
 	}
 	defer in.Close()
 	malformed := 0
-	buf := make([]byte, utmpSize)
+	size, parse := utmpSize, parseUtmp
+	if path.Base(name) == "utmpx" {
+		size, parse = utmpxSize, parseUtmpx
+	}
+	buf := make([]byte, size)
 	for n := 1; ; n++ {
 		if n > maxRecords {
 			fail(hostfs.SkipOf(name, hostfs.ErrTooLarge))
@@ -122,7 +168,7 @@ func eachUtmp(f *hostfs.FS, name string, fail func(modules.Skip), yield func(int
 			fail(hostfs.SkipOf(name, err))
 			return nil
 		}
-		r, ok := parseUtmp(buf)
+		r, ok := parse(buf)
 		if err != nil || !ok {
 			if malformed++; malformed <= maxMalformed {
 				fail(hostfs.SkipOf(name+":"+strconv.Itoa(n), hostfs.ErrMalformed))

@@ -14,6 +14,7 @@ import (
 	"github.com/quaestor-engine/quaestor/modules/file"
 	"github.com/quaestor-engine/quaestor/modules/host"
 	"github.com/quaestor-engine/quaestor/modules/machine"
+	"github.com/quaestor-engine/quaestor/modules/macos"
 	"github.com/quaestor-engine/quaestor/modules/network"
 	"github.com/quaestor-engine/quaestor/modules/packages"
 	"github.com/quaestor-engine/quaestor/modules/persistence"
@@ -29,6 +30,7 @@ func Modules() []modules.Module {
 		account.Modules(),
 		binary.Modules(),
 		machine.Modules(),
+		macos.Modules(),
 		network.Modules(),
 		packages.Modules(),
 		persistence.Modules(),
