@@ -36,7 +36,7 @@ var floors = []floor{
 	{pkg: "modules/binary", may: "modules modules/hostfs modules/table value", why: "as modules/file"},
 	{pkg: "modules/machine", may: "modules modules/account modules/hostfs modules/table value", why: "as modules/file"},
 	{pkg: "modules/packages", may: "modules modules/account modules/hostfs modules/table value", why: "as modules/file"},
-	{pkg: "modules/persistence", may: "modules modules/account modules/file/unpack modules/hostfs modules/table value", why: "as modules/file"},
+	{pkg: "modules/persistence", may: "modules modules/account modules/file/unpack modules/hostfs modules/records/plist modules/table value", why: "as modules/file"},
 	{pkg: "modules/macos", may: "modules modules/account modules/hostfs modules/records/plist modules/table value", why: "as modules/file"},
 	{pkg: "modules/native", why: "calls of a system that give bytes; what they mean is said by who asks"},
 	{pkg: "modules/network", may: "modules modules/hostfs modules/native modules/table value", why: "as modules/file; it reaches no other host"},

@@ -275,6 +275,10 @@ func (f *FS) resolve(name string, last bool) (string, error) {
 		}
 		next := path.Join(at, part)
 		st, err := f.root.Lstat(relative(next))
+		if err != nil && absent(err) && f.isPrivate(next) {
+			next = "/private" + next
+			st, err = f.root.Lstat(relative(next))
+		}
 		if err != nil {
 			return "", named("open", name, err)
 		}
@@ -296,6 +300,16 @@ func (f *FS) resolve(name string, last bool) (string, error) {
 		rest = append(strings.Split(strings.Trim(to, "/"), "/"), rest...)
 	}
 	return at, nil
+}
+
+// isPrivate says whether a path is a link into /private that macOS keeps on
+// the volume with the system, while the tree is that with the data.
+func (f *FS) isPrivate(name string) bool {
+	if name != "/etc" && name != "/var" && name != "/tmp" {
+		return false
+	}
+	st, err := f.root.Lstat("private" + name)
+	return err == nil && st.IsDir()
 }
 
 // relative gives the path in the form that os.Root wants.

@@ -228,3 +228,33 @@ func TestOpenRefuses(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// The volume with the data of a Mac has no /etc and no /var: the links are on
+// that with the system.
+func TestDataVolumeOfAMac(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"private/etc", "private/var/db"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "private/etc/hosts"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(modules.Host{Root: root}, &moduletest.Recorder{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if text, ok := f.Get("/etc/hosts"); !ok || string(text) != "x" {
+		t.Errorf("%q, %v", text, ok)
+	}
+	if real, err := f.Real("/var/db"); real != "/private/var/db" || err != nil {
+		t.Errorf("%q, %v", real, err)
+	}
+	for _, name := range []string{"/usr/etc/hosts", "/tmp/x", "/private/etc/etc/hosts"} {
+		if f.Exists(name) {
+			t.Errorf("%s is there", name)
+		}
+	}
+}

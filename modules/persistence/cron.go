@@ -59,7 +59,7 @@ func crons() modules.Module {
 }
 
 func listCron(s *table.Scan, yield func(*job) error) error {
-	if elsewhere(s, "cron") {
+	if !onMac && elsewhere(s, "cron") {
 		return nil
 	}
 	users := account.Users(s.FS)
@@ -114,9 +114,9 @@ func systemTabs(s *table.Scan, _ []account.User, yield func(*job) error) error {
 }
 
 // userTabs lists the tables of users, which are called like them: of Debian,
-// SUSE, Alpine and Red Hat.
+// SUSE, Alpine, Red Hat and macOS.
 func userTabs(s *table.Scan, _ []account.User, yield func(*job) error) error {
-	for p := range files(s.FS, "/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/etc/crontabs", "/var/spool/cron") {
+	for p := range files(s.FS, "/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/etc/crontabs", "/var/spool/cron", "/private/var/at/tabs") {
 		user := path.Base(p)
 		if user == "cron.update" || strings.HasPrefix(user, ".") {
 			continue // notes of cron to itself
@@ -151,9 +151,9 @@ func periodic(s *table.Scan, _ []account.User, yield func(*job) error) error {
 	return nil
 }
 
-// atJobs lists the jobs of at: of Debian, Red Hat and SUSE.
+// atJobs lists the jobs of at: of Debian, Red Hat, SUSE and macOS.
 func atJobs(s *table.Scan, users []account.User, yield func(*job) error) error {
-	for p := range files(s.FS, "/var/spool/cron/atjobs", "/var/spool/at", "/var/spool/atjobs") {
+	for p := range files(s.FS, "/var/spool/cron/atjobs", "/var/spool/at", "/var/spool/atjobs", "/private/var/at/jobs") {
 		number, at, ok := atName(path.Base(p))
 		if !ok {
 			continue // .SEQ and .lockfile

@@ -1,5 +1,5 @@
 // Package persistence is the modules about what starts by itself on a Linux
-// host: jobs of cron and at, units and timers of systemd, modules of the
+// host, and what macOS has of the same beside launchd: jobs of cron and at, units and timers of systemd, modules of the
 // kernel, libraries that are loaded into every program, and the many files
 // that run something at boot, at login or when a package is installed.
 //

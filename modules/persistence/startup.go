@@ -33,7 +33,7 @@ func startups() modules.Module {
 			}
 			return value.NewInt(int64(u.line))
 		}).Shown(),
-		table.Text("kind", "What starts it: rc.local, a script of init or a line of its table, shells at login (profile) or always (bashrc), sessions of X (xsession, xdg_autostart), events of devices, PAM, hooks of package managers, the message of the day, a network that goes up or down, SSH, the loading of modules, systemd's generators and hooks, or a program that died (core_pattern).", func(u *startup) string { return u.kind }).
+		table.Text("kind", "What starts it: rc.local, a script of init or a line of its table, shells at login (profile) or always (bashrc), sessions of X (xsession, xdg_autostart), events of devices, PAM, hooks of package managers, the message of the day, a network that goes up or down, SSH, the loading of modules, systemd's generators and hooks, or a program that died (core_pattern); on macOS items and hooks of the login, rules of emond, items of the start, and bundles that the system's programs load (plugin).", func(u *startup) string { return u.kind }).
 			OneOf(startupKinds()...).Shown(),
 		table.Text("name", "What it is called there: the name of a hook, a PAM service and its type, a module of the kernel, a key of udev.", func(u *startup) string { return u.name }).Shown(),
 		table.Text("user", "The name of the user as whom it runs; null for what runs as whoever logs in.", func(u *startup) string { return u.user }).To("user").Shown(),
@@ -43,12 +43,13 @@ func startups() modules.Module {
 }
 
 func listStartups(s *table.Scan, yield func(*startup) error) error {
-	if elsewhere(s, "startup") {
+	if !onMac && elsewhere(s, "startup") {
 		return nil
 	}
-	places := systemStartups()
+	places := append(systemStartups(), macStartups()...)
 	for _, u := range homes(s.FS) {
 		places = append(places, homeStartups(u.Name, globbed(u.Home))...)
+		places = append(places, macHomeStartups(u.Name, globbed(u.Home))...)
 	}
 	var libraries []string
 	if s.Wants("program") {
@@ -88,6 +89,10 @@ func (p startupPlace) list(s *table.Scan, name string, libraries []string, yield
 	}
 	row := startup{path: name, kind: p.kind, user: p.user, name: path.Base(name)}
 	switch {
+	case p.how == bundles && isBundle(s.FS, name):
+		row.program = bundleProgram(s, name)
+		row.command = row.program
+		return yield(&row)
 	case st.IsDir() || p.how == runs && st.Mode().Perm()&0o111 == 0:
 		return nil // what may not be executed is not run
 	case p.how == runs:
@@ -117,6 +122,9 @@ func (p startupPlace) list(s *table.Scan, name string, libraries []string, yield
 
 // program gives the path of what a command begins with.
 func (p startupPlace) program(s *table.Scan, command string, libraries []string) string {
+	if p.kind == startLoginItem {
+		return command // a path, blanks and all
+	}
 	words := quoted(strings.TrimLeft(command, "|-"))
 	if len(words) == 0 {
 		return ""

@@ -31,15 +31,16 @@ func startupKinds() []string {
 	return []string{
 		startRCLocal, startInit, startInittab, startProfile, startBashrc, startXsession, startAutostart, startUdev, startPAM,
 		startApt, startDpkg, startDnf, startPacman, startMotd, startNetwork, startSSH, startModulesLoad, startModprobe,
-		startGenerator, startSystemd, startCore,
+		startGenerator, startSystemd, startCore, startLoginItem, startLoginHook, startEmond, startItem, startPlugin,
 	}
 }
 
 // How the files of a place start something.
 const (
-	runs  = iota // each is a program, if it may be executed
-	reads        // each is read by a shell
-	lists        // each holds commands
+	runs    = iota // each is a program, if it may be executed
+	reads          // each is read by a shell
+	lists          // each holds commands
+	bundles        // each is a folder of macOS whose program is loaded
 )
 
 // A startupPlace is files of one kind.
