@@ -1,12 +1,14 @@
 package packages
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
 
 	"github.com/quaestor-engine/quaestor/modules/hostfs"
+	"github.com/quaestor-engine/quaestor/modules/sqlite"
 )
 
 // eachRpm gives the headers of the databases of rpm that are there, in the
@@ -69,24 +71,24 @@ func (d rpmDatabase) headers(f *hostfs.FS, yield func(string, rpmHeader) error) 
 }
 
 func readRpmSqlite(f *hostfs.FS, name string, yield func([]byte) error) error {
-	file, err := f.Open(name)
+	db, err := sqlite.Open(f, name)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	st, err := file.Stat()
-	if err != nil {
+	defer db.Close()
+	table, ok := db.Table("Packages")
+	if !ok {
+		return hostfs.ErrMalformed
+	}
+	if err := db.Rows(context.Background(), table, func(r *sqlite.Row) error {
+		if len(r.Values) < 2 {
+			return hostfs.ErrMalformed
+		}
+		return yield(r.Values[1].Bytes)
+	}); err != nil {
 		return err
 	}
-	log, err := f.Append(nil, name+"-wal", maxDatabase)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	db, err := openSqlite(file, st.Size(), log)
-	if err != nil {
-		return err
-	}
-	return db.blobs("Packages", yield)
+	return db.Check()
 }
 
 func readRpmNdb(f *hostfs.FS, name string, yield func([]byte) error) error {
@@ -126,7 +128,8 @@ const (
 	ndbPage      = 4 << 10
 	ndbSlot      = 16
 	ndbBlock     = 16
-	maxNdbPages  = 1 << 14 // of slots: four million packages
+	maxBlob      = 64 << 20 // bytes of a header; that of a package of 100,000 files has 16 MB
+	maxNdbPages  = 1 << 14  // of slots: four million packages
 )
 
 // ndbBlobs reads an ndb database. What it holds cannot be more than its size,
