@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -42,6 +43,49 @@ func FuzzDatabase(f *testing.F) {
 			t.Errorf("%d rows of %d bytes", rows, bound)
 		}
 	})
+}
+
+// A database in which bytes were changed gives errors, and never more rows than
+// it had.
+func TestCorrupted(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.db")
+	db := connect(t, file)
+	do(t, db, "PRAGMA synchronous = OFF", "PRAGMA page_size = 512", "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)", "CREATE TABLE w (a PRIMARY KEY, b) WITHOUT ROWID",
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 200) INSERT INTO t SELECT i, hex(zeroblob(i * 7 % 600)) FROM n",
+		"INSERT INTO w SELECT a, b FROM t WHERE a % 5 = 0")
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	wrong := 0
+	for range 3000 {
+		b := bytes.Clone(good)
+		for range 1 + rnd.IntN(4) {
+			at := rnd.IntN(len(b))
+			if rnd.IntN(2) == 0 { // heads of pages
+				at = at/512*512 + rnd.IntN(16)
+			}
+			b[at] = byte(rnd.Uint32())
+		}
+		d := &DB{}
+		err := d.begin(source{file: bytes.NewReader(b), size: int64(len(b))})
+		known(t, err)
+		for _, table := range d.tables {
+			rows := 0
+			e := d.Rows(t.Context(), table, func(*Row) error { rows++; return nil })
+			if known(t, e); rows > 220 {
+				t.Errorf("%d rows", rows)
+			}
+			err = errors.Join(err, e)
+		}
+		if err != nil {
+			wrong++
+		}
+	}
+	if wrong < 300 {
+		t.Errorf("%d of 3000 were seen to be wrong", wrong)
+	}
 }
 
 func known(t *testing.T, err error) {

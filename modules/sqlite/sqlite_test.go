@@ -369,9 +369,7 @@ func TestAgainstSQLite(t *testing.T) {
 			if d.journal != nil {
 				pages += len(d.journal.at)
 			}
-			if d.log != nil {
-				frames += len(d.log.at)
-			}
+			frames += d.log.count()
 			if err := d.Check(); err != nil || snapshot(t, file) != before {
 				t.Error("rows of a transaction that is open")
 			}
@@ -388,6 +386,13 @@ func TestAgainstSQLite(t *testing.T) {
 	if pages == 0 || frames == 0 {
 		t.Errorf("%d pages of journals and %d of logs were tried", pages, frames)
 	}
+}
+
+func (l *log) count() int {
+	if l == nil {
+		return 0
+	}
+	return len(l.at)
 }
 
 // crash copies a database as it would be had the library ended now. What is
