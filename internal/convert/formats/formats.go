@@ -5,6 +5,7 @@ package formats
 
 import (
 	"github.com/quaestor-engine/quaestor/internal/convert"
+	"github.com/quaestor-engine/quaestor/internal/convert/artifact"
 	"github.com/quaestor-engine/quaestor/internal/convert/mig"
 )
 
@@ -13,5 +14,7 @@ import (
 func All() []convert.Format {
 	return []convert.Format{
 		mig.Format(),
+		artifact.Format(),
+		artifact.GRR(),
 	}
 }
