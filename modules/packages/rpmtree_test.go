@@ -93,7 +93,7 @@ func TestRpmTree(t *testing.T) {
 	}
 	rows, _ = moduletest.Rows(t, verifyModule(), root, []string{"path", "problem"}, nil)
 	slices.Sort(rows)
-	if want := rpmFindings(rpm("-Va", "--nodeps")); !slices.Equal(rows, want) {
+	if want := rpmFindings(rpm("-Va", "--nodeps")); len(want) < 4 || !slices.Equal(rows, want) {
 		t.Errorf("got  %q\nwant %q", rows, want)
 	}
 }

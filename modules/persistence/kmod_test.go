@@ -173,6 +173,51 @@ func TestAgainstModinfo(t *testing.T) {
 	}
 }
 
+// TestAgainstModinfoOnRealOnes reads modules as distributions ship them, where
+// this machine has any: every so manyth, so that it is quick.
+func TestAgainstModinfoOnRealOnes(t *testing.T) {
+	tool, err := exec.LookPath("modinfo")
+	if err != nil {
+		t.Skip("LEFT OUT: modinfo is not installed")
+	}
+	var all []string
+	for _, dir := range []string{"/lib/modules", "/usr/lib/modules"} {
+		_ = filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error { // what is not there has none
+			if err == nil && d.Type().IsRegular() && strings.HasSuffix(name, ".ko") {
+				all = append(all, name)
+			}
+			return nil
+		})
+		if len(all) > 0 {
+			break
+		}
+	}
+	if len(all) == 0 {
+		t.Skip("LEFT OUT: this machine has no modules of a kernel")
+	}
+	const most = 60
+	for i := 0; i < len(all); i += len(all)/most + 1 {
+		info := parsed(t, all[i])
+		for _, field := range []string{"version", "license", "depends", "srcversion", "vermagic", "author", "description", "signer"} {
+			out, err := exec.CommandContext(t.Context(), tool, "-F", field, all[i]).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+			got := info.fields[field]
+			if field == "signer" { // it names the key, we say that there is one
+				if info.signed != (want[0] != "") {
+					t.Errorf("%s: signed %t, modinfo says by %q", all[i], info.signed, want)
+				}
+				continue
+			}
+			if strings.Join(got, "\n") != strings.Join(want, "\n") {
+				t.Errorf("%s: %s is %q, modinfo says %q", all[i], field, got, want)
+			}
+		}
+	}
+}
+
 func parsed(t *testing.T, name string) *modinfo {
 	t.Helper()
 	text, err := os.ReadFile(name)
