@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/engine"
@@ -102,7 +103,7 @@ func readTags(name string) (map[string]string, error) {
 	return tags, errors.Join(errs...)
 }
 
-var tagName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+var tagName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`) })
 
 // parseTag reads "key = value".
 func parseTag(text string) (k, v string, err error) {
@@ -111,7 +112,7 @@ func parseTag(text string) (k, v string, err error) {
 	switch {
 	case !found:
 		return "", "", fmt.Errorf("%q is no tag: write key=value", text)
-	case !tagName.MatchString(k):
+	case !tagName().MatchString(k):
 		return "", "", fmt.Errorf("a tag's key is lower-case letters, digits and _, not %q", k)
 	case len(v) > maxTag:
 		return "", "", fmt.Errorf("the value of tag %s has %d bytes, and %d are allowed", k, len(v), maxTag)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"github.com/quaestor-engine/quaestor/internal/scaffold"
 	"github.com/quaestor-engine/quaestor/modules/std"
@@ -52,23 +53,23 @@ It lists login shells so far: write what it is to be about into module.go.
 	return err
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=-]+$`)
+var plainWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_./:@%+=-]+$`) })
 
 // shellWord quotes what a shell would take apart.
 func shellWord(s string) string {
-	if plainWord.MatchString(s) {
+	if plainWord().MatchString(s) {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-var releasedVersion = regexp.MustCompile(`^v\d+\.\d+\.\d+$`)
+var releasedVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^v\d+\.\d+\.\d+$`) })
 
 // released gives the version of this program, if it is one that the go
 // command can fetch.
 func released() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok || !releasedVersion.MatchString(info.Main.Version) {
+	if !ok || !releasedVersion().MatchString(info.Main.Version) {
 		return ""
 	}
 	return info.Main.Version

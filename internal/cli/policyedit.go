@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/quaestor-engine/quaestor/signing"
 )
@@ -62,11 +63,11 @@ func (a *app) beginNext(name string) error {
 	return os.WriteFile(name, text, 0o644)
 }
 
-var versionLine = regexp.MustCompile(`(?m)^(\s*version\s*=\s*)\d+`)
+var versionLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^(\s*version\s*=\s*)\d+`) })
 
 // nextVersion gives a policy's text with the version raised by one.
 func nextVersion(p *signing.Policy) ([]byte, error) {
-	at := versionLine.FindSubmatchIndex(p.Text())
+	at := versionLine().FindSubmatchIndex(p.Text())
 	if at == nil {
 		return nil, errors.New("the policy's version stands on no line of its own; raise it by hand")
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/lang"
@@ -16,7 +17,7 @@ import (
 // bound, so that the parser says what is wrong with it.
 const maxSource = 16 << 20
 
-var firstWord = regexp.MustCompile(`(?i)^(find|from|watch|explain|param|let)$`)
+var firstWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)^(find|from|watch|explain|param|let)$`) })
 
 // sources turns arguments into texts with names.
 func (a *app) sources(args []string) ([]lang.Source, error) {
@@ -29,7 +30,7 @@ func (a *app) sources(args []string) ([]lang.Source, error) {
 				return nil, fmt.Errorf("standard input: %w", err)
 			}
 			out = append(out, lang.Source{Name: "stdin", Text: string(text)})
-		case i == 0 && len(args) > 1 && firstWord.MatchString(arg):
+		case i == 0 && len(args) > 1 && firstWord().MatchString(arg):
 			return nil, errors.New("the query came as several words\nhint: put it in quotes, so that the shell leaves it whole: quaestor run 'FIND …'")
 		case isFile(arg):
 			text, err := readFile(arg)

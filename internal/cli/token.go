@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/signing"
@@ -246,13 +247,15 @@ func (c *tokenRevokeCommand) Run(a *app) error {
 	return err
 }
 
-var revokedTokens = regexp.MustCompile(`(?m)^\[revoked\]\s*\n(?:[^\[\n]*\n|agents\s*=\s*\[[^\]]*\]\s*\n)*?tokens\s*=\s*\[`)
+var revokedTokens = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^\[revoked\]\s*\n(?:[^\[\n]*\n|agents\s*=\s*\[[^\]]*\]\s*\n)*?tokens\s*=\s*\[`)
+})
 
 // withRevokedToken adds a token to those that a policy's text revokes.
 func withRevokedToken(text []byte, id signing.ID) ([]byte, error) {
 	entry := fmt.Sprintf("%q", id)
 	var out []byte
-	if at := revokedTokens.FindIndex(text); at != nil {
+	if at := revokedTokens().FindIndex(text); at != nil {
 		out = append(append(out, text[:at[1]]...), entry...)
 		if rest := strings.TrimSpace(string(text[at[1]:])); !strings.HasPrefix(rest, "]") {
 			out = append(out, ", "...)

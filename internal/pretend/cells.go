@@ -5,13 +5,14 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/quaestor-engine/quaestor/value"
 )
 
-var cellGap = regexp.MustCompile(`\t+| {2,}`)
+var cellGap = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\t+| {2,}`) })
 
 // SplitCells splits a line at tabs and at two or more blanks. A cell in
 // quotes may hold any.
@@ -25,7 +26,7 @@ func SplitCells(l string) []string {
 				continue
 			}
 		}
-		at := cellGap.FindStringIndex(l)
+		at := cellGap().FindStringIndex(l)
 		if at == nil {
 			return append(cells, l)
 		}
@@ -99,7 +100,7 @@ func ShowCell(v value.Value) string {
 		return "null"
 	}
 	s := v.String()
-	if s == "" || strings.TrimSpace(s) != s || strings.Contains(s, "  ") || misread.MatchString(s) {
+	if s == "" || strings.TrimSpace(s) != s || strings.Contains(s, "  ") || misread().MatchString(s) {
 		return strconv.Quote(s)
 	}
 	return s
@@ -107,7 +108,7 @@ func ShowCell(v value.Value) string {
 
 // misread matches what is no text where it begins a cell: null, comments, what
 // is left out, and the lines that begin sections.
-var misread = regexp.MustCompile(`^(null|\(none\))$|^(["#]|! |-- |--$)`)
+var misread = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(null|\(none\))$|^(["#]|! |-- |--$)`) })
 
 // Align writes cells in columns, two blanks apart.
 func Align(rows [][]string) string {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/value"
@@ -20,7 +21,9 @@ type Module struct {
 	fail   string
 }
 
-var columnForm = regexp.MustCompile(`^([a-z0-9_]+):([a-z]+)(\(([a-z]+)\))?([*@?!]*)(->([a-z_]+))?$`)
+var columnForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([a-z0-9_]+):([a-z]+)(\(([a-z]+)\))?([*@?!]*)(->([a-z_]+))?$`)
+})
 
 // Parse reads a table whose header declares its columns, name:type each with
 // its marks: see the package comment of internal/spec.
@@ -44,7 +47,7 @@ func Parse(name, text string) (*Module, error) {
 }
 
 func (m *Module) column(word string) error {
-	parts := columnForm.FindStringSubmatch(word)
+	parts := columnForm().FindStringSubmatch(word)
 	if parts == nil {
 		return fmt.Errorf("%q is not name:type, with (elem), *, @, ?, ! and ->module as they are needed", word)
 	}

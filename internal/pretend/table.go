@@ -71,7 +71,7 @@ func (m *Module) header(line string) ([]int, error) {
 		if slices.Contains(columns, i) {
 			return nil, fmt.Errorf("two columns %q", name)
 		}
-		if parts := columnForm.FindStringSubmatch(word); typed && (parts == nil || parts[2] != m.schema.Columns[i].Type.String()) {
+		if parts := columnForm().FindStringSubmatch(word); typed && (parts == nil || parts[2] != m.schema.Columns[i].Type.String()) {
 			return nil, fmt.Errorf("%s.%s is known, as %s: leave the type out", m.schema.Name, name, m.schema.Columns[i].Type)
 		}
 		columns = append(columns, i)

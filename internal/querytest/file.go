@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/quaestor-engine/quaestor/lang"
 )
@@ -125,8 +126,8 @@ func markerOf(line []byte) (string, bool) {
 }
 
 var (
-	onHost     = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*): +(\S.*)$`)
-	moduleName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	onHost     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*): +(\S.*)$`) })
+	moduleName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_]*$`) })
 )
 
 // expectations are the sections that say what must come back; rows may also be
@@ -239,7 +240,7 @@ func (f *file) checkCases() error {
 
 // check takes the host off the name, and says what no section can be called.
 func (s *section) check() error {
-	if m := onHost.FindStringSubmatch(s.name); m != nil {
+	if m := onHost().FindStringSubmatch(s.name); m != nil {
 		s.host, s.name = m[1], m[2]
 	}
 	kind, rest, deeper := strings.Cut(s.name, "/")
@@ -255,7 +256,7 @@ func (s *section) check() error {
 		return nil
 	case s.name == "host":
 		return errors.New("a host's facts stand in a section facts, one a line: os = linux")
-	case !moduleName.MatchString(s.name):
+	case !moduleName().MatchString(s.name):
 		hint := ""
 		if near, ok := lang.Nearest(strings.Fields(s.name)[0], sectionNames()); ok {
 			hint = fmt.Sprintf(": did you mean %s?", near)

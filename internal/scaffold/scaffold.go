@@ -19,6 +19,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 
 	"github.com/quaestor-engine/quaestor/lang"
@@ -57,7 +58,7 @@ func Write(o Options) ([]string, error) {
 	if o.Path == "" {
 		o.Path = "example.com/quaestor-" + o.Name
 	}
-	if !goodPath.MatchString(o.Path) {
+	if !goodPath().MatchString(o.Path) {
 		return nil, fmt.Errorf("%q is %w", o.Path, ErrPath)
 	}
 	if o.Source != "" {
@@ -90,7 +91,9 @@ func Write(o Options) ([]string, error) {
 }
 
 // goodPath is a path as the go command takes it, on the strict side.
-var goodPath = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[A-Za-z0-9_~-]([A-Za-z0-9._~-]*[A-Za-z0-9_~-])?)*$`)
+var goodPath = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[A-Za-z0-9_~-]([A-Za-z0-9._~-]*[A-Za-z0-9_~-])?)*$`)
+})
 
 // checkName says why a module cannot be called so.
 func checkName(name string, taken []string) error {
@@ -151,12 +154,12 @@ func render(o Options) ([]file, error) {
 	return files, err
 }
 
-var release = regexp.MustCompile(`^go(\d+\.\d+(?:\.\d+)?)\b`)
+var release = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^go(\d+\.\d+(?:\.\d+)?)\b`) })
 
 // goVersion gives what a go.mod says of the Go that this was built with, since
 // Quaestor itself asks for no newer one.
 func goVersion(built string) string {
-	if m := release.FindStringSubmatch(built); m != nil {
+	if m := release().FindStringSubmatch(built); m != nil {
 		return m[1]
 	}
 	return "1.26"

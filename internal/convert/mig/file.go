@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/quaestor-engine/quaestor/internal/convert"
 	"github.com/quaestor-engine/quaestor/internal/convert/document"
@@ -219,10 +220,10 @@ func nameCondition(re string) (string, error) {
 	return "name MATCHES " + convert.Quote(re), nil
 }
 
-var sizeForm = regexp.MustCompile(`^([<>]?)([0-9]{1,15})([kmgtKMGT]?)$`)
+var sizeForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([<>]?)([0-9]{1,15})([kmgtKMGT]?)$`) })
 
 func sizeCondition(text string) (string, error) {
-	m := sizeForm.FindStringSubmatch(text)
+	m := sizeForm().FindStringSubmatch(text)
 	if m == nil {
 		return "", fmt.Errorf("this is no size as MIG wrote them")
 	}
@@ -231,10 +232,10 @@ func sizeCondition(text string) (string, error) {
 	return "size " + op + " " + m[2] + unit, nil
 }
 
-var mtimeForm = regexp.MustCompile(`^([<>])([0-9]{1,9})([dhm])$`)
+var mtimeForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([<>])([0-9]{1,9})([dhm])$`) })
 
 func mtimeCondition(text string) (string, error) {
-	m := mtimeForm.FindStringSubmatch(text)
+	m := mtimeForm().FindStringSubmatch(text)
 	if m == nil {
 		return "", fmt.Errorf("this is no age as MIG wrote them")
 	}
@@ -247,10 +248,10 @@ func mtimeCondition(text string) (string, error) {
 const goMode = `concat(if(suid, "u", ""), if(sgid, "g", ""), if(sticky, "t", ""), if(suid OR sgid OR sticky, "", "-"), ` +
 	`replace(replace(replace(replace(replace(replace(replace(replace(substr(mode_octal, 2), "7", "rwx"), "6", "rw-"), "5", "r-x"), "4", "r--"), "3", "-wx"), "2", "-w-"), "1", "--x"), "0", "---"))`
 
-var plainMode = regexp.MustCompile(`^-[r-][w-][x-][r-][w-][x-][r-][w-][x-]$`)
+var plainMode = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^-[r-][w-][x-][r-][w-][x-][r-][w-][x-]$`) })
 
 func modeCondition(re string) (string, error) {
-	if bare := strings.TrimSuffix(strings.TrimPrefix(re, "^"), "$"); plainMode.MatchString(bare) {
+	if bare := strings.TrimSuffix(strings.TrimPrefix(re, "^"), "$"); plainMode().MatchString(bare) {
 		return "mode = " + convert.Quote(bare), nil
 	}
 	if _, err := regexp.Compile(re); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/quaestor-engine/quaestor/internal/convert"
 	"github.com/quaestor-engine/quaestor/internal/convert/document"
@@ -14,7 +15,7 @@ import (
 // PostgreSQL, into one over facts.
 func (a *action) target(n *document.Node) {
 	p := &sqlTarget{line: n.Line()}
-	p.tokens = sqlToken.FindAllString(n.Text(), -1)
+	p.tokens = sqlToken().FindAllString(n.Text(), -1)
 	cond, err := p.or(0)
 	if err == nil && p.at < len(p.tokens) {
 		err = fmt.Errorf("%q is not understood", p.tokens[p.at])
@@ -38,7 +39,9 @@ const always = "true"
 
 // sqlToken cuts a condition into words, texts and signs. What it leaves out is
 // white space.
-var sqlToken = regexp.MustCompile(`'(?:[^']|'')*'|[A-Za-z_][A-Za-z0-9_.]*|[0-9.]+|->>|->|#>>|<>|!=|>=|<=|!~\*|~\*|!~|::|[^\s]`)
+var sqlToken = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`'(?:[^']|'')*'|[A-Za-z_][A-Za-z0-9_.]*|[0-9.]+|->>|->|#>>|<>|!=|>=|<=|!~\*|~\*|!~|::|[^\s]`)
+})
 
 const maxTargetDepth = 50 // levels of brackets
 
