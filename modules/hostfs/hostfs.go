@@ -200,7 +200,8 @@ func (f *FS) Lstat(name string) (fs.FileInfo, error) {
 	return st, named("lstat", name, err)
 }
 
-// Exists says whether there is something of that name.
+// Exists says whether there is something of that name that may be looked at;
+// what is denied goes to the report.
 func (f *FS) Exists(name string) bool {
 	_, err := f.Lstat(name)
 	return err == nil
