@@ -22,7 +22,8 @@ func (r *run) link() {
 	// A string whose later parts are nowhere is nowhere.
 	for _, p := range r.touched {
 		if s := p.str; len(s.parts) > 1 && p == s.parts[0] && !r.anyLast(s) {
-			r.parts[p.index].places = r.parts[p.index].places[:0]
+			first := &r.parts[p.index]
+			first.places, first.over, first.more = first.places[:0], false, false
 		}
 	}
 }

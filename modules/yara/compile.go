@@ -31,7 +31,10 @@ type compiler struct {
 	guards  map[string]int
 	gates   map[string]int
 
-	wild  []string // the fronts of the rules that sets named by a *
+	wild  map[string]bool // the fronts of the rules that sets named by a *
+	nodes int             // parts of conditions so far
+	work  int             // what was charged so far
+	lines []lineMark      // by text
 	out   []*Rule
 	rule  *Rule
 	strs  map[string]*str
@@ -51,7 +54,7 @@ type variable struct {
 func compile(src Source, o Options) (*Rules, error) {
 	p := &parser{include: o.Include}
 	text := p.source(src)
-	c := &compiler{parser: p, opts: o, prog: &program{}, byName: map[string]*Rule{}, modules: map[string]int{}, guards: map[string]int{}, gates: map[string]int{}}
+	c := &compiler{parser: p, opts: o, prog: &program{}, byName: map[string]*Rule{}, modules: map[string]int{}, guards: map[string]int{}, gates: map[string]int{}, wild: map[string]bool{}}
 	for _, t := range p.imports {
 		c.importModule(t)
 	}
@@ -113,10 +116,9 @@ func externalValue(v any) (Value, bool) {
 }
 
 func (c *compiler) compileRule(n *ruleNode) {
-	line, _ := Diagnostic{Source: c.sources[n.name.src], Start: n.name.start}.Position()
 	r := &Rule{
 		Name: n.name.text, Meta: n.meta, Private: n.private, Global: n.global,
-		Source: c.sources[n.name.src].Name, Line: line, index: len(c.out),
+		Source: c.sources[n.name.src].Name, Line: c.line(n.name.span), index: len(c.out),
 	}
 	for _, t := range n.tags {
 		if slices.Contains(r.Tags, t.text) {
@@ -124,8 +126,8 @@ func (c *compiler) compileRule(n *ruleNode) {
 		}
 		r.Tags = append(r.Tags, t.text)
 	}
-	for _, front := range c.wild {
-		if strings.HasPrefix(r.Name, front) {
+	for i := range len(r.Name) + 1 {
+		if front := r.Name[:i]; c.wild[front] {
 			c.note(n.name.span, fmt.Sprintf("a condition before this rule names %s*, which would mean it, too", front), "put the rule before, or give it another name")
 			break
 		}
@@ -192,6 +194,37 @@ func (c *compiler) plan(r *Rule, cond node) {
 	if !needsString(cond) {
 		c.prog.always = append(c.prog.always, r)
 	}
+}
+
+// maxWork bounds what rules may come to when they are compiled, in bytes of
+// what is kept: a collection of ten thousand rules takes a tenth of it.
+const maxWork = 128 << 20
+
+// charge counts what is kept, and refuses what goes beyond the bound.
+func (c *compiler) charge(at span, n int) bool {
+	if c.work > maxWork {
+		return false
+	}
+	if c.work += n; c.work > maxWork {
+		c.note(at, "with this the rules come to more than can be kept: repetitions, xor and sets multiply", "")
+	}
+	return c.work <= maxWork
+}
+
+// lineMark is the line of an offset that was asked for last.
+type lineMark struct{ offset, line int }
+
+// line gives the line of a place, from 1; places are asked for in order.
+func (c *compiler) line(at span) int {
+	for len(c.lines) <= at.src {
+		c.lines = append(c.lines, lineMark{})
+	}
+	m := &c.lines[at.src]
+	if at.start >= m.offset {
+		m.line += strings.Count(c.sources[at.src].Text[m.offset:at.start], "\n")
+		m.offset = at.start
+	}
+	return m.line + 1
 }
 
 // conjuncts lists what a condition joins by "and".

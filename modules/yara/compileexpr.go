@@ -20,6 +20,7 @@ func (c *compiler) refuse(at span, format string, args ...any) (expr, Type) {
 
 // expr compiles a part of a condition and gives its type.
 func (c *compiler) expr(n node) (expr, Type) {
+	c.nodes++
 	switch n := n.(type) {
 	case *literalNode:
 		return &literalExpr{n.val}, Type{Kind: n.val.kind}

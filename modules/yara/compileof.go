@@ -128,6 +128,7 @@ func (c *compiler) set(n setNode) []*str {
 			continue
 		}
 		found := false
+		c.charge(item.span, len(c.rule.strings)/16)
 		for _, s := range c.rule.strings {
 			prefix, wild := strings.CutSuffix(item.text, "*")
 			if s.name != item.text && (!wild || !strings.HasPrefix(s.name, prefix)) {
@@ -180,13 +181,15 @@ func (c *compiler) ofRules(n *ofNode) (expr, Type) {
 		}
 		prefix, wild := strings.CutSuffix(item.text, "*")
 		if wild {
-			c.wild = append(c.wild, prefix)
+			c.wild[prefix] = true
 		}
 		found := false
+		c.charge(item.span, len(c.out)/16)
 		for _, r := range c.out[:len(c.out)-1] {
 			if r.Name == item.text || wild && strings.HasPrefix(r.Name, prefix) {
 				found = true
 				e.rules = append(e.rules, &ruleExpr{r})
+				c.charge(item.span, 16)
 			}
 		}
 		if !found {
@@ -207,7 +210,7 @@ func (c *compiler) forOf(n *forOfNode) (expr, Type) {
 	}
 	e := &forOfExpr{q: c.quant(n.q, -1), strs: strs}
 	c.loops++
-	e.body = c.condition(n.body)
+	e.body, e.cost = c.body(n.body)
 	c.loops--
 	return e, Type{Kind: Bool}
 }
@@ -226,9 +229,17 @@ func (c *compiler) forIn(n *forInNode) (expr, Type) {
 		c.scope = append(c.scope, variable{v.text, t, e.slot + i})
 	}
 	c.prog.vars = max(c.prog.vars, e.slot+max(2, len(n.vars)))
-	e.body = c.condition(n.body)
+	e.body, e.cost = c.body(n.body)
 	c.scope = c.scope[:len(c.scope)-len(n.vars)]
 	return e, Type{Kind: Bool}
+}
+
+// body compiles what a loop asks of each, and says what that costs.
+func (c *compiler) body(n node) (expr, int64) {
+	const step = 4 // steps for a part of a condition
+	before := c.nodes
+	x := c.condition(n)
+	return x, int64(step * (c.nodes - before + 1))
 }
 
 // slots is the first slot that no open loop uses.

@@ -104,13 +104,14 @@ type forInExpr struct {
 	list   []expr
 	of     expr
 	body   expr
+	cost   int64 // of the body, in steps
 }
 
 func (e *forInExpr) eval(r *run) Value {
 	n := e.q.number(r)
 	var t tally
 	one := func() bool {
-		r.spend(2)
+		r.spend(e.cost)
 		t.add(truth(e.body.eval(r)))
 		return r.why == "" && !e.q.settled(n, &t, -1)
 	}

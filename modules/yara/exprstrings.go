@@ -16,7 +16,10 @@ func (e strRef) get(r *run) *str {
 
 type foundExpr struct{ strRef }
 
-func (e *foundExpr) eval(r *run) Value { return Boolean(len(r.places(e.get(r))) > 0) }
+func (e *foundExpr) eval(r *run) Value {
+	s := e.get(r)
+	return r.unlessOver(s, len(r.places(s)) > 0)
+}
 
 type foundAtExpr struct {
 	strRef
@@ -186,13 +189,7 @@ func (e *ofExpr) eval(r *run) Value {
 	r.spend(int64(len(e.strs)))
 	var found int64
 	for _, s := range e.strs {
-		if !ranged {
-			if len(r.places(s)) > 0 {
-				found++
-			}
-			continue
-		}
-		if r.countIn(s, lo.Int(), hi.Int()) > 0 {
+		if !ranged && len(r.places(s)) > 0 || ranged && r.countIn(s, lo.Int(), hi.Int()) > 0 {
 			found++
 		} else if r.over(s) {
 			return r.tooMany(s)
@@ -223,6 +220,7 @@ type forOfExpr struct {
 	q    quant
 	strs []*str
 	body expr
+	cost int64 // of the body, in steps
 }
 
 func (e *forOfExpr) eval(r *run) Value {
@@ -231,7 +229,7 @@ func (e *forOfExpr) eval(r *run) Value {
 	defer func() { r.current = outer }()
 	var t tally
 	for i, s := range e.strs {
-		if r.spend(1); r.why != "" {
+		if r.spend(e.cost); r.why != "" {
 			return Value{}
 		}
 		r.current = s

@@ -247,6 +247,10 @@ func (g *ruleGen) regexParts(f, lazy string) string {
 	out := ""
 	for i := range len(f) {
 		b := regexByte(f[i])
+		if i == 0 {
+			out = b // where the first bytes may be missing, yara misses places
+			continue
+		}
 		switch g.rnd.IntN(18) {
 		case 0:
 			b = "."

@@ -293,6 +293,9 @@ func (p *parser) set() setNode {
 			p.fail(t.span, "the name of a string or of a rule is missing: here is %s", t)
 		}
 		s.items = append(s.items, t)
+		if p.ops++; p.ops > maxOperators {
+			p.fail(t.span, "the condition has more than %d operators and names", maxOperators)
+		}
 		if !p.accept(",") {
 			break
 		}

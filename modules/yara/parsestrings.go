@@ -7,6 +7,10 @@ import (
 	"github.com/quaestor-engine/quaestor/modules/yara/pattern"
 )
 
+// maxTextString is the length of a text that is searched, in bytes: that of
+// YARA.
+const maxTextString = 8 << 10
+
 // strings reads the lines of a strings section.
 func (p *parser) strings(r *ruleNode) {
 	seen := map[string]bool{}
@@ -75,6 +79,9 @@ func (p *parser) pattern(s *stringNode) {
 		s.text = p.tok.val.text
 		if s.text == "" {
 			p.fail(p.tok.span, "the string %s is empty", s.id)
+		}
+		if len(s.text) > maxTextString {
+			p.fail(p.tok.span, "the string %s has %d bytes: at most %d", s.id, len(s.text), maxTextString)
 		}
 	}
 	s.at.end = p.lex.pos

@@ -97,6 +97,8 @@ type run struct {
 	loaded  bool
 	why     string // why what is being asked cannot be decided
 	early   bool   // the search has not begun
+	ctx     context.Context
+	tick    int64 // what was spent since the context was looked at
 
 	matcher pattern.Matcher
 	hits    []search.Hit
@@ -157,6 +159,12 @@ func (r *run) start(c Content) {
 // spend takes from the account; where nothing is left the answer is no more
 // to be trusted.
 func (r *run) spend(n int64) {
+	const often = 1 << 20 // steps, of about 10 ns
+	if r.tick += n; r.tick > often {
+		if r.tick = 0; r.ctx != nil && r.ctx.Err() != nil {
+			r.fail("the scan was cancelled")
+		}
+	}
 	if r.matcher.Steps -= n; r.matcher.Steps <= 0 {
 		r.fail(tooDear)
 	}
@@ -172,7 +180,7 @@ func (r *run) fail(why string) Value {
 
 // whole scans a content in memory.
 func (r *run) whole(ctx context.Context, b []byte) {
-	r.data.whole = b
+	r.data.whole, r.ctx = b, ctx
 	if r.wanted() {
 		r.window.whole(b)
 		r.search(ctx, true)
@@ -185,6 +193,7 @@ func (r *run) feed(ctx context.Context, off int64, b []byte) (done bool) {
 		return false
 	}
 	w := &r.window
+	r.ctx = ctx
 	if r.early {
 		if off == 0 {
 			r.data.head = append(r.data.head, b[:min(len(b), maxHead)]...)
@@ -208,6 +217,7 @@ func (r *run) feed(ctx context.Context, off int64, b []byte) (done bool) {
 
 // end evaluates what was found.
 func (r *run) end(ctx context.Context) (*Result, error) {
+	r.ctx = ctx
 	if r.data.whole == nil {
 		if !r.window.idle && len(r.window.buf) > 0 {
 			r.search(ctx, true)
@@ -228,6 +238,11 @@ func (r *run) end(ctx context.Context) (*Result, error) {
 // wanted answers the guards as far as they can be, and says whether any
 // string has to be searched for.
 func (r *run) wanted() bool {
+	for _, g := range r.rules.prog.globals {
+		if r.gate(g.gate) == gateClosed {
+			return false // no rule can hold
+		}
+	}
 	for i := range r.rules.prog.gates {
 		if r.rules.prog.gates[i].strings && r.gate(i) != gateClosed {
 			return true

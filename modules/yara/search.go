@@ -79,7 +79,10 @@ func (r *run) searchBlock(n int) {
 		}
 		return x.ID - y.ID
 	})
-	for _, h := range hits {
+	for k, h := range hits {
+		if k&0xff == 0 && r.ctx.Err() != nil {
+			return
+		}
 		for i := range a.refs[h.ID] {
 			ref := &a.refs[h.ID][i]
 			if r.isWanted(ref.v.part) {
@@ -131,6 +134,7 @@ func (r *run) checkSteps(p *part) {
 	if r.matcher.Steps <= 0 {
 		r.touch(p)
 		r.parts[p.index].dead = true
+		r.mark(p.str.rule)
 	}
 }
 
@@ -186,7 +190,14 @@ func (r *run) touch(p *part) {
 	if len(s.places) == 0 && !s.dead && !s.over && !s.more {
 		r.touched = append(r.touched, p)
 	}
-	if rule := p.str.rule; p.last && !r.marked[rule.index] {
+	if p.last {
+		r.mark(p.str.rule)
+	}
+}
+
+// mark notes that a rule has to be asked.
+func (r *run) mark(rule *Rule) {
+	if !r.marked[rule.index] {
 		r.marked[rule.index] = true
 		r.hot = append(r.hot, rule)
 	}
@@ -215,7 +226,7 @@ func (r *run) found(v *variant, start, end int) {
 	if !p.str.exact && len(p.str.parts) == 1 {
 		most = max(1, r.limits.Shown)
 	}
-	if len(s.places) >= most || r.total >= maxPlaces {
+	if n := len(s.places); n >= most || n > 0 && r.total >= maxPlaces {
 		s.more = true
 		s.over = s.over || p.str.exact || len(p.str.parts) > 1
 		return

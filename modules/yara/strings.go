@@ -63,6 +63,13 @@ func (c *compiler) compileString(r *Rule, n *stringNode) {
 	if n.kind == textString {
 		p := c.part(s)
 		p.last = true
+		forms := 1
+		if n.mods.xor {
+			forms = int(n.mods.xorMax) - int(n.mods.xorMin) + 1
+		}
+		if !c.charge(n.at, forms*(128+2*len(n.text))) {
+			return
+		}
 		for _, v := range textVariants(n) {
 			v.part = p
 			p.variants = append(p.variants, v)
@@ -126,7 +133,9 @@ func (c *compiler) variant(p *part, n *stringNode, node *pattern.Node, wide bool
 	if prog.Shortest() == 0 && n.kind == regexString && prog.MatchesNothing() {
 		c.note(n.at, fmt.Sprintf("the expression of %s can match nothing but the empty text", n.id), "")
 	}
-	p.variants = append(p.variants, &variant{part: p, wide: wide, prog: prog})
+	if c.charge(n.at, prog.Bytes()) {
+		p.variants = append(p.variants, &variant{part: p, wide: wide, prog: prog})
+	}
 }
 
 // textVariants spells a text in every way that its modifiers ask for.

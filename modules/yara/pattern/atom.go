@@ -117,25 +117,29 @@ func flat(n *Node, out []*Node) []*Node {
 
 // bestRun chooses the part of a run of bytes that is rarest.
 func bestRun(run []*Node) *cover {
-	var best *cover
+	text, counts := make([]byte, len(run)), make([]int, len(run))
+	for i, n := range run {
+		text[i], counts[i] = n.Set.lowest(), kinds(&n.Set)
+	}
+	var best cover
+	from, to := 0, 0
 	for i := range run {
-		spread, text := 1, []byte(nil)
+		spread := 1
 		for j := i; j < len(run) && j-i < maxAtom; j++ {
-			n := kinds(&run[j].Set)
-			if spread *= n; spread > maxSpread || n == 0 {
+			if spread *= counts[j]; spread > maxSpread || spread == 0 {
 				break
 			}
-			text = append(text, run[j].Set.members()[0])
-			c := &cover{runs: [][]*Node{run[i : j+1]}, score: search.Rarity(text), count: spread}
-			if best == nil || c.worth() > best.worth() {
-				best = c
+			c := cover{score: search.Rarity(text[i : j+1]), count: spread}
+			if to == 0 || c.worth() > best.worth() {
+				best, from, to = c, i, j+1
 			}
 		}
-		if best != nil && len(run)-i <= 2 && len(best.runs[0]) >= 4 {
-			break
-		}
 	}
-	return best
+	if to == 0 {
+		return nil
+	}
+	best.runs = [][]*Node{run[from:to]}
+	return &best
 }
 
 // kinds is how many atoms a place of a run multiplies by: both cases of a
@@ -153,8 +157,8 @@ func isPair(s *Set) bool {
 	if s.size() != 2 {
 		return false
 	}
-	m := s.members()
-	return m[0] >= 'A' && m[0] <= 'Z' && m[1] == m[0]|lowerBit
+	c := s.lowest()
+	return c >= 'A' && c <= 'Z' && s.Has(c|lowerBit)
 }
 
 // spell writes a run out as atoms.

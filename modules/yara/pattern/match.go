@@ -58,7 +58,7 @@ func (m *Matcher) Search(p *Program, data []byte) bool {
 				m.add(c, &m.next, i.out, data, pos+1)
 			}
 		}
-		if m.Steps -= int64(len(m.now.dense)) + 1; pos >= len(data) || m.Steps < 0 {
+		if m.Steps--; pos >= len(data) || m.Steps < 0 {
 			return false
 		}
 		m.now, m.next = m.next, m.now
@@ -83,7 +83,6 @@ func (m *Matcher) forward(c *code, pc uint32, data []byte, pos int) int {
 				m.add(c, &m.next, i.out, data, pos+1)
 			}
 		}
-		m.Steps -= int64(len(m.now.dense))
 		m.now, m.next = m.next, m.now
 	}
 	return best
@@ -109,7 +108,6 @@ func (m *Matcher) backward(c *code, pc uint32, data []byte, pos int, yield func(
 				m.add(c, &m.next, i.out, data, pos-1)
 			}
 		}
-		m.Steps -= int64(len(m.now.dense))
 		m.now, m.next = m.next, m.now
 	}
 }
@@ -131,6 +129,7 @@ func (m *Matcher) add(c *code, q *queue, pc uint32, data []byte, pos int) {
 	for len(m.stack) > 0 {
 		pc := m.stack[len(m.stack)-1]
 		m.stack = m.stack[:len(m.stack)-1]
+		m.Steps--
 		if q.has(pc) {
 			continue
 		}

@@ -45,12 +45,22 @@ func (s *Set) size() int {
 // members lists the bytes of the set.
 func (s *Set) members() []byte {
 	out := make([]byte, 0, s.size())
-	for c := range 256 {
-		if s.Has(byte(c)) {
-			out = append(out, byte(c))
+	for i, w := range s {
+		for ; w != 0; w &= w - 1 {
+			out = append(out, byte(64*i+bits.TrailingZeros64(w)))
 		}
 	}
 	return out
+}
+
+// lowest gives the least byte of a set that holds one.
+func (s *Set) lowest() byte {
+	for i, w := range s {
+		if w != 0 {
+			return byte(64*i + bits.TrailingZeros64(w))
+		}
+	}
+	return 0
 }
 
 const lowerBit = 0x20

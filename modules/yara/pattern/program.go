@@ -60,6 +60,11 @@ func (p *Program) After() int { return min(p.longest, MaxReach) + 2 }
 // Shortest is the length of the shortest match in bytes.
 func (p *Program) Shortest() int { return p.shortest }
 
+// Bytes is about how much memory a program takes, with its atoms.
+func (p *Program) Bytes() int {
+	return 12*(len(p.fwd.insts)+len(p.rev.insts)) + 32*(len(p.fwd.sets)+len(p.rev.sets)) + 200*len(p.atoms) + 256
+}
+
 // MatchesNothing says that no match of the pattern is longer than nothing.
 func (p *Program) MatchesNothing() bool { return p.longest == 0 }
 
@@ -87,6 +92,10 @@ func expand(n *Node, size *int) (*Node, error) {
 func expandRepeat(n *Node, size *int) (*Node, error) {
 	if _, hi := length(n.Subs[0]); hi == 0 && n.Min > 1 {
 		n = &Node{Op: Repeat, Subs: n.Subs, Min: 1, Max: 1}
+	}
+	if n.Max > MaxReach && n.Subs[0].Op == Byte {
+		// What is longer than a match can reach need not be counted.
+		n = &Node{Op: Repeat, Subs: n.Subs, Min: min(n.Min, MaxReach+1), Max: Endless, Lazy: n.Lazy}
 	}
 	var subs []*Node
 	for range n.Min {
@@ -187,7 +196,7 @@ const wideAssert = 1 << 8
 
 func (c *code) emitByte(n *Node, next uint32) uint32 {
 	if n.Set.size() == 1 {
-		return c.put(inst{op: opByte, out: next, arg: uint32(n.Set.members()[0])})
+		return c.put(inst{op: opByte, out: next, arg: uint32(n.Set.lowest())})
 	}
 	for i := range c.sets {
 		if c.sets[i] == n.Set {

@@ -323,7 +323,6 @@ func (p *parser) repeated(n *Node) (*Node, error) {
 		return n, nil
 	}
 	lo, hi := 0, Endless
-	jump := p.peek() == '{'
 	switch p.peek() {
 	case '*':
 	case '+':
@@ -341,7 +340,7 @@ func (p *parser) repeated(n *Node) (*Node, error) {
 		return n, nil
 	}
 	p.pos++
-	r := &Node{Op: Repeat, Subs: []*Node{n}, Min: lo, Max: hi, Jump: jump}
+	r := &Node{Op: Repeat, Subs: []*Node{n}, Min: lo, Max: hi, Jump: hi > 1}
 	if p.peek() == '?' && p.more() {
 		p.pos++
 		r.Lazy = true
@@ -367,7 +366,7 @@ func (p *parser) braces() (lo, hi int, ok bool, err error) {
 		}
 		var hasHi bool
 		if hi, at, hasHi = digits(p.text, at+1); !hasHi {
-			hi = maxRepeat
+			hi = Endless
 		}
 		if at >= len(p.text) || p.text[at] != '}' {
 			return 0, 0, false, nil
