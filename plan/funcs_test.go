@@ -26,3 +26,58 @@ func TestInCIDRList(t *testing.T) {
 		t.Error("a text is taken for an address")
 	}
 }
+
+func TestField(t *testing.T) {
+	text := value.NewText
+	for _, c := range [...]struct {
+		json string
+		path []value.Value
+		want value.Value
+	}{
+		{`{"a": "x\u00e9"}`, []value.Value{text("a")}, text("xé")},
+		{`{"a": 12345678901234567890, "a": 2.50}`, []value.Value{text("a")}, text("2.50")},
+		{`{"a": true}`, []value.Value{text("a")}, text("true")},
+		{`{"a": null}`, []value.Value{text("a")}, value.Value{}},
+		{`{"a": 1}`, []value.Value{text("A")}, value.Value{}},
+		{`{"a": [ 1, {"b": []} ]}`, []value.Value{text("a"), value.NewInt(1)}, text(`{"b": []}`)},
+		{`[1]`, []value.Value{value.NewInt(1)}, value.Value{}},
+		{`[1]`, []value.Value{value.NewInt(-1)}, value.Value{}},
+		{`[1]`, []value.Value{text("0")}, value.Value{}},
+		{`{"a": {"b": 1}`, []value.Value{text("a")}, value.Value{}},
+		{`what`, []value.Value{text("a")}, value.Value{}},
+		{``, []value.Value{text("a")}, value.Value{}},
+	} {
+		if got := field(append([]value.Value{text(c.json)}, c.path...)); value.Order(got, c.want) != 0 {
+			t.Errorf("%s %v: %v, not %v", c.json, c.path, got, c.want)
+		}
+	}
+}
+
+func TestCounts(t *testing.T) {
+	for _, c := range [...]struct {
+		of   string
+		arg  []value.Value
+		want string
+	}{
+		{"int", []value.Value{value.NewText(" -7 ")}, "-7"},
+		{"int", []value.Value{value.NewText("1e3")}, "1000"},
+		{"int", []value.Value{value.NewText("1.5")}, "null"},
+		{"int", []value.Value{value.NewFloat(-2)}, "-2"},
+		{"int", []value.Value{value.NewFloat(1e300)}, "null"},
+		{"unix_time", []value.Value{value.NewInt(-1), value.NewInt(1000)}, "1969-12-31T23:59:59.999Z"},
+		{"unix_time", []value.Value{value.NewText("1795430640000001"), value.NewInt(1e6)}, "2026-11-23T10:44:00.000001Z"},
+		{"unix_time", []value.Value{value.NewInt(7), value.NewInt(0)}, "null"},
+		{"unix_time", []value.Value{value.NewInt(0)}, "null"},
+		{"unix_time", []value.Value{value.NewInt(1 << 62)}, "null"},
+		{"unix_time", []value.Value{value.NewText("yesterday")}, "null"},
+		{"cocoa_time", []value.Value{value.NewText("-0.5")}, "2000-12-31T23:59:59.5Z"},
+		{"cocoa_time", []value.Value{value.NewFloat(1e300)}, "null"},
+		{"windows_time", []value.Value{value.NewInt(1)}, "1601-01-01T00:00:00.0000001Z"},
+		{"webkit_time", []value.Value{value.NewInt(-1)}, "1600-12-31T23:59:59.999999Z"},
+	} {
+		f, _ := FuncByName(c.of)
+		if got := f.Eval(c.arg).String(); got != c.want && !(got == "" && c.want == "null") {
+			t.Errorf("%s(%v): %s, not %s", c.of, c.arg, got, c.want)
+		}
+	}
+}

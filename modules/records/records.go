@@ -1,5 +1,5 @@
 // Package records is the modules that read structured files as rows: lines,
-// logs, JSON, YAML, XML, property lists, CSV and INI.
+// logs, JSON, YAML, XML, property lists, CSV, INI and SQLite.
 //
 // [Modules] gives them. Each is told by globs which files to read, and reads
 // also what is compressed. A file that is not in its format is named and gives
@@ -21,7 +21,7 @@ import (
 
 // Modules gives the modules of this package, in alphabetical order.
 func Modules() []modules.Module {
-	return []modules.Module{csvModule(), iniModule(), jsonModule(), lineModule(), logModule(), plistModule(), xmlModule(), yamlModule()}
+	return []modules.Module{csvModule(), iniModule(), jsonModule(), lineModule(), logModule(), plistModule(), sqliteModule(), xmlModule(), yamlModule()}
 }
 
 // Bounds of what is read.

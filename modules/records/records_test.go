@@ -54,12 +54,12 @@ func check(t *testing.T, m modules.Module, root, columns string, locators, want 
 
 func TestContract(t *testing.T) {
 	root := host(t, map[string]string{
-		"etc/x.ini": "[a]\nb = c\n", "etc/x.json": `{"a":1}`, "etc/x.yaml": "a: 1\n", "etc/x.csv": "a,b\n1,2\n", "etc/x.xml": "<a b='c'/>", "etc/x.plist": "{a = b;}",
+		"etc/x.ini": "[a]\nb = c\n", "etc/x.json": `{"a":1}`, "etc/x.yaml": "a: 1\n", "etc/x.csv": "a,b\n1,2\n", "etc/x.xml": "<a b='c'/>", "etc/x.plist": "{a = b;}", "etc/x.sqlite": database(t, "CREATE TABLE t (a)", "INSERT INTO t VALUES (1), (2)"),
 		"var/log/syslog": "Nov 23 16:19:21 host prog[7]: it happened\n",
 	})
 	for _, m := range Modules() {
 		t.Run(m.Schema().Name, func(t *testing.T) {
-			at := map[string]string{"line": "/etc/x.ini", "ini": "/etc/*.ini", "json": "/etc/**/*.json", "yaml": "/etc/x.yaml", "csv": "/etc/*.csv", "xml": "/etc/x.xml", "plist": "/etc/x.plist", "log": "/var/log/syslog"}
+			at := map[string]string{"line": "/etc/x.ini", "ini": "/etc/*.ini", "json": "/etc/**/*.json", "yaml": "/etc/x.yaml", "csv": "/etc/*.csv", "xml": "/etc/x.xml", "sqlite": "/etc/x.sqlite", "plist": "/etc/x.plist", "log": "/var/log/syslog"}
 			moduletest.Run(t, m, root, at[m.Schema().Name])
 		})
 	}

@@ -1,0 +1,132 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// field gives a member of a document of JSON as text: what a text says, and
+// how anything else is written.
+func field(a []value.Value) value.Value {
+	at := json.RawMessage(a[0].Text())
+	for _, name := range a[1:] {
+		if name.Type() == value.Int {
+			var list []json.RawMessage
+			n := name.Int()
+			if json.Unmarshal(at, &list) != nil || n < 0 || n >= int64(len(list)) {
+				return value.Value{}
+			}
+			at = list[n]
+			continue
+		}
+		var members map[string]json.RawMessage
+		if json.Unmarshal(at, &members) != nil {
+			return value.Value{}
+		}
+		at = members[name.Text()]
+	}
+	at = bytes.TrimSpace(at)
+	var text string
+	switch {
+	case len(at) == 0 || string(at) == "null" || !json.Valid(at):
+		return value.Value{}
+	case at[0] != '"':
+		return value.NewText(string(at))
+	case json.Unmarshal(at, &text) != nil:
+		return value.Value{}
+	}
+	return value.NewText(text)
+}
+
+func fieldType(args []value.Type) (value.Type, error) {
+	if args[0] != value.Text && args[0] != value.Null {
+		return value.Null, fmt.Errorf("argument 1 must be text, not %s", args[0])
+	}
+	for i, t := range args[1:] {
+		if t != value.Text && t != value.Int && t != value.Null {
+			return value.Null, fmt.Errorf("argument %d must be text or int, not %s", i+2, t)
+		}
+	}
+	return value.Text, nil
+}
+
+// wholeOf gives the whole number that a value is or says.
+func wholeOf(v value.Value) (int64, bool) {
+	switch v.Type() {
+	case value.Int, value.Size:
+		return v.Int(), true
+	case value.Float:
+		f := v.Float()
+		return int64(f), f == math.Trunc(f) && math.Abs(f) < 1<<63
+	case value.Text:
+		n, err := strconv.ParseInt(strings.TrimSpace(v.Text()), 10, 64)
+		if err != nil {
+			f, err := strconv.ParseFloat(strings.TrimSpace(v.Text()), 64)
+			return int64(f), err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<63
+		}
+		return n, true
+	}
+	return 0, false
+}
+
+func toInt(a []value.Value) value.Value {
+	if n, ok := wholeOf(a[0]); ok {
+		return value.NewInt(n)
+	}
+	return value.Value{}
+}
+
+func countType(result value.Type) func([]value.Type) (value.Type, error) {
+	return func(args []value.Type) (value.Type, error) {
+		for _, t := range args[1:] {
+			if t != value.Int && t != value.Null {
+				return value.Null, fmt.Errorf("argument 2 must be int, not %s", t)
+			}
+		}
+		return oneOf(result, args[0], value.Int, value.Float, value.Text)
+	}
+}
+
+// Epochs from which others count, in seconds since 1970.
+const (
+	epochWindows = -11644473600 // 1601, of Windows and of WebKit
+	epochCocoa   = 978307200    // 2001, of macOS
+)
+
+// since makes the function of an epoch: a count of so many a second is a time.
+// Zero is how most that count write that there is none.
+func since(epoch, perSecond int64) func([]value.Value) value.Value {
+	return func(a []value.Value) value.Value {
+		per := perSecond
+		if len(a) > 1 {
+			per = a[1].Int()
+		}
+		if per < 1 || per > 1e9 {
+			return value.Value{}
+		}
+		if n, ok := wholeOf(a[0]); ok && n != 0 {
+			return value.NewTime(time.Unix(floor(n, per)+epoch, (n-floor(n, per)*per)*(1e9/per)).UTC())
+		}
+		f, err := strconv.ParseFloat(strings.TrimSpace(textOf(a[0])), 64)
+		if f /= float64(per); err != nil || f == 0 || !(math.Abs(f) < 1e12) {
+			return value.Value{}
+		}
+		whole := math.Floor(f)
+		return value.NewTime(time.Unix(int64(whole)+epoch, int64((f-whole)*1e9)).UTC())
+	}
+}
+
+func floor(n, by int64) int64 {
+	q := n / by
+	if n%by < 0 {
+		q--
+	}
+	return q
+}
