@@ -34,7 +34,7 @@ var floors = []floor{
 	{pkg: "modules/table", may: "modules modules/hostfs value", why: "what modules of columns have in common; it knows no host"},
 	{pkg: "modules/host", may: "modules modules/hostfs value", why: "as modules/file"},
 	{pkg: "modules/account", may: "modules modules/hostfs modules/records/plist modules/table value", why: "as modules/file"},
-	{pkg: "modules/binary", may: "modules modules/hostfs modules/table value", why: "as modules/file"},
+	{pkg: "modules/binary", may: "modules modules/hostfs modules/native modules/records/plist modules/table value", why: "as modules/file"},
 	{pkg: "modules/machine", may: "modules modules/account modules/hostfs modules/table value", why: "as modules/file"},
 	{pkg: "modules/packages", may: "modules modules/account modules/hostfs modules/sqlite modules/table value", why: "as modules/file"},
 	{pkg: "modules/persistence", may: "modules modules/account modules/file/unpack modules/hostfs modules/records/plist modules/table value", why: "as modules/file"},

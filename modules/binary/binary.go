@@ -48,7 +48,7 @@ func schema(name, doc, example string) modules.Schema {
 }
 
 // programs makes the lister of a format: magic says whether a file is of it.
-func programs[F any](magic func(head []byte) bool, open func(io.ReaderAt) (*F, error)) table.Lister[program[F]] {
+func programs[F any](magic func(head []byte) bool, open func(*io.SectionReader) (*F, error)) table.Lister[program[F]] {
 	return func(s *table.Scan, yield func(*program[F]) error) error {
 		return s.Files(func(name string) error {
 			f, err := s.FS.Open(name)
@@ -71,7 +71,7 @@ func programs[F any](magic func(head []byte) bool, open func(io.ReaderAt) (*F, e
 }
 
 // read parses a file; nil for one of another format.
-func read[F any](f *os.File, magic func([]byte) bool, open func(io.ReaderAt) (*F, error)) (*program[F], error) {
+func read[F any](f *os.File, magic func([]byte) bool, open func(*io.SectionReader) (*F, error)) (*program[F], error) {
 	head := make([]byte, 4)
 	if _, err := f.ReadAt(head, 0); errors.Is(err, io.EOF) {
 		return nil, nil
@@ -125,6 +125,25 @@ func goColumns[F any]() []table.Column[program[F]] {
 			}
 			return i.Main.Path + "@" + i.Main.Version
 		}),
+	}
+}
+
+// once makes a function that reads something when it is first called. An error
+// is given to the first who asks, and reported by him; after that there is
+// nothing.
+func once[T any](read func() (T, error)) func() (T, error) {
+	var kept T
+	known := false
+	return func() (T, error) {
+		if known {
+			return kept, nil
+		}
+		known = true
+		v, err := read()
+		if err == nil {
+			kept = v
+		}
+		return kept, err
 	}
 }
 

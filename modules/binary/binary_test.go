@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"debug/macho"
 	"debug/pe"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -163,7 +164,7 @@ func FuzzFormats(f *testing.F) {
 			subsystem(p)
 			p.ImportedSymbols()
 		}
-		if m, err := openMacho(r); err == nil {
+		if m, err := openMacho(io.NewSectionReader(r, 0, int64(len(text)))); err == nil {
 			machType(m.one.Type)
 			machUUID(m.one)
 			encrypted(m.one, encryption64)

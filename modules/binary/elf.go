@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"encoding/hex"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 
@@ -16,7 +17,7 @@ import (
 type elfFile = program[elf.File]
 
 func elfModule() modules.Module {
-	list := programs(func(head []byte) bool { return string(head) == elf.ELFMAG }, elf.NewFile)
+	list := programs(func(head []byte) bool { return string(head) == elf.ELFMAG }, func(r *io.SectionReader) (*elf.File, error) { return elf.NewFile(r) })
 	return table.New(schema("elf", "Programs, libraries and objects in ELF, the format of Linux and the BSDs.", "/usr/bin/*"),
 		append(elfColumns(), goColumns[elf.File]()...), list).By()
 }

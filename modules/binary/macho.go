@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/modules"
@@ -17,13 +18,14 @@ import (
 type machFile struct {
 	one  *macho.File // the first
 	arch []string
+	sign func() (*codeSign, error)
 }
 
 type machProgram = program[machFile]
 
 func machoModule() modules.Module {
 	return table.New(schema("macho", "Programs and libraries in Mach-O, the format of macOS.", "/Applications/**/MacOS/*"),
-		append(machoColumns(), goColumns[machFile]()...), programs(isMacho, openMacho)).By()
+		slices.Concat(machoColumns(), codeSignColumns(), goColumns[machFile]()), programs(isMacho, openMacho)).By()
 }
 
 // isMacho knows the formats of one architecture, of either width and order of
@@ -41,7 +43,7 @@ func isMacho(head []byte) bool {
 // there, which is larger.
 const maxArchitectures = 30
 
-func openMacho(r io.ReaderAt) (*machFile, error) {
+func openMacho(r *io.SectionReader) (*machFile, error) {
 	head := make([]byte, 8)
 	if _, err := r.ReadAt(head, 0); err != nil {
 		return nil, err
@@ -51,7 +53,7 @@ func openMacho(r io.ReaderAt) (*machFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &machFile{f, []string{machArchitecture(f.Cpu)}}, nil
+		return &machFile{f, []string{machArchitecture(f.Cpu)}, once(func() (*codeSign, error) { return readCodeSign(f, r) })}, nil
 	}
 	if binary.BigEndian.Uint32(head[4:]) > maxArchitectures {
 		return nil, errOther
@@ -63,7 +65,9 @@ func openMacho(r io.ReaderAt) (*machFile, error) {
 	if len(fat.Arches) == 0 {
 		return nil, errors.New("no architecture")
 	}
-	m := &machFile{one: fat.Arches[0].File}
+	first := fat.Arches[0]
+	part := io.NewSectionReader(r, int64(first.Offset), int64(first.Size))
+	m := &machFile{one: first.File, sign: once(func() (*codeSign, error) { return readCodeSign(first.File, part) })}
 	for _, a := range fat.Arches {
 		m.arch = append(m.arch, machArchitecture(a.Cpu))
 	}
@@ -96,6 +100,41 @@ func machoColumns() []table.Column[machProgram] {
 		table.Bool("encrypted", "Whether a part of it is encrypted, as shops do it.", func(p *machProgram) bool {
 			return encrypted(p.format.one, encryption32) || encrypted(p.format.one, encryption64)
 		}),
+	}
+}
+
+// codeSignColumns are what the signature says.
+func codeSignColumns() []table.Column[machProgram] {
+	said := func(name string, t value.Type, doc string, get func(*codeSign) value.Value) table.Column[machProgram] {
+		return table.Computed(name, t, doc, func(_ *table.Scan, p *machProgram) (value.Value, error) {
+			s, err := p.format.sign()
+			if s == nil || err != nil {
+				return value.Value{}, err
+			}
+			return get(s), nil
+		}).Costs(modules.Read)
+	}
+	named := func(name, doc string, get func(*codeSign) string) table.Column[machProgram] {
+		return said(name, value.Text, doc, func(s *codeSign) value.Value { return table.TextOf(get(s)) })
+	}
+	return []table.Column[machProgram]{
+		named("identifier", "What the signature calls it, such as com.apple.ls.", func(s *codeSign) string { return s.identifier }),
+		named("team", "The identity of the team of developers that the signature names; null for those of Apple itself and of nobody.", func(s *codeSign) string { return s.team }),
+		said("sign_flags", value.List, "How it is signed: adhoc, which is by nobody, runtime for the hardened runtime, linker-signed, kill and others.", func(s *codeSign) value.Value {
+			return table.ListOf(s.flagNames(), value.NewText)
+		}).Of(value.Text),
+		named("cdhash", "The hash of the code directory, by which macOS knows it, in hexadecimal digits.", func(s *codeSign) string { return s.hash }),
+		said("entitlements", value.List, "The names of what it asks to be allowed, such as com.apple.security.get-task-allow.", func(s *codeSign) value.Value {
+			return table.ListOf(s.entitlements, value.NewText)
+		}).Of(value.Text),
+		table.Computed("signer", value.Text, "Whom its signature names, which is not verified; null for one by nobody.", func(_ *table.Scan, p *machProgram) (value.Value, error) {
+			s, err := p.format.sign()
+			if s == nil || err != nil {
+				return value.Value{}, err
+			}
+			return table.TextOf(s.signer.name), s.broken
+		}).Costs(modules.Read),
+		named("signer_issuer", "Who vouches for that.", func(s *codeSign) string { return s.signer.issuer }),
 	}
 }
 

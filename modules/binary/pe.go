@@ -3,6 +3,7 @@ package binary
 import (
 	"debug/pe"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,17 +12,32 @@ import (
 	"github.com/quaestor-engine/quaestor/value"
 )
 
-type peFile = program[pe.File]
+// A peImage is a file with what is read of it when it is first asked for.
+type peImage struct {
+	*pe.File
+	version func() (*versionInfo, error)
+	signer  func() (signer, error)
+}
+
+type peFile = program[peImage]
 
 func peModule() modules.Module {
 	list := programs(func(head []byte) bool { return head[0] == 'M' && head[1] == 'Z' }, openPE)
 	return table.New(schema("pe", "Programs and libraries in PE, the format of Windows.", "/srv/share/**/*.exe"),
-		append(peColumns(), goColumns[pe.File]()...), list).By()
+		slices.Concat(peColumns(), peVersionColumns(), goColumns[peImage]()), list).By()
 }
 
 // openPE parses a file. One of DOS, which begins in the same way, is
 // malformed as PE.
-func openPE(r io.ReaderAt) (*pe.File, error) { return pe.NewFile(r) }
+func openPE(r *io.SectionReader) (*peImage, error) {
+	f, err := pe.NewFile(r)
+	if err != nil {
+		return nil, err
+	}
+	return &peImage{
+		f, once(func() (*versionInfo, error) { return version(f) }), once(func() (signer, error) { return authenticode(f, r) }),
+	}, nil
+}
 
 // Bits of the characteristics of a file and of a section, as the PE format
 // has them.
@@ -53,7 +69,7 @@ func headerOf(f *pe.File) (h header, ok bool) {
 func peColumns() []table.Column[peFile] {
 	fact := func(name, doc string, get func(header) bool) table.Column[peFile] {
 		return table.Value(name, value.Bool, doc, func(p *peFile) value.Value {
-			h, ok := headerOf(p.format)
+			h, ok := headerOf(p.format.File)
 			if !ok {
 				return value.Value{}
 			}
@@ -62,9 +78,9 @@ func peColumns() []table.Column[peFile] {
 	}
 	return []table.Column[peFile]{
 		table.Text("path", "The file.", func(p *peFile) string { return p.path }).To("file").Shown(),
-		table.Text("type", "What it is.", func(p *peFile) string { return peType(p.format) }).OneOf("exe", "dll", "driver").Shown(),
-		table.Text("architecture", "The processor that it is for, in Go's words where Go has one.", func(p *peFile) string { return peArchitecture(p.format) }).Shown(),
-		table.Text("subsystem", "What it runs under.", func(p *peFile) string { return subsystem(p.format) }),
+		table.Text("type", "What it is.", func(p *peFile) string { return peType(p.format.File) }).OneOf("exe", "dll", "driver").Shown(),
+		table.Text("architecture", "The processor that it is for, in Go's words where Go has one.", func(p *peFile) string { return peArchitecture(p.format.File) }).Shown(),
+		table.Text("subsystem", "What it runs under.", func(p *peFile) string { return subsystem(p.format.File) }),
 		table.Time("linked", "When it was linked, as it says itself; linkers that build the same twice write something else there.", func(p *peFile) time.Time {
 			if t := p.format.TimeDateStamp; t != 0 {
 				return time.Unix(int64(t), 0)
@@ -72,7 +88,7 @@ func peColumns() []table.Column[peFile] {
 			return time.Time{}
 		}).Shown(),
 		table.Text("entry_point", "Where it begins, from the beginning of the image, in 16 hexadecimal digits.", func(p *peFile) string {
-			h, ok := headerOf(p.format)
+			h, ok := headerOf(p.format.File)
 			if !ok {
 				return ""
 			}
@@ -112,6 +128,48 @@ func peColumns() []table.Column[peFile] {
 			}
 			return ""
 		}),
+	}
+}
+
+// peVersionColumns are what the resource of the version and the signature say.
+func peVersionColumns() []table.Column[peFile] {
+	said := func(name string, t value.Type, doc string, get func(*versionInfo) value.Value) table.Column[peFile] {
+		return table.Computed(name, t, doc, func(_ *table.Scan, p *peFile) (value.Value, error) {
+			v, err := p.format.version()
+			if v == nil || err != nil {
+				return value.Value{}, err
+			}
+			return get(v), nil
+		}).Costs(modules.Read)
+	}
+	named := func(name, key, doc string) table.Column[peFile] {
+		return said(name, value.Text, doc, func(v *versionInfo) value.Value { return table.TextOf(v.texts[key]) })
+	}
+	number := func(name, doc string, get func(*versionInfo) string) table.Column[peFile] {
+		return said(name, value.Version, doc, func(v *versionInfo) value.Value {
+			if get(v) == "" {
+				return value.Value{}
+			}
+			return value.NewVersion(get(v), value.AnyScheme)
+		})
+	}
+	signed := func(name, doc string, get func(signer) string) table.Column[peFile] {
+		return table.Computed(name, value.Text, doc, func(_ *table.Scan, p *peFile) (value.Value, error) {
+			s, err := p.format.signer()
+			return table.TextOf(get(s)), err
+		}).Costs(modules.Read)
+	}
+	return []table.Column[peFile]{
+		number("file_version", "The version of the file, in four numbers.", func(v *versionInfo) string { return v.file }),
+		number("product_version", "The version of what it is a part of.", func(v *versionInfo) string { return v.product }),
+		named("product", "ProductName", "What it is a part of, as it says itself."),
+		named("company", "CompanyName", "Whose it is, as it says itself."),
+		named("description", "FileDescription", "What it is, as it says itself."),
+		named("original_name", "OriginalFilename", "The name that it had when it was made: a system's own tool under another name shows so."),
+		named("internal_name", "InternalName", "What its makers call it."),
+		signed("signer", "Whom its signature names, which is not verified.", func(s signer) string { return s.name }),
+		signed("signer_issuer", "Who vouches for that.", func(s signer) string { return s.issuer }),
+		signed("signer_thumbprint", "The SHA-1 of the certificate that the signature names, in hexadecimal digits.", func(s signer) string { return s.thumbprint }),
 	}
 }
 
