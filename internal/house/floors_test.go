@@ -28,7 +28,7 @@ var floors = []floor{
 	{pkg: "lang", may: "value", why: "text and tree; it knows no catalogue, so that a query can be read and printed without one"},
 	{pkg: "modules", may: "value internal/search", why: "says what a module is; who writes one needs nothing else"},
 	{pkg: "modules/file/unpack", why: "opens what strangers packed; the less it can reach the better"},
-	{pkg: "modules/file", may: "modules modules/hostfs modules/packages value internal/search modules/file/unpack", why: "recognises and parses; what a query means is decided above"},
+	{pkg: "modules/file", may: "modules modules/hostfs modules/native modules/packages modules/records/plist value internal/search modules/file/unpack", why: "recognises and parses; what a query means is decided above"},
 	{pkg: "modules/hostfs", may: "modules", why: "reads files and knows none of their formats"},
 	{pkg: "modules/sqlite", may: "modules/hostfs", why: "a format that several modules read; it knows no module"},
 	{pkg: "modules/table", may: "modules modules/hostfs value", why: "what modules of columns have in common; it knows no host"},

@@ -11,6 +11,9 @@ const (
 	colName
 	colDir
 	colExtension
+	colELF
+	colMachO
+	colPE
 	colType
 	colSize
 	colMode
@@ -32,10 +35,20 @@ const (
 	colDevice
 	colLinks
 	colImmutable
+	colAttributes
+	colHidden
 	colTarget
 	colTargetPath
 	colXattrs
 	colCapabilities
+	colOwnerSID
+	colStreams
+	colOriginURL
+	colOriginReferrer
+	colOriginAgent
+	colOriginTime
+	colOriginZone
+	colQuarantine
 	colPackage
 	colMIME
 	colMD5
@@ -60,11 +73,16 @@ const (
 func columns() []modules.Column {
 	unix := []string{"linux", "darwin"}
 	linux := []string{"linux"}
+	windows := []string{"windows"}
+	marked := []string{"darwin", "windows"}
 	list := []modules.Column{
 		colPath:      {Name: "path", Type: value.Text, Default: true, Link: "file", Doc: "the whole path, its literal front as the query wrote it"},
 		colName:      {Name: "name", Type: value.Text, Doc: "the last part of the path"},
 		colDir:       {Name: "dir", Type: value.Text, Link: "file", Doc: "the path without its last part"},
 		colExtension: {Name: "extension", Type: value.Text, Doc: "what follows the last dot of the name, as it is written; null for .profile and name."},
+		colELF:       {Name: "elf", Type: value.Text, Link: "elf", Doc: "the same path, to go on into module elf: elf.interpreter; it leads nowhere where the file is of another format"},
+		colMachO:     {Name: "macho", Type: value.Text, Link: "macho", Doc: "the same into module macho: macho.team"},
+		colPE:        {Name: "pe", Type: value.Text, Link: "pe", Doc: "the same into module pe: pe.signed"},
 		colType: {Name: "type", Type: value.Text, Default: true, Doc: "what kind of thing it is",
 			Values: []string{"file", "directory", "link", "fifo", "socket", "block", "char"}},
 		colSize:          {Name: "size", Type: value.Size, Cost: modules.Stat, Default: true, Doc: "length in bytes; of a sparse file the length that it claims, of a link that of its text"},
@@ -77,7 +95,7 @@ func columns() []modules.Column {
 		colWorldWritable: {Name: "world_writable", Type: value.Bool, Cost: modules.Stat, OS: unix, Doc: "everybody may write it; of a link it says nothing"},
 		colUID:           {Name: "uid", Type: value.Int, Cost: modules.Stat, OS: unix, Doc: "number of the owner"},
 		colGID:           {Name: "gid", Type: value.Int, Cost: modules.Stat, OS: unix, Doc: "number of the group"},
-		colOwner:         {Name: "owner", Type: value.Text, Cost: modules.Stat, Default: true, Link: "user", OS: unix, Doc: "name of the owner by /etc/passwd; null if it has none there"},
+		colOwner:         {Name: "owner", Type: value.Text, Cost: modules.Stat, Default: true, Link: "user", Doc: "name of the owner by /etc/passwd, on Windows with its domain before it unless that is the machine; null if it has none there"},
 		colGroup:         {Name: "group", Type: value.Text, Cost: modules.Stat, Link: "group", OS: unix, Doc: "name of the group by /etc/group; null if it has none there"},
 		colMTime:         {Name: "mtime", Type: value.Time, Cost: modules.Stat, Default: true, Doc: "when the content last changed"},
 		colATime:         {Name: "atime", Type: value.Time, Cost: modules.Stat, Doc: "when the content was last read, as far as the file system keeps it"},
@@ -87,11 +105,24 @@ func columns() []modules.Column {
 		colDevice:        {Name: "device", Type: value.Int, Cost: modules.Stat, OS: unix, Doc: "number of its file system"},
 		colLinks:         {Name: "links", Type: value.Int, Cost: modules.Stat, OS: unix, Doc: "how many names it has"},
 		colImmutable:     {Name: "immutable", Type: value.Bool, Cost: modules.Stat, OS: unix, Doc: "nobody may change it, by chattr +i or chflags; null where the file system cannot say"},
-		colTarget:        {Name: "target", Type: value.Text, Cost: modules.Read, Doc: "where a symbolic link points, as it is written in it; of a place that the query names and that is a link, where that points"},
-		colTargetPath:    {Name: "target_path", Type: value.Text, Cost: modules.Read, Link: "file", Doc: "the same as a whole path, so that it can be followed: target_path IS MISSING finds links that lead nowhere"},
-		colXattrs:        {Name: "xattrs", Type: value.List, Elem: value.Text, Cost: modules.Read, OS: linux, Doc: "names of the extended attributes"},
+		colAttributes: {Name: "attributes", Type: value.List, Elem: value.Text, Cost: modules.Stat, OS: marked,
+			Doc: "what the file is marked with: on Windows readonly, hidden, system, archive, reparse_point, encrypted and others, on macOS the flags of chflags, such as hidden, uchg or restricted"},
+		colHidden:     {Name: "hidden", Type: value.Bool, Cost: modules.Stat, OS: marked, Doc: "it is marked as hidden, which a name with a dot is not"},
+		colTarget:     {Name: "target", Type: value.Text, Cost: modules.Read, Doc: "where a symbolic link points, as it is written in it; of a place that the query names and that is a link, where that points"},
+		colTargetPath: {Name: "target_path", Type: value.Text, Cost: modules.Read, Link: "file", Doc: "the same as a whole path, so that it can be followed: target_path IS MISSING finds links that lead nowhere"},
+		colXattrs:     {Name: "xattrs", Type: value.List, Elem: value.Text, Cost: modules.Read, OS: unix, Doc: "names of the extended attributes"},
 		colCapabilities: {Name: "capabilities", Type: value.Text, Cost: modules.Read, OS: linux,
 			Doc: "what it may do without being root, as getcap shows it, such as cap_net_raw=ep; null if nothing"},
+		colOwnerSID: {Name: "owner_sid", Type: value.Text, Cost: modules.Read, OS: windows, Doc: "identity of the owner, such as S-1-5-18"},
+		colStreams: {Name: "streams", Type: value.List, Elem: value.Text, Cost: modules.Read, OS: windows,
+			Doc: "names of what the file has beside its content, its alternate data streams; path:name is the locator of one"},
+		colOriginURL: {Name: "origin_url", Type: value.Text, Cost: modules.Read, Content: true,
+			Doc: "where it was fetched from, as who fetched it wrote beside it: into the stream Zone.Identifier, the attribute kMDItemWhereFroms, or xdg.origin.url; null where nobody did"},
+		colOriginReferrer: {Name: "origin_referrer", Type: value.Text, Cost: modules.Read, Content: true, Doc: "where that was found, likewise"},
+		colOriginAgent:    {Name: "origin_agent", Type: value.Text, Cost: modules.Read, Doc: "the program that fetched it, by the quarantine of macOS"},
+		colOriginTime:     {Name: "origin_time", Type: value.Time, Cost: modules.Read, Doc: "when it was fetched, likewise"},
+		colOriginZone:     {Name: "origin_zone", Type: value.Int, Cost: modules.Read, Doc: "the zone of Windows that it came from: 3 is the internet, 4 what is not trusted"},
+		colQuarantine:     {Name: "quarantine", Type: value.Text, Cost: modules.Read, Doc: "what macOS keeps of a file that was fetched: flags, time, program, identity"},
 		colPackage: {Name: "package", Type: value.Text, Cost: modules.Read, Link: "package", OS: linux,
 			Doc: "the package that brought it, by the databases of dpkg, apk, pacman and rpm; null if none did"},
 		colMIME:    {Name: "mime", Type: value.Text, Cost: modules.Read, Doc: "media type by the first bytes of the content"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"unsafe"
 
@@ -150,10 +151,12 @@ func (r *row) Column(ctx context.Context, i int) (value.Value, error) {
 	switch {
 	case i <= colType:
 		return r.naming(i), nil
-	case i <= colImmutable:
+	case i <= colHidden:
 		return r.attribute(i), nil
 	case i <= colCapabilities:
 		return r.extended(i), nil
+	case i <= colQuarantine:
+		return r.beside(i), nil
 	case i == colPackage:
 		return r.broughtBy(), nil
 	case i <= colContent:
@@ -173,6 +176,8 @@ func (r *row) naming(i int) value.Value {
 		return value.NewText(view(r.dir()))
 	case colExtension:
 		return r.extension()
+	case colELF, colMachO, colPE:
+		return value.NewText(view(r.fullPath()))
 	}
 	kind := r.e.kind
 	if kind == kindUnknown {
@@ -226,24 +231,48 @@ func (r *row) attribute(i int) value.Value {
 		}
 		return value.NewBool(a.immutable)
 	}
-	if !a.unix {
+	switch {
+	case i == colAttributes || i == colHidden:
+		return a.marksAs(i)
+	case i == colOwner && !a.unix:
+		return r.beside(i)
+	case !a.unix:
 		return value.Value{}
 	}
 	switch i {
-	case colUID:
-		return value.NewInt(int64(a.uid))
-	case colGID:
-		return value.NewInt(int64(a.gid))
 	case colOwner:
 		return r.req.owners.user(a.uid)
 	case colGroup:
 		return r.req.owners.group(a.gid)
-	case colInode:
-		return value.NewInt(int64(a.inode))
-	case colDevice:
-		return value.NewInt(int64(a.dev))
 	}
-	return value.NewInt(int64(a.links))
+	return value.NewInt(a.number(i))
+}
+
+// number gives the columns that are numbers of systems like Unix.
+func (a *attrs) number(i int) int64 {
+	switch i {
+	case colUID:
+		return int64(a.uid)
+	case colGID:
+		return int64(a.gid)
+	case colInode:
+		return int64(a.inode)
+	case colDevice:
+		return int64(a.dev)
+	}
+	return int64(a.links)
+}
+
+// marksAs gives the columns of what the system marks files with.
+func (a *attrs) marksAs(i int) value.Value {
+	switch names := markNamesOf(a.marks); {
+	case !a.marked:
+		return value.Value{}
+	case i == colHidden:
+		return value.NewBool(slices.Contains(names, "hidden"))
+	default:
+		return textList(names)
+	}
 }
 
 // octal writes permissions as chmod takes them, in four digits.
@@ -272,6 +301,49 @@ func (r *row) extended(i int) value.Value {
 		r.skip(skipKind(err), words(err))
 	}
 	return v
+}
+
+// beside gives the columns of what the system keeps beside a file, each by
+// calls of its own.
+func (r *row) beside(i int) value.Value {
+	e := r.e
+	if e.within != "" {
+		return value.Value{}
+	}
+	var v value.Value
+	var err error
+	switch i {
+	case colOwner, colOwnerSID:
+		var sid, name string
+		if sid, name, err = r.w.fs.ownerOf(e.base, e.name); i == colOwner {
+			sid = name
+		}
+		if sid != "" {
+			v = value.NewText(sid)
+		}
+	case colStreams:
+		var names []string
+		if names, err = r.w.fs.attributeNames(e.base, e.name); err == nil && hasStreams {
+			v = textList(names)
+		}
+	default:
+		v, err = r.origin(i)
+	}
+	if err != nil {
+		r.skip(skipKind(err), words(err))
+	}
+	return v
+}
+
+// origin gives the columns of where a file came from.
+func (r *row) origin(i int) (value.Value, error) {
+	e := r.e
+	names, err := r.w.fs.attributeNames(e.base, e.name)
+	if err != nil {
+		return value.Value{}, err
+	}
+	o, err := readOrigin(names, func(name string) ([]byte, error) { return r.w.fs.attributeValue(e.base, e.name, name) })
+	return o.column(i), err
 }
 
 // target gives where a link points, as it is written in it.

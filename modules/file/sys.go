@@ -87,6 +87,8 @@ type attrs struct {
 	atime, mtime     moment
 	ctime, btime     moment
 	immutable, knows bool // knows says that immutable is an answer
+	marks            uint32
+	marked           bool // marks are what the system marks files with
 }
 
 // Bits of st_mode.

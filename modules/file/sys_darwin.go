@@ -24,7 +24,13 @@ func fillAttrs(fi fs.FileInfo, a *attrs) {
 	a.ctime = moment{st.Ctimespec.Sec, st.Ctimespec.Nsec, true}
 	a.btime = moment{st.Birthtimespec.Sec, st.Birthtimespec.Nsec, true}
 	a.immutable, a.knows = st.Flags&immutable != 0, true
+	a.marks, a.marked = st.Flags, true
 }
+
+// hasStreams says that files have streams beside their content.
+const hasStreams = false
+
+func markNamesOf(marks uint32) []string { return macMarks(marks) }
 
 func isTooLong(err error) bool { return errors.Is(err, syscall.ENAMETOOLONG) }
 

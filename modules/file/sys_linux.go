@@ -264,6 +264,11 @@ func fillAttrs(fi fs.FileInfo, a *attrs) {
 	a.ctime = moment{int64(st.Ctim.Sec), int64(st.Ctim.Nsec), true}
 }
 
+// hasStreams says that files have streams beside their content.
+const hasStreams = false
+
+func markNamesOf(uint32) []string { return nil }
+
 func isTooLong(err error) bool { return errors.Is(err, unix.ENAMETOOLONG) }
 
 // isFull says that too many files are open, which passes.

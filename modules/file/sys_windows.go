@@ -19,6 +19,7 @@ func fillAttrs(fi fs.FileInfo, a *attrs) {
 	}
 	a.atime = fileTime(st.LastAccessTime)
 	a.btime = fileTime(st.CreationTime)
+	a.marks, a.marked = st.FileAttributes, true
 }
 
 func fileTime(t syscall.Filetime) moment {
@@ -26,6 +27,11 @@ func fileTime(t syscall.Filetime) moment {
 	sec := ns / int64(time.Second)
 	return moment{sec, ns - sec*int64(time.Second), true}
 }
+
+// hasStreams says that files have streams beside their content.
+const hasStreams = true
+
+func markNamesOf(marks uint32) []string { return windowsMarks(marks) }
 
 func isTooLong(err error) bool {
 	return errors.Is(err, syscall.Errno(206)) // ERROR_FILENAME_EXCED_RANGE

@@ -13,22 +13,26 @@ import (
 	"github.com/quaestor-engine/quaestor/value"
 )
 
-// maxXattr is the most that Linux keeps in a list of names, or in a value.
-const maxXattr = 64 << 10
+const noAttribute = unix.ENODATA
+
+// attributePath gives a path by which the attributes of a name can be asked.
+func (s *fsys) attributePath(base handle, name []byte) string {
+	switch {
+	case s.portable:
+		return osJoin(base, name)
+	case base.fd != cwd:
+		// There is no call relative to a directory before Linux 6.13: its
+		// descriptor in /proc does as well.
+		return "/proc/self/fd/" + strconv.Itoa(base.fd) + "/" + string(name)
+	}
+	return string(name)
+}
 
 // xattr gives the names of the extended attributes of a name, which is never
 // followed, or with caps its capabilities. Without any the names are an empty
 // list and the capabilities null; a file system that keeps none gives null.
 func (s *fsys) xattr(base handle, name []byte, caps bool) (value.Value, error) {
-	path := string(name)
-	switch {
-	case s.portable:
-		path = osJoin(base, name)
-	case base.fd != cwd:
-		// There is no call relative to a directory before Linux 6.13: its
-		// descriptor in /proc does as well.
-		path = "/proc/self/fd/" + strconv.Itoa(base.fd) + "/" + path
-	}
+	path := s.attributePath(base, name)
 	buf := make([]byte, maxXattr)
 	var n int
 	var err error

@@ -6,6 +6,7 @@ import (
 	"net"
 	"runtime"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -208,4 +209,18 @@ func Adapters() ([]Adapter, error) {
 	}
 	runtime.KeepAlive(b)
 	return list, nil
+}
+
+// AccountName gives the name of an account, with its domain before it where
+// that is not this machine; "" for one that is not there any more. The system
+// may ask the domain for it.
+func AccountName(sid *windows.SID) string {
+	name, domain, _, err := sid.LookupAccount("")
+	if err != nil {
+		return ""
+	}
+	if here, err := windows.ComputerName(); domain == "" || err == nil && strings.EqualFold(domain, here) {
+		return name
+	}
+	return domain + `\` + name
 }

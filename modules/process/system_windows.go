@@ -160,22 +160,9 @@ func (p *winLive) token(name string) (value.Value, error) {
 		return table.TextOf(sid), nil
 	}
 	if _, known := p.host.names[sid]; !known {
-		p.host.names[sid] = accountName(u.User.Sid)
+		p.host.names[sid] = native.AccountName(u.User.Sid)
 	}
 	return table.TextOf(p.host.names[sid]), nil
-}
-
-// accountName gives the name of an account, with its domain before it where
-// that is not this machine; "" for one that is not there any more.
-func accountName(sid *windows.SID) string {
-	name, domain, _, err := sid.LookupAccount("")
-	if err != nil {
-		return ""
-	}
-	if here, err := windows.ComputerName(); domain == "" || err == nil && domain == here {
-		return name
-	}
-	return domain + `\` + name
 }
 
 // block reads the parameters of the process from its memory.
