@@ -185,3 +185,17 @@ func negate(a []value.Value) value.Value {
 		return value.NewInt(-v.Int())
 	}
 }
+
+// absolute has no value of the one number that has no opposite.
+func absolute(a []value.Value) value.Value {
+	v := a[0]
+	switch {
+	case v.Type() == value.Float:
+		return value.NewFloat(math.Abs(v.Float()))
+	case v.Type() == value.Duration && v.Duration() == math.MinInt64, v.Type() != value.Duration && v.Int() == math.MinInt64:
+		return value.Value{}
+	case v.Type() == value.Duration && v.Duration() < 0, v.Type() != value.Duration && v.Int() < 0:
+		return negate(a)
+	}
+	return v
+}
