@@ -111,7 +111,7 @@ func (a *Agent) checkAllowed(p *permit, verified signing.Verified) error {
 	}
 	l := p.plan.Limits
 	return p.policy.Permit(verified, signing.Needs{
-		Modules: needs.Modules, Content: needs.Content, FollowLinks: needs.FollowLinks, Paths: true,
+		Modules: needs.Modules, Content: needs.Content, Named: needs.Sends, FollowLinks: needs.FollowLinks, Paths: true,
 		Timeout: l.Timeout, Rows: l.Rows, Bytes: l.Bytes, Memory: l.Memory, Workers: l.Workers,
 		Every: p.plan.Every, Watch: p.plan.Watch,
 	})

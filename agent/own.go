@@ -53,15 +53,21 @@ func (o ownFiles) has(place string) bool {
 	return false
 }
 
+// sends says whether a module's places are those of other hosts, and no paths.
+func (a *Agent) sends(module string) bool {
+	s, ok := a.opts.Catalogue.Schema(module)
+	return ok && s.Sends
+}
+
 // permitted is what the engine asks about every place that a module finds.
 // What the policy says of the paths of module file holds for each module that
 // finds files: a file that must not be read must not be read as lines either.
 func (a *Agent) permitted(p *permit) func(module, place string) modules.SkipKind {
 	return func(module, place string) modules.SkipKind {
 		switch {
-		case a.own.has(place):
+		case !a.sends(module) && a.own.has(place):
 			return modules.SkipSelf
-		case !p.policy.PathAllowed(module, place), filepath.IsAbs(place) && !p.policy.PathAllowed("file", place):
+		case !p.policy.PathAllowed(module, place), filepath.IsAbs(place) && !a.sends(module) && !p.policy.PathAllowed("file", place):
 			return modules.SkipPolicy
 		}
 		return ""

@@ -17,6 +17,8 @@ type Needs struct {
 	// content.
 	Content     []string
 	FollowLinks bool // symbolic links may lead out of the places that were named
+	// Sends names those of Modules that send packets; sorted.
+	Sends []string
 }
 
 // NeedsOf finds what a plan needs. The error wraps ErrRefused where the plan
@@ -33,6 +35,9 @@ func NeedsOf(cat *modules.Catalogue, p *plan.Plan) (Needs, error) {
 				schema = modules.Watched(schema)
 			}
 			n.Modules = append(n.Modules, s.Module)
+			if schema.Sends {
+				n.Sends = append(n.Sends, s.Module)
+			}
 			for _, name := range s.Columns {
 				k, ok := schema.Column(name)
 				if !ok {
@@ -46,6 +51,7 @@ func NeedsOf(cat *modules.Catalogue, p *plan.Plan) (Needs, error) {
 	}
 	n.Modules = sortedSet(n.Modules)
 	n.Content = sortedSet(n.Content)
+	n.Sends = sortedSet(n.Sends)
 	return n, nil
 }
 

@@ -217,7 +217,8 @@ func (p *planRun) newSlot(s *plan.Slot) (*slotRun, error) {
 		}
 		sr.schema = modules.Watched(sr.schema)
 	}
-	if k, ok := sr.schema.Column(sr.schema.Locator.Column); ok && p.run.engine.opts.Permit != nil {
+	// A module that sends asks by itself, before it does: see Request.Permit.
+	if k, ok := sr.schema.Column(sr.schema.Locator.Column); ok && p.run.engine.opts.Permit != nil && !sr.schema.Sends {
 		sr.place = k
 	}
 	for _, name := range s.Columns {
@@ -277,6 +278,9 @@ func (t *tableRun) request(slot int, report modules.Report) *modules.Request {
 		},
 	}
 	req.Host.Now = func() time.Time { return t.run.run.now }
+	if permit := t.run.run.engine.opts.Permit; permit != nil && s.schema.Sends {
+		req.Permit = func(place string) modules.SkipKind { return permit(s.schema.Name, place) }
+	}
 	for _, q := range s.plan.Questions {
 		req.Questions = append(req.Questions, question(t, q))
 	}

@@ -103,6 +103,10 @@ type Request struct {
 	Report Report
 	// Memory is shared by the scans of one run; nil for none.
 	Memory *Memory
+	// Permit, where not nil, is asked by a module that Sends before anything
+	// goes to a place: /PROTOCOL/ADDRESS/PORT, as a path, with the address
+	// that a name stands for. Where it gives a kind of skip, nothing is sent.
+	Permit func(place string) SkipKind
 }
 
 // A Restriction says that rows matter only where a column equals one of some
@@ -124,6 +128,33 @@ type Host struct {
 	// reason. Package hostfs asks it of every path that it is given, and of
 	// where that leads.
 	Deny func(path string) bool
+	// Self tells what the program that looks knows of itself beyond its
+	// process, as an agent does; nil: it is no agent.
+	Self func() Self
+}
+
+// Self is what an agent says of itself.
+type Self struct {
+	Agent, Fleet  string // IDs
+	FleetName     string
+	Software      string    // the version of the program
+	Policy        int64     // the version in force
+	Relay         string    // that it is connected to
+	Started       time.Time // when it took up its work
+	Certificate   time.Time // when it expires
+	Running       int64     // plans that were accepted and have not ended
+	Asked         int64     // plans in the journal, refused ones too
+	Refused       int64     // of them
+	Last          []string  // IDs of the latest plans in the journal, the newest first
+	LastAt        time.Time // when the newest of them was written down
+	JournalBytes  int64
+	SpoolBytes    int64         // of answers that wait for a relay
+	Timeout       time.Duration // this and what follows: the most that a plan may ask for
+	Rows          int64
+	Bytes, Memory int64
+	Workers       int64
+	Concurrent    int64  // plans that run at once
+	Outcast       string // why the policy takes this agent for no member; "" where it does
 }
 
 // A Question asks one thing of a row's content.

@@ -21,6 +21,9 @@ type Schema struct {
 	// Content says that rows are Askers: CONTAINS, MATCHES and the line
 	// quantifiers may stand without a left side.
 	Content bool
+	// Sends says that scans send packets to whom the locators name. An agent
+	// runs them only where a rule of its policy names the module.
+	Sends bool
 	// Watch lists the systems (as in runtime.GOOS) on which the module is a
 	// Watcher that can watch; empty for none.
 	Watch []string

@@ -106,6 +106,13 @@ follow_links = false
 # One with WATCH tells of changes as they happen, where its module says
 # watch = true
 
+# Modules that send packets to others (reach, clock) run only where a rule names
+# them; the default one does not count for them. Their places are
+# /PROTOCOL/ADDRESS/PORT, with the address that a name stands for:
+# [module.reach]
+# weight = 2
+# allow = ["/icmp/10.*", "/tcp/10.*/443"]
+
 # The most that a plan may ask for, and how many an agent runs at once.
 [ceilings]
 timeout = "10m"

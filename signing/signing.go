@@ -79,6 +79,7 @@ const (
 	CodeSignature = "signature" // nobody's signature counts
 	CodeWeight    = "weight"    // those who signed do not weigh enough
 	CodeContent   = "content"   // a column with content, and no rule allows it
+	CodeModule    = "module"    // a module that sends packets, and no rule names it
 	CodePath      = "path"      // a path that no rule allows
 	CodeLimit     = "limit"     // more than a ceiling
 	CodeTarget    = "target"    // not for this host

@@ -167,6 +167,9 @@ type Needs struct {
 	Every time.Duration
 	// Watch: it looks all the time.
 	Watch bool
+	// Named lists those of Modules that the default rule is not for: they do
+	// what nobody asks for by leaving something out, such as sending packets.
+	Named []string
 	// Paths: whoever runs it asks PathAllowed before every path. Without that,
 	// modules with rules about paths are refused.
 	Paths bool
@@ -184,6 +187,11 @@ func (p *Policy) Permit(v Verified, n Needs) error {
 	}
 	if want := sorted(n.Content); !slices.Equal(want, v.payload.Content) {
 		return refuse(CodeMalformed, "the plan returns the content of %v and says %v", want, v.payload.Content)
+	}
+	for _, m := range n.Named {
+		if p.Rule(m).Module == "" {
+			return refuse(CodeModule, "module %s sends packets to others, and is for fleets whose policy names it: policy version %d would need a rule [module.%s], and its default rule is not one", m, p.version, m)
+		}
 	}
 	for _, c := range v.payload.Content {
 		module, column, _ := strings.Cut(c, ".")

@@ -118,6 +118,8 @@ func TestPermit(t *testing.T) {
 		"paths not checked":  {paths, Needs{Modules: files.Modules}, CodePath, []string{"not checked"}},
 		"links out of paths": {paths, Needs{Modules: files.Modules, Paths: true, FollowLinks: true}, CodePath, []string{"follow_links = true"}},
 		"links allowed":      {links, Needs{Modules: files.Modules, Paths: true, FollowLinks: true}, "", nil},
+		"sends unnamed":      {h.policy, Needs{Modules: files.Modules, Paths: true, Named: []string{"host"}}, CodeModule, []string{"[module.host]", "default rule"}},
+		"sends and is named": {h.policy, Needs{Modules: files.Modules, Paths: true, Named: []string{"file"}}, "", nil},
 		"standing":           {h.policy, Needs{Modules: files.Modules, Every: time.Hour}, CodeLimit, []string{"lets none stand", `standing = "1h"`}},
 		"standing allowed":   {standing, Needs{Modules: files.Modules, Every: time.Hour}, "", nil},
 		"too often":          {standing, Needs{Modules: files.Modules, Every: time.Hour - 1}, CodeLimit, []string{"every 1h"}},

@@ -14,7 +14,8 @@ import (
 // A Scan is what a lister is to do, and what it does it with.
 type Scan struct {
 	*modules.Request
-	// FS is the host's files; what it cannot read goes to the report.
+	// FS is the host's files; what it cannot read goes to the report. It is
+	// nil for a module that is Blind.
 	FS *hostfs.FS
 
 	ctx    context.Context
@@ -50,7 +51,7 @@ func (s *Scan) Wanted(column, text string) bool {
 }
 
 // Fail reports that something could not be looked at.
-func (s *Scan) Fail(where string, err error) { s.FS.Fail(where, err) }
+func (s *Scan) Fail(where string, err error) { s.Report.Skip(hostfs.SkipOf(where, err)) }
 
 // Skip reports that something was left out, in a kind that no error has.
 func (s *Scan) Skip(kind modules.SkipKind, where, detail string) {

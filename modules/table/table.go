@@ -55,12 +55,20 @@ type Module[T any] struct {
 	columns      []Column[T]
 	list         Lister[T]
 	key, locator int // columns, or -1
+	blind        bool
 }
 
 // By leaves locators to the lister, which understands more than globs of
 // names, or is told by them where to look.
 func (m *Module[T]) By() *Module[T] {
 	m.locator = -1
+	return m
+}
+
+// Blind makes a module that is given no files: its Scan.FS is nil, so that it
+// can run where none may be read. Fail works as ever.
+func (m *Module[T]) Blind() *Module[T] {
+	m.blind = true
 	return m
 }
 
@@ -72,12 +80,15 @@ func (m *Module[T]) Scan(ctx context.Context, req *modules.Request, yield func(m
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	files, err := hostfs.Open(req.Host, req.Report)
-	if err != nil {
-		return fmt.Errorf("%s: %w", m.schema.Name, err)
+	s := &Scan{Request: req, ctx: ctx, schema: &m.schema}
+	if !m.blind {
+		files, err := hostfs.Open(req.Host, req.Report)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.schema.Name, err)
+		}
+		defer files.Close()
+		s.FS = files
 	}
-	defer files.Close()
-	s := &Scan{Request: req, FS: files, ctx: ctx, schema: &m.schema}
 	pick, err := m.picker(req)
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.schema.Name, err)
