@@ -84,6 +84,7 @@ func Open(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.journal.Close())
 	}
+	a.opts.Host.Self = a.describe
 	if err := a.endUnfinished(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

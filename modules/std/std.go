@@ -18,8 +18,10 @@ import (
 	"github.com/quaestor-engine/quaestor/modules/network"
 	"github.com/quaestor-engine/quaestor/modules/packages"
 	"github.com/quaestor-engine/quaestor/modules/persistence"
+	"github.com/quaestor-engine/quaestor/modules/probe"
 	"github.com/quaestor-engine/quaestor/modules/process"
 	"github.com/quaestor-engine/quaestor/modules/records"
+	"github.com/quaestor-engine/quaestor/modules/self"
 	"github.com/quaestor-engine/quaestor/modules/windows"
 )
 
@@ -34,8 +36,10 @@ func Modules() []modules.Module {
 		network.Modules(),
 		packages.Modules(),
 		persistence.Modules(),
+		probe.Modules(),
 		process.Modules(),
 		records.Modules(),
+		self.Modules(),
 		windows.Modules(),
 	)
 	slices.SortFunc(list, func(a, b modules.Module) int { return strings.Compare(a.Schema().Name, b.Schema().Name) })
