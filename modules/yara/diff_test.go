@@ -206,3 +206,38 @@ func TestAgainstYara(t *testing.T) {
 		}
 	}
 }
+
+// The table of conditions holds for yara, too, as far as Debian's knows them.
+func TestConditionsAgainstYara(t *testing.T) {
+	needYara(t)
+	dir := t.TempDir()
+	var b strings.Builder
+	var want []string
+	for i, c := range conditions {
+		later := strings.Contains(c.text, "{ ~") || strings.Contains(c.text, " ~0") || strings.Contains(c.text, "them at") ||
+			strings.Contains(c.text, "for any s in (") || strings.Contains(c.text, "for none") || strings.Contains(c.text, "$_unused")
+		if later {
+			continue
+		}
+		name := fmt.Sprintf("c%d", i)
+		b.WriteString(strings.Replace(condition(c.text), "rule x", "rule "+name, 1) + "\n")
+		if c.want {
+			want = append(want, name)
+		}
+	}
+	rules, data := filepath.Join(dir, "r.yar"), filepath.Join(dir, "sample")
+	for name, text := range map[string]string{rules: b.String(), data: sample} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, line := range theirs(t, rules, data)["sample"] {
+		if !strings.Contains(line, " ") {
+			got = append(got, line)
+		}
+	}
+	if d := differ(want, got); d != "" {
+		t.Errorf("%s\n%s", d, b.String())
+	}
+}

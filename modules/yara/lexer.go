@@ -221,9 +221,9 @@ func (l *lexer) quoted() (token, string) {
 		if c == '\\' {
 			var ok bool
 			if c, ok = l.escape(); !ok {
-				l.pos++
+				l.pos = min(l.pos+1, len(l.text))
 				t := l.token(tokText, at)
-				t.start = l.pos - 2
+				t.start = max(at, l.pos-2)
 				l.toQuote()
 				return t, `a backslash stands before \, ", n, r, t or x and two digits`
 			}

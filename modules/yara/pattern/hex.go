@@ -96,17 +96,19 @@ func (p *hexParser) alternation(depth int) (*Node, error) {
 // tokens reads a sequence up to the end, a bar or a parenthesis.
 func (p *hexParser) tokens(depth int) (*Node, error) {
 	var subs []*Node
-	jump := false
+	jump, at := false, 0
 	for {
 		c := p.skip()
 		if p.pos >= len(p.text) || c == '|' && depth > 0 || c == ')' {
 			break
 		}
+		at = p.pos
 		n, err := p.token(c, depth)
 		if err != nil {
 			return nil, err
 		}
 		if jump = n.Op == Repeat; jump && len(subs) == 0 {
+			p.pos = at
 			return nil, p.fail("a jump cannot stand first")
 		}
 		if before := subs[max(0, len(subs)-1):]; jump && before[0].Op == Repeat {
@@ -120,6 +122,7 @@ func (p *hexParser) tokens(depth int) (*Node, error) {
 	case len(subs) == 0:
 		return nil, p.fail("bytes are missing here")
 	case jump:
+		p.pos = at
 		return nil, p.fail("a jump cannot stand last")
 	}
 	return concat(subs...), nil
