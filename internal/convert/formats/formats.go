@@ -6,15 +6,17 @@ package formats
 import (
 	"github.com/quaestor-engine/quaestor/internal/convert"
 	"github.com/quaestor-engine/quaestor/internal/convert/artifact"
+	"github.com/quaestor-engine/quaestor/internal/convert/feed"
 	"github.com/quaestor-engine/quaestor/internal/convert/mig"
 )
 
 // All gives the formats, those that are recognised by more of their text
 // first.
 func All() []convert.Format {
-	return []convert.Format{
+	rules := []convert.Format{
 		mig.Format(),
 		artifact.Format(),
 		artifact.GRR(),
 	}
+	return append(rules, feed.Formats()...)
 }
