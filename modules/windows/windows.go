@@ -16,7 +16,7 @@ import (
 
 // Modules gives the modules of this package, in alphabetical order.
 func Modules() []modules.Module {
-	return []modules.Module{registryModule()}
+	return []modules.Module{eventlogModule(), prefetchModule(), registryModule(), taskModule(), serviceModule()}
 }
 
 // withRegistry calls list with the host's registry. Where there is none, a

@@ -144,10 +144,11 @@ func checksum(head []byte) uint32 {
 	return sum
 }
 
-// Filetime makes a time of units of 100 ns since 1601, of which 0 is none.
+// Filetime makes a time of units of 100 ns since 1601, of which 0 is none, and
+// the largest is never.
 func Filetime(n uint64) time.Time {
 	const until1970 = 116444736000000000
-	if n == 0 || n >= 1<<63 {
+	if n == 0 || n >= 1<<63-1 {
 		return time.Time{}
 	}
 	d := int64(n) - until1970
