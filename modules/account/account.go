@@ -32,12 +32,13 @@ type User struct {
 	UID, GID                   int64
 	password                   string     // the second field
 	local                      *localUser // of macOS
+	windows                    *windowsUser
 }
 
 // Users reads the users of a host: those of macOS, and those of /etc/passwd. What cannot be read or understood goes to
 // the report of the files.
 func Users(f *hostfs.FS) []User {
-	users := localUsers(f)
+	users := append(localUsers(f), windowsUsers(f)...)
 	known := map[string]bool{}
 	for _, u := range users {
 		known[u.Name] = true
@@ -97,7 +98,7 @@ type group struct {
 }
 
 func readGroups(f *hostfs.FS) []group {
-	list := localGroups(f)
+	list := append(localGroups(f), windowsGroups(f)...)
 	known := map[string]bool{}
 	for _, g := range list {
 		known[g.name] = true
@@ -239,6 +240,12 @@ func users() modules.Module {
 				}
 				shadows[u.Name] = &u.local.shadow
 			}
+			if u.windows != nil {
+				if err := yield(u.ofWindows(all)); err != nil {
+					return err
+				}
+				continue
+			}
 			if err := yield(&account{u, shadows[u.Name], all}); err != nil {
 				return err
 			}
@@ -250,8 +257,13 @@ func users() modules.Module {
 func userColumns() []table.Column[account] {
 	return []table.Column[account]{
 		table.Text("name", "The name of the user.", func(a *account) string { return a.Name }).Shown(),
-		table.Int("uid", "The number of the user; 0 is root, whatever its name.", func(a *account) int64 { return a.UID }).Shown(),
-		table.Int("gid", "The number of the user's own group.", func(a *account) int64 { return a.GID }).Shown(),
+		table.Int("uid", "The number of the user; 0 is root, whatever its name. On Windows the last part of the security identifier.", func(a *account) int64 { return a.UID }).Shown(),
+		table.Value("gid", value.Int, "The number of the user's own group.", func(a *account) value.Value {
+			if a.GID < 0 {
+				return value.Value{}
+			}
+			return value.NewInt(a.GID)
+		}).Shown(),
 		table.Text("comment", "Who it is, as far as somebody wrote it down.", func(a *account) string { return a.Comment }).Shown(),
 		table.Text("home", "The home directory.", func(a *account) string { return a.Home }).To("file").Shown(),
 		table.Text("shell", "What runs when the user logs in.", func(a *account) string { return a.Shell }).To("file").Shown(),
@@ -273,6 +285,10 @@ func userColumns() []table.Column[account] {
 			}
 			return value.NewBool(a.local.hidden)
 		}).On("darwin"),
+		ofWindows("sid", value.Text, "The security identifier.", func(w *windowsUser) value.Value { return table.TextOf(w.sid) }),
+		ofAccount("disabled", value.Bool, "Whether the account is switched off.", func(w *windowsUser) value.Value { return value.NewBool(w.disabled) }),
+		ofAccount("last_login", value.Time, "When the user logged in the last time, by name and password.", func(w *windowsUser) value.Value { return table.TimeOf(w.lastLogin) }),
+		ofAccount("logins", value.Int, "How often that was.", func(w *windowsUser) value.Value { return value.NewInt(w.logins) }),
 	}
 }
 

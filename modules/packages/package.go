@@ -26,6 +26,7 @@ type pkg struct {
 	size                          int64
 	installed                     time.Time
 	stamp                         string // the file whose time of change is when it was installed
+	key                           string // of the registry
 	conffiles                     string // of dpkg: lines of paths with their digests
 	multi                         bool   // of dpkg: it may be there for several architectures at once
 }
@@ -38,6 +39,8 @@ func (p *pkg) id() string {
 		return p.manager + ":" + p.name + ":" + p.arch
 	case "rpm": // a kernel is there in several versions
 		return p.manager + ":" + p.name + "-" + p.version + ":" + p.arch
+	case "windows", "appx":
+		return p.manager + ":" + p.key
 	}
 	return p.manager + ":" + p.name + ":" + p.path
 }
@@ -72,7 +75,7 @@ func (p *pkg) installedAt(s *table.Scan) (value.Value, error) {
 func packageModule() modules.Module {
 	return table.New(modules.Schema{
 		Name: "package",
-		Doc:  "Packages that package managers and those of programming languages have installed.",
+		Doc:  "Packages that package managers, installers of Windows and its store, and those of programming languages have installed.",
 		Key:  "id",
 		Locator: modules.Locator{
 			Use: modules.LocatorOptional, Column: "name", Example: "openssl*",
@@ -83,7 +86,7 @@ func packageModule() modules.Module {
 
 func packageColumns() []table.Column[pkg] {
 	return []table.Column[pkg]{
-		table.Text("id", "The manager, the name and what tells this one from others of that name: the architecture, or the path.", (*pkg).id),
+		table.Text("id", "The manager, the name and what tells this one from others of that name: the architecture, or the path; on Windows the key of the registry.", (*pkg).id),
 		table.Text("name", "The name.", func(p *pkg) string { return p.name }).Shown(),
 		table.Value("version", value.Version, "The version, which is ordered by the rules of the manager.",
 			func(p *pkg) value.Value { return p.versionOf(p.version) }).Shown(),
@@ -125,6 +128,8 @@ func managers() []manager {
 		{"apk", listApk},
 		{"pacman", listPacman},
 		{"rpm", listRpm},
+		{"windows", listUninstall},
+		{"appx", listAppx},
 		{"python", listPython},
 		{"npm", listNpm},
 		{"gem", listGem},
@@ -134,7 +139,7 @@ func managers() []manager {
 
 // managerNames are what the column manager may be.
 func managerNames() []string {
-	return []string{"dpkg", "apk", "pacman", "rpm", "python", "npm", "gem", "go", "java"}
+	return []string{"dpkg", "apk", "pacman", "rpm", "windows", "appx", "python", "npm", "gem", "go", "java"}
 }
 
 // elsewhere is what is said where the system's own manager is not known.
@@ -164,7 +169,7 @@ func listPackages(s *table.Scan, yield func(*pkg) error) error {
 	if err != nil {
 		return fmt.Errorf("package: %w", err)
 	}
-	if unknownSystem(s.FS) {
+	if unknownSystem(s.FS) && runtime.GOOS != "windows" {
 		s.Skip(modules.SkipUnsupported, "package", elsewhere)
 	}
 	l := &lister{s, c, yield}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/table"
+	"github.com/quaestor-engine/quaestor/modules/windows/registry"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -19,6 +20,7 @@ type startup struct {
 	user    string
 	command string
 	program string
+	key     string // of the registry, with the name of the value
 }
 
 func startups() modules.Module {
@@ -26,24 +28,31 @@ func startups() modules.Module {
 		Name: "startup", Doc: "What else starts by itself: at boot, at login, with a device, a network, a package or a session; not what cron, unit and timer show.",
 		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "path", Doc: "a glob of paths", Example: "'/etc/pam.d/*'"},
 	}, []table.Column[startup]{
-		table.Text("path", "The file that starts or says so.", func(u *startup) string { return u.path }).To("file").Shown(),
+		table.Text("path", "The file that starts or says so; on Windows that of the hive, null for what the running system holds itself.", func(u *startup) string { return u.path }).To("file").Shown(),
 		table.Value("line", value.Int, "The number of the line in that file, from 1; null where the whole file is what starts.", func(u *startup) value.Value {
 			if u.line == 0 {
 				return value.Value{}
 			}
 			return value.NewInt(int64(u.line))
 		}).Shown(),
-		table.Text("kind", "What starts it: rc.local, a script of init or a line of its table, shells at login (profile) or always (bashrc), sessions of X (xsession, xdg_autostart), events of devices, PAM, hooks of package managers, the message of the day, a network that goes up or down, SSH, the loading of modules, systemd's generators and hooks, or a program that died (core_pattern); on macOS items and hooks of the login, rules of emond, items of the start, and bundles that the system's programs load (plugin).", func(u *startup) string { return u.kind }).
+		table.Text("kind", "What starts it: rc.local, a script of init or a line of its table, shells at login (profile) or always (bashrc), sessions of X (xsession, xdg_autostart), events of devices, PAM, hooks of package managers, the message of the day, a network that goes up or down, SSH, the loading of modules, systemd's generators and hooks, or a program that died (core_pattern); on macOS items and hooks of the login, rules of emond, items of the start, and bundles that the system's programs load (plugin); on Windows the keys of the registry that the system, its logon and its shell read, and the folders of the start menu.", func(u *startup) string { return u.kind }).
 			OneOf(startupKinds()...).Shown(),
 		table.Text("name", "What it is called there: the name of a hook, a PAM service and its type, a module of the kernel, a key of udev.", func(u *startup) string { return u.name }).Shown(),
 		table.Text("user", "The name of the user as whom it runs; null for what runs as whoever logs in.", func(u *startup) string { return u.user }).To("user").Shown(),
 		table.Text("command", "What runs, as it is written there; the path of a script that runs as a whole, and null for what a shell reads into itself.", func(u *startup) string { return u.command }).Shown(),
 		table.Text("program", "The file with which the command begins, or the module of PAM; null where no path of it is known.", func(u *startup) string { return u.program }).To("file"),
+		table.Text("key", "The key of the registry that says so, with the name of the value behind it.", func(u *startup) string { return u.key }).On("windows"),
 	}, listStartups)
 }
 
 func listStartups(s *table.Scan, yield func(*startup) error) error {
-	if !onMac && elsewhere(s, "startup") {
+	reg := registry.Open(s.FS)
+	defer reg.Close()
+	if reg.There() {
+		if err := listStartupKeys(s, reg, yield); err != nil || s.FS.Live() {
+			return err
+		}
+	} else if !onMac && elsewhere(s, "startup") {
 		return nil
 	}
 	places := append(systemStartups(), macStartups()...)

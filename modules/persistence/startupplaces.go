@@ -28,11 +28,11 @@ const (
 )
 
 func startupKinds() []string {
-	return []string{
+	return append([]string{
 		startRCLocal, startInit, startInittab, startProfile, startBashrc, startXsession, startAutostart, startUdev, startPAM,
 		startApt, startDpkg, startDnf, startPacman, startMotd, startNetwork, startSSH, startModulesLoad, startModprobe,
 		startGenerator, startSystemd, startCore, startLoginItem, startLoginHook, startEmond, startItem, startPlugin,
-	}
+	}, windowsStartupKinds()...)
 }
 
 // How the files of a place start something.
