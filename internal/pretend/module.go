@@ -158,7 +158,7 @@ func (m *Module) wanted(req *modules.Request) (func([]value.Value) bool, error) 
 	}
 	var places []place
 	for _, l := range req.Locators {
-		g, err := value.CompileGlob(l, value.GlobOptions{Windows: isWindows(l)})
+		g, err := value.CompileGlob(l, value.GlobOptions{Windows: value.BackslashSeparates(l)})
 		if err != nil {
 			return nil, fmt.Errorf("locator %q: %w", l, err)
 		}
@@ -204,9 +204,4 @@ func Facts(schema *modules.Schema, facts map[string]string) (*Module, error) {
 	}
 	m.rows = [][]value.Value{r}
 	return m, nil
-}
-
-// isWindows knows C:\… and C:/… and \\server\share.
-func isWindows(place string) bool {
-	return len(place) > 2 && place[1] == ':' && (place[2] == '\\' || place[2] == '/') || strings.HasPrefix(place, `\\`)
 }
