@@ -1,5 +1,5 @@
 // Package network is the modules about how a host is connected: sockets,
-// interfaces, neighbours, routes and resolvers.
+// interfaces, neighbours, routes, resolvers and the packet filter.
 //
 // [Modules] gives them. On a live Linux machine the kernel is asked over
 // netlink and /proc, on Windows the IP helper and on macOS sysctl, and nothing
@@ -10,5 +10,5 @@ import "github.com/quaestor-engine/quaestor/modules"
 
 // Modules gives the modules of this package, in alphabetical order.
 func Modules() []modules.Module {
-	return []modules.Module{dns(), interfaces(), neighbours(), routes(), sockets()}
+	return []modules.Module{dns(), firewall(), interfaces(), neighbours(), routes(), sockets()}
 }

@@ -64,7 +64,9 @@ func host(t *testing.T, more map[string]string) string {
 
 func TestContract(t *testing.T) {
 	for _, m := range Modules() {
-		t.Run(m.Schema().Name, func(t *testing.T) { moduletest.Run(t, m, host(t, nil)) })
+		t.Run(m.Schema().Name, func(t *testing.T) {
+			moduletest.Run(t, m, host(t, map[string]string{"etc/iptables/rules.v4": savedIPv4}))
+		})
 	}
 }
 
