@@ -73,7 +73,7 @@ func ours(r *Result) []string {
 }
 
 // manyLimits lets everything be listed.
-var manyLimits = Limits{Shown: 1 << 20}
+var manyLimits = Limits{Shown: 1 << 20, Matches: 1 << 20, Steps: 1 << 40}
 
 // inBlocks scans a content in blocks of random lengths.
 func inBlocks(s *Scanner, rnd *rand.Rand, b []byte) *Result {
@@ -97,16 +97,19 @@ func inBlocks(s *Scanner, rnd *rand.Rand, b []byte) *Result {
 // differ tells of the first lines that are in one list alone.
 func differ(got, want []string) string {
 	var out []string
-	for _, l := range got {
-		if !slices.Contains(want, l) {
-			out = append(out, "ours alone:   "+l)
+	alone := func(list, other []string, whose string) {
+		known := map[string]bool{}
+		for _, l := range other {
+			known[l] = true
+		}
+		for _, l := range list {
+			if !known[l] {
+				out = append(out, whose+l)
+			}
 		}
 	}
-	for _, l := range want {
-		if !slices.Contains(got, l) {
-			out = append(out, "theirs alone: "+l)
-		}
-	}
+	alone(got, want, "ours alone:   ")
+	alone(want, got, "theirs alone: ")
 	return strings.Join(out[:min(len(out), 12)], "\n")
 }
 
@@ -200,6 +203,7 @@ func TestAgainstYara(t *testing.T) {
 		for k := range 12 {
 			files[fmt.Sprintf("f%d", k)] = g.content()
 		}
+		files["big"] = g.bigContent()
 		compareWithYara(t, rnd, rules, files)
 		if t.Failed() {
 			t.Fatalf("round %d of seed %d", i, seed)
@@ -239,5 +243,29 @@ func TestConditionsAgainstYara(t *testing.T) {
 	}
 	if d := differ(want, got); d != "" {
 		t.Errorf("%s\n%s", d, b.String())
+	}
+}
+
+// The entry point is where yara finds it.
+func TestEntryPointAgainstYara(t *testing.T) {
+	needYara(t)
+	files, _ := filepath.Glob("*/testdata/*")
+	for _, name := range append(files, "/usr/bin/yara", "/usr/bin/env", "/lib/x86_64-linux-gnu/libz.so.1", "/lib/x86_64-linux-gnu/libc.so.6") {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		off, ok, _ := entryPoint(&Data{whole: b, size: int64(len(b))})
+		text := "rule x { condition: not defined entrypoint }"
+		if ok {
+			text = fmt.Sprintf("rule x { condition: entrypoint == %d }", off)
+		}
+		rules := filepath.Join(t.TempDir(), "r.yar")
+		if err := os.WriteFile(rules, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := theirs(t, rules, name); len(got[filepath.Base(name)]) != 1 {
+			t.Errorf("%s: %s is not so for yara", name, text)
+		}
 	}
 }

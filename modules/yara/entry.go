@@ -59,22 +59,48 @@ func entryELF(d *Data, head [64]byte) (int64, bool, error) {
 		return int64(order.Uint32(b[narrow:]))
 	}
 	entry, table := number(head[:], 24, 24), number(head[:], 28, 32)
-	size, count := int(order.Uint16(head[42:])), int(order.Uint16(head[44:]))
-	least := 32
+	t := tableELF{at: table, size: int(order.Uint16(head[42:])), count: int(order.Uint16(head[44:])), least: 32}
 	if wide {
-		size, count, least = int(order.Uint16(head[54:])), int(order.Uint16(head[56:])), 56
+		t.size, t.count, t.least = int(order.Uint16(head[54:])), int(order.Uint16(head[56:])), 56
 	}
-	if size < least || order.Uint16(head[16:]) == 1 || entry == 0 {
+	place := func(p []byte) (off, virtual, length int64) {
+		return number(p, 4, 8), number(p, 8, 16), number(p, 16, 32)
+	}
+	const executable = 2 // of anything else yara asks the sections, not the segments
+	if order.Uint16(head[16:]) != executable {
+		t = tableELF{at: number(head[:], 32, 40), size: int(order.Uint16(head[46:])), count: int(order.Uint16(head[48:])), least: 40}
+		if wide {
+			t.size, t.count, t.least = int(order.Uint16(head[58:])), int(order.Uint16(head[60:])), 64
+		}
+		place = func(p []byte) (off, virtual, length int64) {
+			if kind := order.Uint32(p[4:]); kind == 0 || kind == 8 {
+				return 0, 0, 0 // nothing, or nothing in the file
+			}
+			return number(p, 16, 24), number(p, 12, 16), number(p, 20, 32)
+		}
+	}
+	return t.find(d, entry, place)
+}
+
+// tableELF is where a table of segments or of sections stands.
+type tableELF struct {
+	at                 int64
+	size, count, least int // of an entry; entries; bytes of an entry that are read
+}
+
+// find gives the offset of an address.
+func (t *tableELF) find(d *Data, address int64, place func([]byte) (off, virtual, length int64)) (int64, bool, error) {
+	const most = 4096 // entries that are looked at
+	if t.size < t.least {
 		return 0, false, nil
 	}
-	for i := range min(count, 1024) {
-		p, err := d.Slice(table+int64(i*size), least)
-		if err != nil || len(p) < least {
+	for i := range min(t.count, most) {
+		p, err := d.Slice(t.at+int64(i*t.size), t.least)
+		if err != nil || len(p) < t.least {
 			return 0, false, err
 		}
-		off, virtual, length := number(p, 4, 8), number(p, 8, 16), number(p, 20, 40)
-		if entry >= virtual && entry-virtual < length {
-			return entry - virtual + off, true, nil
+		if off, virtual, length := place(p); address >= virtual && address-virtual < length {
+			return address - virtual + off, true, nil
 		}
 	}
 	return 0, false, nil

@@ -56,6 +56,23 @@ func (g *ruleGen) content() []byte {
 	return b
 }
 
+// bigContent makes a file of several blocks, what is planted across whose
+// edges has to be found.
+func (g *ruleGen) bigContent() []byte {
+	var b []byte
+	for len(b) < block+g.rnd.IntN(4*block) {
+		b = append(b, g.content()...)
+		filler := make([]byte, g.rnd.IntN(9000))
+		if g.chance(2) {
+			for i := range filler {
+				filler[i] = byte(g.rnd.IntN(256))
+			}
+		}
+		b = append(b, filler...)
+	}
+	return b
+}
+
 func (g *ruleGen) file(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -72,6 +89,9 @@ func (g *ruleGen) rule(name string) string {
 	var b strings.Builder
 	if g.chance(10) {
 		b.WriteString("private ")
+	}
+	if g.chance(150) {
+		b.WriteString("global ")
 	}
 	fmt.Fprintf(&b, "rule %s {\n", name)
 	g.strs = nil
@@ -138,6 +158,9 @@ func (g *ruleGen) text() string {
 	case 0:
 		mods += " nocase"
 	case 1:
+		if len(f) == 1 {
+			f += "Z" // or it would stand at every byte
+		}
 		mods += g.pick(" xor", " xor(1-255)", " xor(0x20)", " xor(3-40)")
 	case 2:
 		if len(f) >= 3 {
@@ -219,7 +242,11 @@ func (g *ruleGen) regex() string {
 	if g.chance(12) {
 		out += "$"
 	}
-	out = "/" + out + "/" + g.pick("", "", "i", "s", "is")
+	flags := g.pick("", "", "i", "s", "is")
+	if strings.Contains(out, ".*") || strings.Contains(out, ".+") {
+		flags = g.pick("", "i") // how far they reach depends on the atom
+	}
+	out = "/" + out + "/" + flags
 	if g.chance(4) {
 		out += g.pick(" wide", " nocase")
 	}
@@ -261,6 +288,9 @@ func (g *ruleGen) regexParts(f, lazy string) string {
 		case 3:
 			b = "(" + b + "|" + regexByte(g.fragment()[0]) + ")"
 		case 4:
+			if lazy == "" {
+				break // which end yara tells then depends on its atoms
+			}
 			b = "(" + b + "|" + b + regexByte('x') + ")"
 		case 5:
 			b += g.pick(`\w`, `\d`, `\s`, `[^a]`, `\W`) + g.pick("*", "?") + lazy
