@@ -94,8 +94,14 @@ func (s *Session) payload(q quaestor.Query, policy *signing.Policy, o SignOption
 	if p.Planned.After(now) || p.Planned.IsZero() {
 		p.Planned = now
 	}
-	for _, l := range q.Inputs.Lists {
-		p.Lists = append(p.Lists, signing.List{Name: l.Name, Data: l.Data})
+	p.Lists = shortLists(q.Inputs.Lists, q.Plan)
+	if slices.ContainsFunc(p.Lists, func(l signing.List) bool { return l.Set > 0 }) {
+		if _, err := Replan(p, s.opts.local); err != nil {
+			p.Lists = nil // a co-signer would find another plan: they are sent as they are
+			for _, l := range q.Inputs.Lists {
+				p.Lists = append(p.Lists, signing.List{Name: l.Name, Data: l.Data})
+			}
+		}
 	}
 	return p, nil
 }
@@ -175,9 +181,13 @@ var ErrDiffers = errors.New("client: the plan is not what its query says")
 // parameters and its lists must make exactly the plan that is signed. The
 // error wraps ErrDiffers where they do not.
 func Replan(payload *signing.PlanPayload, local *quaestor.LocalSession) (*plan.Plan, error) {
+	signed, err := plan.Decode(payload.Compiled)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDiffers, err)
+	}
 	in := quaestor.Inputs{Params: payload.Params, At: payload.Planned}
-	for _, l := range payload.Lists {
-		in.Lists = append(in.Lists, quaestor.List{Name: l.Name, Data: l.Data})
+	if in.Lists, err = Lists(payload, signed); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDiffers, err)
 	}
 	p, err := local.Recompile(payload.Query, in)
 	if err != nil {

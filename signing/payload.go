@@ -54,10 +54,12 @@ type PlanPayload struct {
 }
 
 // A List is what a query calls @name, as it was given, so that a co-signer can
-// compile the query again.
+// compile the query again. Instead of its text it may have the number, from 1,
+// of the set in the compiled form that holds the same values.
 type List struct {
 	Name string `json:"name"`
-	Data []byte `json:"data"`
+	Data []byte `json:"data,omitempty"`
+	Set  int    `json:"set,omitempty"`
 }
 
 // Encode gives the bytes to sign: modules and columns sorted, times cut to
@@ -154,6 +156,9 @@ func (p *PlanPayload) checkLists() error {
 	for _, l := range p.Lists {
 		if l.Name == "" || !isLine(l.Name, 256) || seen[l.Name] {
 			return fmt.Errorf("its list %.40q is there twice, or has no good name", l.Name)
+		}
+		if l.Set < 0 || l.Set > 0 && len(l.Data) > 0 {
+			return fmt.Errorf("its list %.40q is a text and a set", l.Name)
 		}
 		seen[l.Name] = true
 	}

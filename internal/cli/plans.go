@@ -85,7 +85,11 @@ func showPlan(w io.Writer, e *signing.Envelope, known *client.Signed, policy *si
 	for _, name := range slices.Sorted(maps.Keys(p.Params)) {
 		fmt.Fprintf(&b, "  parameter %s = %q\n", value.EscapeText(name), p.Params[name])
 	}
-	for _, l := range p.Lists {
+	lists, err := client.Lists(p, known.Plan)
+	if err != nil {
+		return err
+	}
+	for _, l := range lists {
 		fmt.Fprintf(&b, "  list @%s: %d bytes, %s\n", value.EscapeText(l.Name), len(l.Data), plurals(bytes.Count(l.Data, []byte("\n")), "line"))
 	}
 	fmt.Fprintf(&b, "investigation  %s\n", p.ID)
@@ -109,7 +113,7 @@ func showPlan(w io.Writer, e *signing.Envelope, known *client.Signed, policy *si
 			fmt.Fprintf(&b, "signed by      %s, %s\n", fp, value.EscapeText(who.Name))
 		}
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err = io.WriteString(w, b.String())
 	return err
 }
 
