@@ -36,7 +36,7 @@ var floors = []floor{
 	{pkg: "modules/account", may: "modules modules/hostfs modules/records/plist modules/table modules/windows/regf modules/windows/registry value", why: "as modules/file"},
 	{pkg: "modules/binary", may: "modules modules/hostfs modules/native modules/records/plist modules/table value", why: "as modules/file"},
 	{pkg: "modules/machine", may: "modules modules/account modules/hostfs modules/table value", why: "as modules/file"},
-	{pkg: "modules/packages", may: "modules modules/account modules/hostfs modules/sqlite modules/table modules/windows/registry value", why: "as modules/file"},
+	{pkg: "modules/packages", may: "modules modules/account modules/hostfs modules/records/plist modules/sqlite modules/table modules/windows/registry value", why: "as modules/file"},
 	{pkg: "modules/persistence", may: "modules modules/account modules/file/unpack modules/hostfs modules/records/plist modules/table modules/windows/registry value", why: "as modules/file"},
 	{pkg: "modules/macos", may: "modules modules/account modules/hostfs modules/records/plist modules/table value", why: "as modules/file"},
 	{pkg: "modules/native", why: "calls of a system that give bytes; what they mean is said by who asks"},

@@ -94,10 +94,10 @@ func packageColumns() []table.Column[pkg] {
 		table.Text("manager", "Whose database lists it.", func(p *pkg) string { return p.manager }).Shown().OneOf(managerNames()...),
 		table.Text("status", "The state that the manager gives it: installed, config-files where only its settings are left, or another word of dpkg.",
 			func(p *pkg) string { return p.status }).Shown(),
-		table.Text("source", "The source package, or the program that a module of Go or a Maven artifact is built into.", func(p *pkg) string { return p.source }),
+		table.Text("source", "The source package, or the program that a module of Go or a Maven artifact is built into; of an application of macOS the identifier of its bundle.", func(p *pkg) string { return p.source }),
 		table.Value("source_version", value.Version, "The version of the source package.",
 			func(p *pkg) value.Value { return p.versionOf(p.sourceVersion) }),
-		table.Computed("installed", value.Time, "When it was installed or last upgraded; of dpkg and of Python's pip, when the list of its files was written.",
+		table.Computed("installed", value.Time, "When it was installed or last upgraded; of dpkg, of Python's pip and of applications of macOS, when the list of its files, or what describes it, was written.",
 			func(s *table.Scan, p *pkg) (value.Value, error) { return p.installedAt(s) }).Costs(modules.Stat),
 		table.Value("size", value.Size, "The space it takes when installed, in bytes, as its packager says.", func(p *pkg) value.Value {
 			if p.size < 0 {
@@ -105,7 +105,7 @@ func packageColumns() []table.Column[pkg] {
 			}
 			return value.NewSize(p.size)
 		}),
-		table.Text("maintainer", "Who packaged it.", func(p *pkg) string { return p.maintainer }),
+		table.Text("maintainer", "Who packaged it; of Homebrew the tap, of pkgutil the program that installed it.", func(p *pkg) string { return p.maintainer }),
 		table.Text("path", "The file or folder that stands for it: what the manager read, or where a library of a language is.",
 			func(p *pkg) string { return p.path }).To("file"),
 		table.Text("summary", "One line on what it is.", func(p *pkg) string { return p.summary }),
@@ -130,6 +130,10 @@ func managers() []manager {
 		{"rpm", listRpm},
 		{"windows", listUninstall},
 		{"appx", listAppx},
+		{"pkgutil", listReceipts},
+		{"app", listApps},
+		{"brew", listBrew},
+		{"cask", listCask},
 		{"python", listPython},
 		{"npm", listNpm},
 		{"gem", listGem},
@@ -139,7 +143,7 @@ func managers() []manager {
 
 // managerNames are what the column manager may be.
 func managerNames() []string {
-	return []string{"dpkg", "apk", "pacman", "rpm", "windows", "appx", "python", "npm", "gem", "go", "java"}
+	return []string{"dpkg", "apk", "pacman", "rpm", "windows", "appx", "pkgutil", "app", "brew", "cask", "python", "npm", "gem", "go", "java"}
 }
 
 // elsewhere is what is said where the system's own manager is not known.
@@ -169,7 +173,7 @@ func listPackages(s *table.Scan, yield func(*pkg) error) error {
 	if err != nil {
 		return fmt.Errorf("package: %w", err)
 	}
-	if unknownSystem(s.FS) && runtime.GOOS != "windows" {
+	if unknownSystem(s.FS) && runtime.GOOS != "windows" && runtime.GOOS != "darwin" {
 		s.Skip(modules.SkipUnsupported, "package", elsewhere)
 	}
 	l := &lister{s, c, yield}
