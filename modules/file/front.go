@@ -112,7 +112,8 @@ func (s *scan) locate(r *request) error {
 }
 
 func newLocator(r *request, text string) (*locator, error) {
-	g, err := value.CompileGlob(text, value.GlobOptions{Windows: runtime.GOOS == "windows"})
+	windows := runtime.GOOS == "windows" // where case does not matter
+	g, err := value.CompileGlob(text, value.GlobOptions{Windows: windows, Fold: windows})
 	if err != nil {
 		return nil, fmt.Errorf("file: %w", err)
 	}
