@@ -76,6 +76,9 @@ func logins() modules.Module {
 }
 
 func listLogins(s *table.Scan, yield func(*login) error) error {
+	if len(s.Locators) == 0 && onWindows(s, "login") {
+		return nil
+	}
 	var wtmps []string
 	var others []string
 	for p, err := range places(s, "/var/log/wtmp*", "/var/log/btmp*", "/var/log/lastlog", utmpPath(s.FS), "/private/var/run/utmpx") {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"path"
+	"runtime"
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/modules"
@@ -100,4 +101,14 @@ func content(f *hostfs.FS, name string) ([]byte, bool) {
 		return nil, false
 	}
 	return f.Get(name)
+}
+
+// onWindows says that a module was asked on a live Windows, which has nothing
+// of the kind, or keeps it where the module does not look. That is reported.
+func onWindows(s *table.Scan, name string) bool {
+	if !s.FS.Live() || runtime.GOOS != "windows" {
+		return false
+	}
+	s.Skip(modules.SkipUnsupported, name, "not known on Windows")
+	return true
 }

@@ -3,6 +3,7 @@ package account
 import (
 	"net/netip"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +54,10 @@ const maxSession = 64 << 10
 // listSessions takes logind's word first, and utmp's for those that logind
 // does not know.
 func listSessions(s *table.Scan, yield func(*session) error) error {
+	if s.FS.Live() && runtime.GOOS != "linux" {
+		s.Skip(modules.SkipUnsupported, "session", "only systemd writes these down")
+		return nil
+	}
 	var known []session
 	const dir = "/run/systemd/sessions"
 	for _, name := range s.FS.List(dir) {

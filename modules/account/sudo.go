@@ -27,6 +27,9 @@ func sudoRules() modules.Module {
 }
 
 func listSudo(s *table.Scan, yield func(*sudoRule) error) error {
+	if onWindows(s, "sudo_rule") {
+		return nil
+	}
 	c := &sudoConfig{fs: s.FS, seen: map[string]bool{}, aliases: map[string]map[string][]string{}}
 	for _, name := range []string{"/etc/sudoers", "/etc/sudoers-rs"} {
 		c.read(name)
