@@ -27,11 +27,16 @@ func (p *parser) enter() bool {
 	return !p.bad
 }
 
-// operator counts the operators of a condition.
-func (p *parser) operator() token {
+// count counts the operators of a condition.
+func (p *parser) count() {
 	if p.ops++; p.ops > maxOperators {
-		p.fail(p.tok.span, "the condition has more than %d operators", maxOperators)
+		p.fail(p.tok.span, "the condition has more than %d operators and names", maxOperators)
 	}
+}
+
+// operator takes an operator, and counts it.
+func (p *parser) operator() token {
+	p.count()
 	return p.advance()
 }
 
@@ -161,7 +166,7 @@ func (p *parser) list(end string) []node {
 		if !p.accept(",") {
 			break
 		}
-		p.ops++
+		p.count()
 	}
 	return out
 }
@@ -258,7 +263,7 @@ func (p *parser) maybeOf(x node) node {
 }
 
 func (p *parser) of(q quantNode) node {
-	p.ops++
+	p.count()
 	p.expect("of", "must follow")
 	o := &ofNode{span: q.span, q: q, set: p.set()}
 	o.span = o.to(o.set.span)
@@ -293,9 +298,7 @@ func (p *parser) set() setNode {
 			p.fail(t.span, "the name of a string or of a rule is missing: here is %s", t)
 		}
 		s.items = append(s.items, t)
-		if p.ops++; p.ops > maxOperators {
-			p.fail(t.span, "the condition has more than %d operators and names", maxOperators)
-		}
+		p.count()
 		if !p.accept(",") {
 			break
 		}
@@ -357,6 +360,7 @@ func (p *parser) iterated() iterNode {
 	} else {
 		it.list = []node{first}
 		for p.accept(",") {
+			p.count()
 			it.list = append(it.list, p.level(arithmetic))
 		}
 	}

@@ -125,8 +125,13 @@ func (c *compiler) patternParts(s *str, n *stringNode, pieces []pattern.Piece, w
 }
 
 func (c *compiler) variant(p *part, n *stringNode, node *pattern.Node, wide bool) {
+	if !c.charge(n.at, 0) {
+		return
+	}
 	prog, err := pattern.Compile(node)
 	if err != nil {
+		const inVain = 512 << 10 // what was made before it was too much, in bytes
+		c.charge(n.at, inVain)
 		c.notePattern(n.at, n.text, err)
 		return
 	}
