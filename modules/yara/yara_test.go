@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -323,4 +324,26 @@ func TestScannerForgets(t *testing.T) {
 			t.Fatal(differ(first, fresh))
 		}
 	}
+}
+
+// Rules are shared: goroutines with a scanner each find the same.
+func TestManyGoroutines(t *testing.T) {
+	g := &ruleGen{rnd: rand.New(rand.NewPCG(8, 8))}
+	rules := mustCompile(t, g.file(40)+"rule re { condition: \"abc\" matches /a.c/ }\n", Options{})
+	content := g.bigContent()
+	res, _ := rules.NewScanner(manyLimits).Whole(context.Background(), content)
+	want := ours(res)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			s := rules.NewScanner(manyLimits)
+			for range 3 {
+				res, _ := s.Whole(context.Background(), content)
+				if got := ours(res); !slices.Equal(got, want) {
+					t.Error(differ(got, want))
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
