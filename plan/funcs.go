@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,6 +58,8 @@ var funcs = [...]Func{
 	{Name: "trim", Signature: "trim(text)", Doc: "the text without blanks at its ends", Example: `trim("  a ")`, Result: `"a"`, Min: 1, Max: 1, Type: takes(value.Text, value.Text), Eval: onText(strings.TrimSpace)},
 	{Name: "concat", Signature: "concat(x, …)", Doc: "the values as text, one after the other; null counts as nothing", Example: `concat("a", 1)`, Result: `"a1"`, Min: 1, Max: -1, Nulls: true, Type: gives(value.Text), Eval: concat},
 	{Name: "split", Signature: "split(text, separator)", Doc: "the parts of the text between separators, as a list", Example: `split("a:b", ":")`, Result: `["a", "b"]`, Min: 2, Max: 2, Type: takes(value.List, value.Text, value.Text), Eval: split},
+	{Name: "join", Signature: "join(list, separator)", Doc: "the members of the list as one text, with the separator between them; null for an empty list", Example: `join(split("a:b", ":"), ", ")`, Result: `"a, b"`, Min: 2, Max: 2, Type: joinType, Eval: join},
+	{Name: "number", Signature: "number(text)", Doc: "the number that the text is, without blanks around it; null where it is none", Example: `number("42")`, Result: `42.0`, Min: 1, Max: 1, Type: takes(value.Float, value.Text), Eval: numberOf},
 	{Name: "substr", Signature: "substr(text, start[, length])", Doc: "the characters from start on, counted from 1; a negative start counts from the end", Example: `substr("quaestor", 1, 4)`, Result: `"quae"`, Min: 2, Max: 3, Type: takes(value.Text, value.Text, value.Int, value.Int), Eval: substr},
 	{Name: "replace", Signature: "replace(text, old, new)", Doc: "the text with every old replaced by new", Example: `replace("a.b.c", ".", "/")`, Result: `"a/b/c"`, Min: 3, Max: 3, Type: takes(value.Text, value.Text, value.Text, value.Text), Eval: replace},
 	{Name: "len", Signature: "len(x)", Doc: "the number of characters of a text, of bytes, or of members of a list", Example: `len("añb")`, Result: `3`, Min: 1, Max: 1, Type: lenType, Eval: length},
@@ -191,6 +194,47 @@ func split(a []value.Value) value.Value {
 		list = append(list, value.NewText(part))
 	}
 	return value.NewList(list)
+}
+
+func joinType(args []value.Type) (value.Type, error) {
+	if args[1] != value.Text && args[1] != value.Null {
+		return value.Null, errors.New("argument 2 must be text")
+	}
+	return oneOf(value.Text, args[0], value.List)
+}
+
+// join skips members that are null, as concat does.
+func join(a []value.Value) value.Value {
+	var b strings.Builder
+	for _, v := range a[0].List() {
+		if v.IsNull() {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteString(a[1].Text())
+		}
+		if b.WriteString(textOf(v)); b.Len() > maxText {
+			return value.Value{}
+		}
+	}
+	if len(a[0].List()) == 0 {
+		return value.Value{}
+	}
+	return value.NewText(b.String())
+}
+
+// numberOf reads a number as people write one: what programs also take for
+// one (hexadecimal digits, infinity) is none.
+func numberOf(a []value.Value) value.Value {
+	text := strings.TrimSpace(a[0].Text())
+	if strings.Trim(text, "0123456789.eE+-") != "" {
+		return value.Value{}
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return value.Value{}
+	}
+	return value.NewFloat(f)
 }
 
 func substr(a []value.Value) value.Value {
