@@ -1,6 +1,7 @@
 package network
 
 import (
+	"encoding/hex"
 	"net"
 	"net/netip"
 	"strconv"
@@ -82,34 +83,67 @@ func interfaces() modules.Module {
 		fromFile("mtu", value.Int, "The largest packet that it carries, in bytes.", decimal),
 		table.Texts("flags", "What else is set: broadcast, loopback, pointtopoint, noarp, allmulti, multicast.", func(i *iface) []string { return flagNames(i.flags) }),
 		fromFile("type", value.Int, "What kind it is, by its ARP number: 1 is Ethernet, 772 the loopback.", decimal).On("linux"),
-	}, func(s *table.Scan, yield func(*iface) error) error {
-		book := &addressBook{}
-		if s.FS.Live() && asksSystem {
-			list := systemInterfaces(s.Fail)
-			for i := range list {
-				list[i].addresses = book
-			}
-			return yieldAll(list, yield)
+	}, listInterfaces)
+}
+
+// listInterfaces gives the interfaces with what is known of their addresses.
+func listInterfaces(s *table.Scan, yield func(*iface) error) error {
+	book := &addressBook{}
+	if s.FS.Live() && asksSystem {
+		list := systemInterfaces(s.Fail)
+		for i := range list {
+			list[i].addresses = book
 		}
-		for _, name := range s.FS.List(interfaceDir) {
-			i := iface{name: name, addresses: book}
-			index, err := i.file(s, "ifindex")
+		return yieldAll(list, yield)
+	}
+	for _, name := range s.FS.List(interfaceDir) {
+		i := iface{name: name, addresses: book}
+		index, err := i.file(s, "ifindex")
+		if err != nil {
+			continue // bonding_masters and the like
+		}
+		flags, err := i.file(s, "flags")
+		var err1, err2 error
+		i.index, err1 = strconv.ParseInt(index, 10, 32)
+		i.flags, err2 = strconv.ParseUint(flags, 0, 32)
+		if err != nil || err1 != nil || err2 != nil {
+			s.Fail("interface "+name, hostfs.ErrMalformed)
+			continue
+		}
+		if err := yield(&i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// An ifaceAddress is an address of an interface.
+type ifaceAddress struct {
+	iface   string
+	address netip.Prefix
+}
+
+func interfaceAddresses() modules.Module {
+	return table.New(modules.Schema{
+		Name: "interface_address", Doc: "The addresses of the network interfaces: one row for each.",
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "interface", Doc: "a glob of names of interfaces", Example: "'eth*'"},
+	}, []table.Column[ifaceAddress]{
+		table.Text("interface", "The name of the interface.", func(a *ifaceAddress) string { return a.iface }).To("interface").Shown(),
+		table.IP("address", "The address.", func(a *ifaceAddress) netip.Addr { return a.address.Addr() }).Shown(),
+		table.Value("network", value.CIDR, "The network that is on the link with it.", func(a *ifaceAddress) value.Value { return value.NewCIDR(a.address.Masked()) }).Shown(),
+	}, func(s *table.Scan, yield func(*ifaceAddress) error) error {
+		return listInterfaces(s, func(i *iface) error {
+			list, err := i.prefixes(s)
 			if err != nil {
-				continue // bonding_masters and the like
+				s.Fail("addresses", err)
 			}
-			flags, err := i.file(s, "flags")
-			var err1, err2 error
-			i.index, err1 = strconv.ParseInt(index, 10, 32)
-			i.flags, err2 = strconv.ParseUint(flags, 0, 32)
-			if err != nil || err1 != nil || err2 != nil {
-				s.Fail("interface "+name, hostfs.ErrMalformed)
-				continue
+			for _, p := range list {
+				if err := yield(&ifaceAddress{i.name, p}); err != nil {
+					return err
+				}
 			}
-			if err := yield(&i); err != nil {
-				return err
-			}
-		}
-		return nil
+			return nil
+		})
 	})
 }
 
@@ -205,16 +239,50 @@ func flagNames(flags uint64) []string {
 }
 
 func addressesOf(s *table.Scan, i *iface) (value.Value, error) {
+	list, err := i.prefixes(s)
+	if err != nil || i.addresses.err != nil {
+		return value.Value{}, err
+	}
+	return table.ListOf(list, value.NewCIDR), nil
+}
+
+// prefixes gives the addresses of an interface. An error is given once.
+func (i *iface) prefixes(s *table.Scan) ([]netip.Prefix, error) {
 	b := i.addresses
 	if !b.asked {
 		b.asked = true
 		b.list, b.err = liveAddresses(s.FS.Live())
-		if b.err != nil {
-			return value.Value{}, b.err
+		if !s.FS.Live() {
+			b.list = inet6Addresses(s.FS)
 		}
+		return b.list[i.index], b.err
 	}
-	if b.err != nil {
-		return value.Value{}, nil // it was reported
+	return b.list[i.index], nil
+}
+
+// inet6Addresses reads /proc/net/if_inet6 of a tree: the address, the numbers
+// of the interface and of the bits of its network, scope and flags in
+// hexadecimal digits, and the name. Of IPv4 no file says which interface has
+// an address.
+func inet6Addresses(f *hostfs.FS) map[int64][]netip.Prefix {
+	list := map[int64][]netip.Prefix{}
+	b, ok := f.Get("/proc/net/if_inet6")
+	if !ok {
+		return list
 	}
-	return table.ListOf(b.list[i.index], value.NewCIDR), nil
+	for _, line := range table.Lines(b) {
+		w := strings.Fields(line)
+		if len(w) < 3 {
+			continue
+		}
+		raw, err1 := hex.DecodeString(w[0])
+		index, err2 := strconv.ParseInt(w[1], 16, 32)
+		bits, err3 := strconv.ParseInt(w[2], 16, 16)
+		addr, whole := netip.AddrFromSlice(raw)
+		if err1 != nil || err2 != nil || err3 != nil || !whole || bits > 128 {
+			continue
+		}
+		list[index] = append(list[index], netip.PrefixFrom(addr, int(bits)))
+	}
+	return list
 }

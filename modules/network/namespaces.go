@@ -79,6 +79,7 @@ func processes(f *hostfs.FS) []string {
 type owner struct {
 	inode uint64
 	pid   int64
+	fd    int64
 }
 
 // socketOwners finds which processes have which sockets open, in the order of
@@ -91,16 +92,17 @@ func socketOwners(s *table.Scan) []owner {
 		if err != nil {
 			continue
 		}
-		if err := openSockets(s, "/proc/"+name+"/fd", func(inode uint64) {
-			owners = append(owners, owner{inode, pid})
+		if err := openSockets(s, "/proc/"+name+"/fd", func(inode uint64, fd int64) {
+			owners = append(owners, owner{inode, pid, fd})
 		}); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.Fail("process "+name+": open files", err)
 		}
 	}
 	slices.SortFunc(owners, func(a, b owner) int {
-		return cmp.Or(cmp.Compare(a.inode, b.inode), cmp.Compare(a.pid, b.pid))
+		return cmp.Or(cmp.Compare(a.inode, b.inode), cmp.Compare(a.pid, b.pid), cmp.Compare(a.fd, b.fd))
 	})
-	return slices.Compact(owners) // a process may have one under several numbers
+	// A process may have one under several numbers.
+	return slices.CompactFunc(owners, func(a, b owner) bool { return a.inode == b.inode && a.pid == b.pid })
 }
 
 // having gives those of the owners who have one socket.
@@ -114,15 +116,16 @@ func having(owners []owner, inode uint64) []owner {
 }
 
 // openSockets gives the numbers of the sockets among what a process has open.
-func openSockets(s *table.Scan, fds string, yield func(inode uint64)) error {
+func openSockets(s *table.Scan, fds string, yield func(inode uint64, fd int64)) error {
 	dir, err := s.FS.OpenDir(fds)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	return dir.Links(func(_ string, target []byte) {
+	return dir.Links(func(name string, target []byte) {
 		if inode, ok := socketInode(target); ok {
-			yield(inode)
+			fd, _ := strconv.ParseInt(name, 10, 64)
+			yield(inode, fd)
 		}
 	})
 }

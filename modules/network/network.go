@@ -10,5 +10,5 @@ import "github.com/quaestor-engine/quaestor/modules"
 
 // Modules gives the modules of this package, in alphabetical order.
 func Modules() []modules.Module {
-	return []modules.Module{dns(), firewall(), interfaces(), neighbours(), routes(), sockets()}
+	return []modules.Module{dns(), firewall(), interfaces(), interfaceAddresses(), neighbours(), routes(), sockets()}
 }

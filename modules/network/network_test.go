@@ -32,6 +32,7 @@ func host(t *testing.T, more map[string]string) string {
 		"proc/7/fd/1": "->socket:[100]", "proc/7/fd/2": "->socket:[101]", "proc/7/ns/net": "->net:[1]",
 		"proc/9/ns/net": "->net:[2]", "proc/9/fd/1": "->socket:[200]",
 		"proc/9/net/tcp":             heading + "   0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 200 1 0\n",
+		"proc/net/if_inet6":          "fe8000000000000002155dfffe000001 02 40 20 80     eth0\n00000000000000000000000000000001 01 80 10 80       lo\nbroken line\n",
 		"sys/class/net/eth0/ifindex": "2\n", "sys/class/net/eth0/address": "8C:70:5A:C8:BE:50\n", "sys/class/net/eth0/flags": "0x1103\n",
 		"sys/class/net/eth0/mtu": "1500\n", "sys/class/net/eth0/operstate": "up\n", "sys/class/net/eth0/type": "1\n",
 		"sys/class/net/lo/ifindex": "1\n", "sys/class/net/lo/address": "00:00:00:00:00:00\n", "sys/class/net/lo/flags": "0x9\n",
@@ -134,6 +135,20 @@ func TestInterfaces(t *testing.T) {
 	if len(skips) != 1 || skips[0].Kind != modules.SkipUnsupported {
 		t.Errorf("a tree does not say what addresses interfaces had: %+v", skips)
 	}
+}
+
+func TestInterfaceAddresses(t *testing.T) {
+	skips := check(t, interfaceAddresses(), host(t, nil), "interface address network", nil, []string{
+		"eth0 | fe80::215:5dff:fe00:1 | fe80::/64", "lo | ::1 | ::1/128",
+	})
+	if len(skips) != 1 || skips[0].Kind != modules.SkipUnsupported {
+		t.Errorf("a tree does not say what addresses of IPv4 interfaces had: %+v", skips)
+	}
+}
+
+// The descriptor of a socket is the lowest of those that a process has.
+func TestSocketDescriptors(t *testing.T) {
+	check(t, sockets(), host(t, nil), "process fd inode", []string{":22"}, []string{"1 | 3 | 100", "7 | 1 | 100", "7 | 2 | 101", "null | null | null"})
 }
 
 func TestNeighbours(t *testing.T) {

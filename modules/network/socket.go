@@ -22,6 +22,7 @@ type socket struct {
 	iface                   string // of a packet socket that listens to one alone
 	namespace               string
 	process                 int64 // 0: it is not known, or none has it
+	fd                      int64 // where process is known
 	created                 time.Time
 }
 
@@ -53,6 +54,12 @@ func sockets() modules.Module {
 		portOf("remote_port", "The port of the other end.", func(s *socket) netip.AddrPort { return peer(s.remote) }).Shown(),
 		table.Value("process", value.Int, "A process that has it, on macOS the one that used it last; null where none has it any more, or it could not be found out.", func(s *socket) value.Value { return numberOr(s.process, 0) }).
 			To("process").Costs(modules.Read).Shown(),
+		table.Value("fd", value.Int, "The number of the descriptor by which that process has it, the lowest of several.", func(s *socket) value.Value {
+			if s.process == 0 {
+				return value.Value{}
+			}
+			return value.NewInt(s.fd)
+		}).Costs(modules.Read).On("linux"),
 		table.Text("family", "What kind of addresses it has.", func(s *socket) string { return s.family }).OneOf("ipv4", "ipv6", "unix", "packet"),
 		table.Text("path", "The path of a unix socket; an abstract one begins with @.", func(s *socket) string { return s.path }),
 		table.Text("interface", "The interface that a packet socket listens to; null for all.", func(s *socket) string { return s.iface }),
@@ -98,7 +105,7 @@ func listSockets(s *table.Scan, yield func(*socket) error) error {
 		return listSystem(s, located, yield)
 	}
 	var owners []owner
-	if s.Wants("process") {
+	if s.Wants("process") || s.Wants("fd") {
 		owners = socketOwners(s)
 	}
 	return eachNamespace(s, func(ns namespace) error {
@@ -112,7 +119,7 @@ func listSockets(s *table.Scan, yield func(*socket) error) error {
 				return yield(k)
 			}
 			for _, o := range their {
-				k.process = o.pid
+				k.process, k.fd = o.pid, o.fd
 				if err := yield(k); err != nil {
 					return err
 				}
