@@ -22,7 +22,7 @@ import (
 // Modules gives the modules of this package, in alphabetical order.
 func Modules() []modules.Module {
 	return []modules.Module{
-		authorizedKeys(), groups(), knownHosts(), logins(), sessions(), shellHistory(), sshKeys(), sudoRules(), users(),
+		authorizedKeys(), groups(), groupMembers(), knownHosts(), logins(), sessions(), shellHistory(), sshKeys(), sudoRules(), users(),
 	}
 }
 
@@ -136,6 +136,51 @@ func groups() modules.Module {
 	})
 }
 
+// A member is a user in a group.
+type member struct {
+	user, group string
+	uid, gid    int64
+	own         bool
+}
+
+func groupMembers() modules.Module {
+	return table.New(modules.Schema{
+		Name: "group_member", Doc: "Who is in which group: one row for each user and group, the own group of each user included.",
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "group", Doc: "a glob of names of groups", Example: "'docker*'"},
+	}, []table.Column[member]{
+		table.Text("user", "The name of the user.", func(m *member) string { return m.user }).To("user").Shown(),
+		table.Text("group", "The name of the group; null where the system lists none of the number that a user has.", func(m *member) string { return m.group }).To("group").Shown(),
+		table.Int("uid", "The number of the user.", func(m *member) int64 { return m.uid }).Shown(),
+		table.Int("gid", "The number of the group.", func(m *member) int64 { return m.gid }).Shown(),
+		table.Bool("own", "Whether it is the user's own group.", func(m *member) bool { return m.own }),
+	}, func(s *table.Scan, yield func(*member) error) error {
+		groups := readGroups(s.FS)
+		for _, u := range Users(s.FS) {
+			for _, m := range membersOf(u, groups) {
+				if err := yield(&m); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// membersOf gives the groups of a user, the own one first.
+func membersOf(u User, groups []group) []member {
+	own := member{user: u.Name, uid: u.UID, gid: u.GID, own: true}
+	list := []member{own}
+	for _, g := range groups {
+		switch {
+		case g.gid == u.GID && list[0].group == "":
+			list[0].group = g.name
+		case g.gid != u.GID && slices.Contains(g.members, u.Name):
+			list = append(list, member{u.Name, g.name, u.UID, g.gid, false})
+		}
+	}
+	return list
+}
+
 // An account is a user with what /etc/shadow says of the password.
 type account struct {
 	User
@@ -147,6 +192,9 @@ type account struct {
 type shadow struct {
 	state, method    string
 	changed, expires time.Time
+	// days are how long a password must stay, may stay, is warned of before,
+	// and may be changed after that; empty where none is set.
+	days [4]string
 }
 
 // The states of a password.
@@ -214,7 +262,7 @@ func readShadow(f *hostfs.FS) map[string]*shadow {
 	for _, l := range records(f, "/etc/shadow", 9) {
 		list[l.fields[0]] = &shadow{
 			state: passwordState(l.fields[1]), method: passwordMethod(l.fields[1]),
-			changed: day(l.fields[2]), expires: day(l.fields[7]),
+			changed: day(l.fields[2]), expires: day(l.fields[7]), days: [4]string(l.fields[3:7]),
 		}
 	}
 	return list
@@ -226,7 +274,7 @@ func users() modules.Module {
 		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "a glob of names", Example: "'www-*'"},
 	}, userColumns(), func(s *table.Scan, yield func(*account) error) error {
 		var shadows map[string]*shadow
-		if s.Wants("password", "hash_method", "password_changed", "expires") {
+		if s.Wants("password", "hash_method", "password_changed", "expires", "password_min_days", "password_max_days", "password_warn_days", "password_inactive_days") {
 			shadows = readShadow(s.FS)
 		}
 		var all []group
@@ -289,7 +337,22 @@ func userColumns() []table.Column[account] {
 		ofAccount("disabled", value.Bool, "Whether the account is switched off.", func(w *windowsUser) value.Value { return value.NewBool(w.disabled) }),
 		ofAccount("last_login", value.Time, "When the user logged in the last time, by name and password.", func(w *windowsUser) value.Value { return table.TimeOf(w.lastLogin) }),
 		ofAccount("logins", value.Int, "How often that was.", func(w *windowsUser) value.Value { return value.NewInt(w.logins) }),
+		shadowDays("password_min_days", "How many days a password must stay.", 0),
+		shadowDays("password_max_days", "How many days a password may stay.", 1),
+		shadowDays("password_warn_days", "How many days before that the user is warned.", 2),
+		shadowDays("password_inactive_days", "How many days after that the password can still be changed.", 3),
 	}
+}
+
+// shadowDays makes a column of a number of days; null where none is set.
+func shadowDays(name, doc string, field int) table.Column[account] {
+	return fromShadow(name, value.Int, doc, func(s *shadow) value.Value {
+		n, err := strconv.ParseInt(s.days[field], 10, 32)
+		if err != nil {
+			return value.Value{}
+		}
+		return value.NewInt(n)
+	})
 }
 
 // fromShadow makes a column of /etc/shadow. Where /etc/passwd holds the

@@ -79,6 +79,21 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+func TestGroupMembers(t *testing.T) {
+	got, _ := moduletest.Rows(t, groupMembers(), system(t), []string{"user", "group", "uid", "gid", "own"}, nil)
+	want := []string{"root | root | 0 | 0 | true", "ann | users | 1000 | 100 | true", "ann | adm | 1000 | 4 | false", "old | null | 5 | 5 | true", "free | null | 6 | 6 | true"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestPasswordDays(t *testing.T) {
+	got, _ := moduletest.Rows(t, users(), system(t), []string{"name", "password_min_days", "password_max_days", "password_warn_days", "password_inactive_days"}, []string{"root", "ann"})
+	if want := []string{"root | 0 | 99999 | 7 | null", "ann | null | null | null | null"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
 // Without the right to read /etc/shadow it is not known whether a password is
 // set, and said so once.
 func TestNoShadow(t *testing.T) {

@@ -33,6 +33,7 @@ func authorizedKeys() modules.Module {
 		table.Int("bits", "The length of the key in bits.", func(r *row) int64 { return r.key.bits }).Shown(),
 		table.Text("fingerprint", "The fingerprint by SHA-256, as ssh-keygen writes it.", func(r *row) string { return r.key.fingerprint }).Shown(),
 		table.Text("md5", "The fingerprint by MD5, as ssh-keygen wrote it of old, without its name in front.", func(r *row) string { return r.key.md5 }),
+		table.Text("key", "The public key itself, in base64.", func(r *row) string { return r.key.encoded }),
 		table.Text("comment", "What follows the key, for the most part whose it is.", func(r *row) string { return r.comment }).Shown(),
 		table.Texts("options", "What the line allows and forbids, such as from=\"10.0.0.1\" and command=\"/bin/true\".", func(r *row) []string { return r.options }).Shown(),
 	}, listAuthorized).By()

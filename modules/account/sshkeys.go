@@ -140,6 +140,7 @@ func knownHosts() modules.Module {
 		table.Text("type", "The type of the key, such as ssh-ed25519.", func(r *row) string { return r.key.algorithm }).Shown(),
 		table.Int("bits", "The length of the key in bits.", func(r *row) int64 { return r.key.bits }),
 		table.Text("fingerprint", "The fingerprint by SHA-256, as ssh-keygen writes it.", func(r *row) string { return r.key.fingerprint }).Shown(),
+		table.Text("key", "The public key itself, in base64.", func(r *row) string { return r.key.encoded }),
 		table.Text("comment", "What follows the key.", func(r *row) string { return r.comment }),
 	}, listKnownHosts).By()
 }

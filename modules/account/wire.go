@@ -17,6 +17,7 @@ type publicKey struct {
 	bits        int64
 	fingerprint string // SHA256:… as ssh-keygen writes it
 	md5         string // hex with colons
+	encoded     string // in base64, as files of keys have it
 }
 
 // A wire is the rest of a message of SSH, as RFC 4251 writes its data: a text
@@ -149,6 +150,7 @@ func parseKeyText(text string) (k publicKey, comment string, ok bool) {
 		return k, "", false
 	}
 	k, ok = parsePublic(blob)
+	k.encoded = encoded
 	return k, comment, ok && k.algorithm == algorithm
 }
 
