@@ -191,6 +191,10 @@ func parseDpkg(stanza string, p *pkg) (bad int) {
 			if wrongSize = err != nil || n < 0 || n > 1<<52; !wrongSize {
 				p.size = n << 10
 			}
+		case "Section":
+			p.section = first
+		case "Priority":
+			p.priority = first
 		case "Maintainer":
 			p.maintainer = first
 		case "Description":

@@ -16,6 +16,10 @@ const (
 
 func filesTree(t testing.TB) string {
 	return plant(t, map[string]string{
+		"etc/apt/sources.list":                                          "# deb http://old.example/ lenny main\ndeb [arch=amd64 trusted=yes signed-by=/k.gpg] http://deb.example/debian bookworm main contrib # note\ndeb-src http://deb.example/debian bookworm main\n# just words\ndeb broken\n",
+		"etc/apt/sources.list.d/a.sources":                              "# c\nTypes: deb deb-src\nURIs: https://x.example/u\nSuites: noble noble-updates\nComponents: main\n universe\nSigned-By: /usr/share/k.gpg\n\nEnabled: no\nTypes: deb\nURIs: https://y.example\nSuites: z\n",
+		"var/lib/apt/lists/deb.example_debian_dists_bookworm_InRelease": "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nOrigin: Example\nVersion: 12.5\n",
+		"etc/yum.repos.d/b.repo":                                        "[base]\nname=The base\nbaseurl=https://r.example/\nenabled=0\ngpgcheck=1\ngpgkey=file:///k1, file:///k2\n; x\n[next]\nmirrorlist=https://m.example/\ngpgcheck=0\n",
 		"var/lib/dpkg/status": `Package: bash
 Status: install ok installed
 Architecture: amd64

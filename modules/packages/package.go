@@ -23,6 +23,8 @@ type pkg struct {
 	source, sourceVersion         string
 	status, maintainer, path, url string
 	summary, license              string
+	section, priority             string // the latter of dpkg
+	sum                           string // of rpm: the SHA-1 of the header
 	size                          int64
 	installed                     time.Time
 	stamp                         string // the file whose time of change is when it was installed
@@ -108,6 +110,9 @@ func packageColumns() []table.Column[pkg] {
 		table.Text("maintainer", "Who packaged it; of Homebrew the tap, of pkgutil the program that installed it.", func(p *pkg) string { return p.maintainer }),
 		table.Text("path", "The file or folder that stands for it: what the manager read, or where a library of a language is.",
 			func(p *pkg) string { return p.path }).To("file"),
+		table.Text("section", "What kind of package it is, in its packager's words, such as net; of dpkg and rpm.", func(p *pkg) string { return p.section }),
+		table.Text("header_sha1", "The SHA-1 of its header, which names all its files with their digests; of rpm.", func(p *pkg) string { return p.sum }),
+		table.Text("priority", "How much the system needs it, in its packager's words, such as optional; of dpkg.", func(p *pkg) string { return p.priority }),
 		table.Text("summary", "One line on what it is.", func(p *pkg) string { return p.summary }),
 		table.Text("license", "The licence in its packager's words.", func(p *pkg) string { return p.license }),
 		table.Text("homepage", "Where its makers are found.", func(p *pkg) string { return p.url }),

@@ -12,5 +12,5 @@ import "github.com/quaestor-engine/quaestor/modules"
 
 // Modules gives the modules of this package.
 func Modules() []modules.Module {
-	return []modules.Module{packageModule(), packageFileModule(), verifyModule()}
+	return []modules.Module{packageModule(), packageFileModule(), repositories(), verifyModule()}
 }

@@ -34,6 +34,8 @@ const (
 	rpmInstallTime    = 1008
 	rpmSize           = 1009
 	rpmVendor         = 1011
+	rpmGroup          = 1016
+	rpmHeaderSHA1     = 269
 	rpmLicense        = 1014
 	rpmPackager       = 1015
 	rpmURL            = 1020
@@ -161,6 +163,7 @@ func (h rpmHeader) pkg() (pkg, bool) {
 		manager: "rpm", scheme: value.RPM, status: "installed", size: -1,
 		name: h.text(rpmName), arch: h.text(rpmArch), summary: h.text(rpmSummary), license: h.text(rpmLicense),
 		url: h.text(rpmURL), maintainer: h.text(rpmPackager),
+		section: h.text(rpmGroup), sum: h.text(rpmHeaderSHA1),
 	}
 	version, release := h.text(rpmVersion), h.text(rpmRelease)
 	if p.name == "" || version == "" || release == "" {
