@@ -34,6 +34,7 @@ const (
 	colInode
 	colDevice
 	colLinks
+	colBlockSize
 	colImmutable
 	colAttributes
 	colHidden
@@ -104,6 +105,7 @@ func columns() []modules.Column {
 		colInode:         {Name: "inode", Type: value.Int, Cost: modules.Stat, OS: unix, Doc: "number in its file system"},
 		colDevice:        {Name: "device", Type: value.Int, Cost: modules.Stat, OS: unix, Doc: "number of its file system"},
 		colLinks:         {Name: "links", Type: value.Int, Cost: modules.Stat, OS: unix, Doc: "how many names it has"},
+		colBlockSize:     {Name: "block_size", Type: value.Size, Cost: modules.Stat, OS: unix, Doc: "how much its file system likes to read at once"},
 		colImmutable:     {Name: "immutable", Type: value.Bool, Cost: modules.Stat, OS: unix, Doc: "nobody may change it, by chattr +i or chflags; null where the file system cannot say"},
 		colAttributes: {Name: "attributes", Type: value.List, Elem: value.Text, Cost: modules.Stat, OS: marked,
 			Doc: "what the file is marked with: on Windows readonly, hidden, system, archive, reparse_point, encrypted and others, on macOS the flags of chflags, such as hidden, uchg or restricted"},

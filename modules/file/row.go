@@ -244,6 +244,8 @@ func (r *row) attribute(i int) value.Value {
 		return r.req.owners.user(a.uid)
 	case colGroup:
 		return r.req.owners.group(a.gid)
+	case colBlockSize:
+		return value.NewSize(int64(a.block))
 	}
 	return value.NewInt(a.number(i))
 }

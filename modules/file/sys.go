@@ -84,6 +84,7 @@ type attrs struct {
 	size             int64
 	inode, dev       uint64
 	links            uint64
+	block            uint32 // what the file system likes to read at once
 	atime, mtime     moment
 	ctime, btime     moment
 	immutable, knows bool // knows says that immutable is an answer

@@ -19,7 +19,7 @@ func fillAttrs(fi fs.FileInfo, a *attrs) {
 	}
 	const immutable = 0x2 | 0x20000 // UF_IMMUTABLE, SF_IMMUTABLE
 	a.mode, a.unix = uint32(st.Mode), true
-	a.uid, a.gid, a.inode, a.dev, a.links = st.Uid, st.Gid, st.Ino, uint64(st.Dev), uint64(st.Nlink)
+	a.uid, a.gid, a.inode, a.dev, a.links, a.block = st.Uid, st.Gid, st.Ino, uint64(st.Dev), uint64(st.Nlink), uint32(st.Blksize)
 	a.atime = moment{st.Atimespec.Sec, st.Atimespec.Nsec, true}
 	a.ctime = moment{st.Ctimespec.Sec, st.Ctimespec.Nsec, true}
 	a.btime = moment{st.Birthtimespec.Sec, st.Birthtimespec.Nsec, true}

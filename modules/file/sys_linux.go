@@ -231,7 +231,7 @@ func fromStatx(x *unix.Statx_t, a *attrs) {
 	*a = attrs{
 		mode: uint32(x.Mode), kind: uint8(x.Mode & modeKindMask >> 12), unix: true,
 		uid: x.Uid, gid: x.Gid, size: int64(x.Size), inode: x.Ino,
-		dev: unix.Mkdev(x.Dev_major, x.Dev_minor), links: uint64(x.Nlink),
+		dev: unix.Mkdev(x.Dev_major, x.Dev_minor), links: uint64(x.Nlink), block: uint32(x.Blksize),
 		atime:     moment{x.Atime.Sec, int64(x.Atime.Nsec), true},
 		mtime:     moment{x.Mtime.Sec, int64(x.Mtime.Nsec), true},
 		ctime:     moment{x.Ctime.Sec, int64(x.Ctime.Nsec), true},
@@ -244,7 +244,7 @@ func fromStatx(x *unix.Statx_t, a *attrs) {
 func fromStat(st *unix.Stat_t, a *attrs) {
 	*a = attrs{
 		mode: st.Mode, kind: uint8(st.Mode & modeKindMask >> 12), unix: true,
-		uid: st.Uid, gid: st.Gid, size: st.Size, inode: st.Ino, dev: uint64(st.Dev), links: uint64(st.Nlink),
+		uid: st.Uid, gid: st.Gid, size: st.Size, inode: st.Ino, dev: uint64(st.Dev), links: uint64(st.Nlink), block: uint32(st.Blksize),
 		atime: moment{int64(st.Atim.Sec), int64(st.Atim.Nsec), true},
 		mtime: moment{int64(st.Mtim.Sec), int64(st.Mtim.Nsec), true},
 		ctime: moment{int64(st.Ctim.Sec), int64(st.Ctim.Nsec), true},
@@ -259,7 +259,7 @@ func fillAttrs(fi fs.FileInfo, a *attrs) {
 		return
 	}
 	a.mode, a.unix = st.Mode, true
-	a.uid, a.gid, a.inode, a.dev, a.links = st.Uid, st.Gid, st.Ino, uint64(st.Dev), uint64(st.Nlink)
+	a.uid, a.gid, a.inode, a.dev, a.links, a.block = st.Uid, st.Gid, st.Ino, uint64(st.Dev), uint64(st.Nlink), uint32(st.Blksize)
 	a.atime = moment{int64(st.Atim.Sec), int64(st.Atim.Nsec), true}
 	a.ctime = moment{int64(st.Ctim.Sec), int64(st.Ctim.Nsec), true}
 }

@@ -52,6 +52,23 @@ func release(m *machine, key string, made func(string) value.Value) (value.Value
 	return value.Value{}, nil
 }
 
+// osField makes a fact of a field of os-release.
+func osField(key string) func(*machine) (value.Value, error) {
+	return func(m *machine) (value.Value, error) { return release(m, key, value.NewText) }
+}
+
+// firmware makes a fact of what the firmware says; null where there is none,
+// as in containers and images.
+func firmware(name string) func(*machine) (value.Value, error) {
+	return func(m *machine) (value.Value, error) {
+		b, err := m.ReadFile("/sys/class/dmi/id/" + name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return value.Value{}, nil
+		}
+		return line(b, err)
+	}
+}
+
 func kernel(m *machine) (value.Value, error) {
 	b, err := m.ReadFile("/proc/sys/kernel/osrelease")
 	if err == nil {
@@ -86,6 +103,53 @@ func cpus(m *machine) (value.Value, error) {
 	b, err := m.ReadFile("/proc/cpuinfo")
 	n := countCPUs(b)
 	return checked(value.NewInt(n), n > 0, "/proc/cpuinfo", err)
+}
+
+// perProcessor gives the values of a key of /proc/cpuinfo, one a thread.
+func perProcessor(m *machine, keys ...string) (map[string][]string, error) {
+	b, err := m.ReadFile("/proc/cpuinfo")
+	list := map[string][]string{}
+	for l := range strings.Lines(string(b)) {
+		key, v, _ := strings.Cut(l, ":")
+		if key = strings.TrimSpace(key); slices.Contains(keys, key) {
+			list[key] = append(list[key], strings.TrimSpace(v))
+		}
+	}
+	return list, err
+}
+
+// different counts how many of a list differ; null for none.
+func different(list []string) value.Value {
+	slices.Sort(list)
+	if n := len(slices.Compact(list)); n > 0 {
+		return value.NewInt(int64(n))
+	}
+	return value.Value{}
+}
+
+func cores(m *machine) (value.Value, error) {
+	list, err := perProcessor(m, "physical id", "core id")
+	places, ids := list["physical id"], list["core id"]
+	if len(places) != len(ids) {
+		return value.Value{}, err
+	}
+	for i := range ids {
+		ids[i] = places[i] + "/" + ids[i]
+	}
+	return different(ids), err
+}
+
+func sockets(m *machine) (value.Value, error) {
+	list, err := perProcessor(m, "physical id")
+	return different(list["physical id"]), err
+}
+
+func microcode(m *machine) (value.Value, error) {
+	list, err := perProcessor(m, "microcode")
+	if err != nil || len(list["microcode"]) == 0 {
+		return value.Value{}, err
+	}
+	return value.NewText(list["microcode"][0]), nil
 }
 
 // cpu falls back on the name of the board, where a processor does not give its own.

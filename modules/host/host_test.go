@@ -70,7 +70,7 @@ func TestFixtures(t *testing.T) {
 			"hostname": `"db.example.com"`, "distro": `"rhel"`, "version": `"9.3"`, "kernel": `null`, "arch": `null`,
 			"uptime": `null`, "addresses": `null`, "timezone": `"Europe/Vienna"`, "container": `null`,
 			"machine_id": `"fedcba9876543210fedcba9876543210"`, "init": `"systemd"`,
-		}, []string{"/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo", "/proc/meminfo", "/proc/net/fib_trie", "/proc/stat",
+		}, []string{"/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo", "/proc/meminfo", "/proc/net/fib_trie", "/proc/stat",
 			"/proc/sys/kernel/osrelease", "/proc/uptime", "/sys/class/net", "arch"}},
 	}
 	for _, tt := range tests {

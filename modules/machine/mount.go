@@ -34,6 +34,7 @@ func mounts() modules.Module {
 		roomy("size", value.Size, "How many bytes the file system holds; null for one that is not local.", func(r *room) int64 { return r.size }).Shown(),
 		roomy("free", value.Size, "How many bytes of it are free.", func(r *room) int64 { return r.free }).Shown(),
 		roomy("available", value.Size, "How many bytes of it are free for everybody.", func(r *room) int64 { return r.available }),
+		roomy("block_size", value.Size, "The size of the blocks that it is given out in.", func(r *room) int64 { return r.block }),
 		roomy("inodes", value.Int, "How many files the file system may hold.", func(r *room) int64 { return r.inodes }),
 		roomy("inodes_free", value.Int, "How many more files it may hold.", func(r *room) int64 { return r.inodesFree }),
 		table.Text("source", "The file in which this stands.", func(m *mountPoint) string { return m.source }).To("file"),

@@ -20,7 +20,7 @@ type mountPoint struct {
 }
 
 // room is how much a file system holds, in bytes and in files.
-type room struct{ size, free, available, inodes, inodesFree int64 }
+type room struct{ size, free, available, inodes, inodesFree, block int64 }
 
 // parseMountinfo reads /proc/PID/mountinfo, as proc(5) has it:
 //

@@ -30,5 +30,5 @@ func statfs(list, path string) (*room, error) {
 		unit = st.Bsize
 	}
 	size := func(blocks uint64) int64 { return int64(blocks) * int64(unit) }
-	return &room{size(st.Blocks), size(st.Bfree), size(st.Bavail), int64(st.Files), int64(st.Ffree)}, nil
+	return &room{size(st.Blocks), size(st.Bfree), size(st.Bavail), int64(st.Files), int64(st.Ffree), int64(unit)}, nil
 }

@@ -49,6 +49,7 @@ func moduleColumns() []table.Column[kernelModule] {
 		}),
 		ofLoaded("used_by", value.List, "The names of the modules that use it.", func(l *loadedModule) value.Value { return table.ListOf(l.usedBy, value.NewText) }).Of(value.Text),
 		ofLoaded("state", value.Text, "Whether it runs, is just being loaded or unloaded.", func(l *loadedModule) value.Value { return table.TextOf(l.state) }).OneOf(moduleStates()...),
+		ofLoaded("address", value.Text, "Where it lies in memory, in hexadecimal digits; zeros where the kernel hides it.", func(l *loadedModule) value.Value { return table.TextOf(l.address) }),
 		ofLoaded("taint", value.Text, "The letters of what it taints the kernel with, such as P for proprietary, O for one from elsewhere and E for unsigned; null for nothing.", func(l *loadedModule) value.Value { return table.TextOf(l.taint) }).Shown(),
 		table.Text("path", "The file of the module; null where there is none among those of the kernel.", func(m *kernelModule) string { return m.path }).To("file").Shown(),
 		table.Text("kernel", "The release of the kernel that the file is for.", func(m *kernelModule) string { return m.kernel }),

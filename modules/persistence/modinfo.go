@@ -19,7 +19,8 @@ import (
 // A loadedModule is a line of /proc/modules.
 type loadedModule struct {
 	name, state, taint string
-	size, refcount     int64 // refcount is -1 where the kernel cannot unload
+	address            string // 0 only where the kernel hides it
+	size, refcount     int64  // refcount is -1 where the kernel cannot unload
 	usedBy             []string
 }
 
@@ -61,6 +62,9 @@ func loadedLine(f []string) (loadedModule, bool) {
 		if user != "" && user != "-" && user[0] != '[' { // [permanent]: it cannot be unloaded
 			m.usedBy = append(m.usedBy, user)
 		}
+	}
+	if len(f) > 5 && strings.HasPrefix(f[5], "0x") {
+		m.address = f[5]
 	}
 	if last := f[len(f)-1]; len(f) > 5 && last[0] == '(' {
 		m.taint = strings.Trim(last, "()+-")

@@ -19,6 +19,8 @@ type region struct {
 	permissions string // such as r-xp
 	offset      uint64
 	noOffset    bool   // the system does not say
+	device      string // the major and minor number, such as 08:01
+	inode       uint64
 	backed      bool   // there is a file behind it, or a piece of shared memory
 	name        string // a path, something in brackets, or ""
 	file        string // the path, where name is one that only the kernel knows
@@ -51,7 +53,7 @@ func parseRegion(line []byte) (region, bool) {
 	to, rest, ok2 := bytes.Cut(rest, []byte(" "))
 	permissions, rest, ok3 := bytes.Cut(rest, []byte(" "))
 	offset, rest, ok4 := bytes.Cut(rest, []byte(" "))
-	_, rest, ok5 := bytes.Cut(rest, []byte(" ")) // the device
+	device, rest, ok5 := bytes.Cut(rest, []byte(" "))
 	inode, name, _ := bytes.Cut(rest, []byte(" "))
 	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || len(permissions) != 4 {
 		return r, false
@@ -62,6 +64,7 @@ func parseRegion(line []byte) (region, bool) {
 	r.offset, errs[2] = strconv.ParseUint(string(offset), 16, 64)
 	node, err := strconv.ParseUint(string(inode), 10, 64)
 	r.backed, errs[3] = node != 0, err
+	r.device, r.inode = string(device), node
 	for _, err := range errs {
 		if err != nil {
 			return r, false
@@ -125,6 +128,13 @@ func regionColumns() []table.Column[region] {
 				return value.Value{}
 			}
 			return value.NewSize(int64(r.offset))
+		}).On("linux"),
+		table.Text("device", "The major and minor number of the device that the file is on, as in 08:01.", func(r *region) string { return r.device }).On("linux"),
+		table.Value("inode", value.Int, "The number of the file in its file system; 0 where there is none.", func(r *region) value.Value {
+			if r.noOffset {
+				return value.Value{}
+			}
+			return value.NewInt(int64(r.inode))
 		}).On("linux"),
 		table.Bool("anonymous", "Whether there is no file behind it.", (*region).anonymous),
 		table.Bool("deleted", "Whether the file behind it has no name any more.", func(r *region) bool {

@@ -1,8 +1,11 @@
 package process
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 
+	"github.com/quaestor-engine/quaestor/modules/hostfs"
 	"github.com/quaestor-engine/quaestor/modules/table"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -26,6 +29,23 @@ func (p *proc) cgroup() (string, error) {
 func cgroupOf(p *proc) (value.Value, error) {
 	path, err := p.cgroup()
 	return table.TextOf(path), err
+}
+
+// ioCount makes a column of a line of /proc/PID/io, as proc_pid_io(5) has it.
+func ioCount(key string) func(*proc) (value.Value, error) {
+	return func(p *proc) (value.Value, error) {
+		text, err := p.read("io")()
+		if err != nil {
+			return value.Value{}, err
+		}
+		for line := range bytes.Lines(text) {
+			name, rest, _ := bytes.Cut(line, []byte(":"))
+			if n, ok := number(bytes.TrimSpace(rest)); ok && string(name) == key {
+				return value.NewSize(n), nil
+			}
+		}
+		return value.Value{}, fmt.Errorf("io: no %s: %w", key, hostfs.ErrMalformed)
+	}
 }
 
 func containerOf(p *proc) (value.Value, error) {

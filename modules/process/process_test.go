@@ -98,6 +98,22 @@ func TestProcess(t *testing.T) {
 	}
 }
 
+func TestTimesAndRights(t *testing.T) {
+	root := host(t)
+	io := filepath.Join(root, "proc/1/io")
+	if err := os.WriteFile(io, []byte("rchar: 5\nread_bytes: 4096\nwrite_bytes: 8192\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := moduletest.Rows(t, process(), root, []string{"cpu_time", "user_time", "system_time", "saved_uid", "saved_gid", "read_bytes", "written_bytes"}, []string{"1"})
+	if want := []string{"2s | 1s500ms | 500ms | 0 | 0 | 4KiB | 8KiB"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	got, _ = moduletest.Rows(t, mapping(), root, []string{"device", "inode"}, []string{"init"})
+	if len(got) != 4 || got[1] != "00:00 | 0" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestParts(t *testing.T) {
 	root := host(t)
 	for _, c := range []struct {

@@ -23,7 +23,7 @@ type stat struct {
 	parent, group     int64
 	session, tty      int64
 	flags             uint64
-	cpu               time.Duration
+	cpu, user, system time.Duration // the time that it used, of that its own and the kernel's
 	nice, threads     int64
 	started           int64 // in ticks since the boot
 	virtual, resident int64 // bytes, pages
@@ -56,7 +56,8 @@ func parseStat(text []byte) (stat, error) {
 		return stat{}, fmt.Errorf("stat: %w", hostfs.ErrMalformed)
 	}
 	s.parent, s.group, s.session, s.tty, s.flags = n[4], n[5], n[6], n[7], uint64(n[9])
-	s.cpu = time.Duration(n[14]+n[15]) * (time.Second / ticks)
+	s.user, s.system = time.Duration(n[14])*(time.Second/ticks), time.Duration(n[15])*(time.Second/ticks)
+	s.cpu = s.user + s.system
 	s.nice, s.threads, s.started, s.virtual, s.resident = n[19], n[20], n[22], n[23], n[24]
 	return s, nil
 }
@@ -134,6 +135,7 @@ func (s *stat) ttyName() string {
 // An info is what is kept of /proc/PID/status.
 type info struct {
 	uid, euid, gid, egid int64
+	savedUID, savedGID   int64
 	groups               []int64
 	capabilities         uint64
 	noNewPrivs           bool
@@ -152,9 +154,9 @@ func parseInfo(text []byte) (info, error) {
 		switch string(key) {
 		case "Uid":
 			seen = true
-			err = ids(words, &p.uid, &p.euid)
+			err = ids(words, &p.uid, &p.euid, &p.savedUID)
 		case "Gid":
-			err = ids(words, &p.gid, &p.egid)
+			err = ids(words, &p.gid, &p.egid, &p.savedGID)
 		case "Groups":
 			p.groups, err = allIDs(words)
 		case "CapEff":
