@@ -133,12 +133,18 @@ func (n *Node) Texts() []string {
 }
 
 // JSON reads a file of JSON: one document, or several behind each other.
-func JSON(file string, data []byte) ([]*Node, error) {
+func JSON(file string, data []byte) ([]*Node, error) { return readJSON(file, data, false) }
+
+// JSONTwice reads JSON for formats in which a key may stand twice in a map:
+// both are among its keys and items, and Get gives the first.
+func JSONTwice(file string, data []byte) ([]*Node, error) { return readJSON(file, data, true) }
+
+func readJSON(file string, data []byte, twice bool) ([]*Node, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if !utf8.Valid(data) {
 		return nil, &convert.Error{File: file, Message: "it is not UTF-8", Hint: "iconv -t UTF-8 makes it so"}
 	}
-	r := &jsonReader{file: file, data: data, dec: json.NewDecoder(bytes.NewReader(data)), line: 1}
+	r := &jsonReader{file: file, data: data, dec: json.NewDecoder(bytes.NewReader(data)), line: 1, twice: twice}
 	r.dec.UseNumber()
 	var docs []*Node
 	for {
@@ -158,6 +164,7 @@ type jsonReader struct {
 	data  []byte
 	dec   *json.Decoder
 	nodes int
+	twice bool  // a key may stand twice
 	line  int   // of what was read up to
 	at    int64 // the offset that line belongs to
 }
@@ -237,7 +244,9 @@ func (r *jsonReader) object(n *Node, depth int) error {
 		if err != nil {
 			return inside(err)
 		}
-		if err := n.put(r.file, line, fmt.Sprint(key), x); err != nil {
+		if name := fmt.Sprint(key); r.twice && n.Get(name) != nil {
+			n.keys, n.items = append(n.keys, name), append(n.items, x)
+		} else if err := n.put(r.file, line, name, x); err != nil {
 			return err
 		}
 	}
