@@ -41,6 +41,7 @@ func Products(root string) ([]Product, error) {
 		{"docs/modules.md", Modules(std.Modules())},
 		{"docs/functions.md", Functions()},
 		{"docs/settings.md", Settings()},
+		{"docs/osquery.md", Osquery()},
 		{"docs/errors.md", messages},
 		{"docs/editors/quaestor.tmLanguage.json", TextMate()},
 		{"docs/editors/quaestor.vim", Vim()},

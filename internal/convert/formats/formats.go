@@ -8,6 +8,7 @@ import (
 	"github.com/quaestor-engine/quaestor/internal/convert/artifact"
 	"github.com/quaestor-engine/quaestor/internal/convert/feed"
 	"github.com/quaestor-engine/quaestor/internal/convert/mig"
+	"github.com/quaestor-engine/quaestor/internal/convert/osquery"
 )
 
 // All gives the formats, those that are recognised by more of their text
@@ -17,6 +18,7 @@ func All() []convert.Format {
 		mig.Format(),
 		artifact.Format(),
 		artifact.GRR(),
+		osquery.Format(),
 	}
 	return append(rules, feed.Formats()...)
 }
