@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"net/netip"
 	"testing"
 
@@ -80,4 +81,33 @@ func TestCounts(t *testing.T) {
 			t.Errorf("%s(%v): %s, not %s", c.of, c.arg, got, c.want)
 		}
 	}
+}
+
+// What field finds by passing over the rest is what a decoder finds.
+func FuzzField(f *testing.F) {
+	f.Add(`{"a": [1, {"b": "}\"]"}, []], "a\u0062": {"c": null}, "": -1.5e3}`, "ab")
+	f.Add(" [ true , [ ] , {} ] ", "a")
+	f.Fuzz(func(t *testing.T, doc, name string) {
+		var members map[string]json.RawMessage
+		var list []json.RawMessage
+		want, inList := "", ""
+		if json.Unmarshal([]byte(doc), &members) == nil {
+			want = string(members[name])
+		}
+		if json.Unmarshal([]byte(doc), &list) == nil && len(list) > 1 {
+			inList = string(list[1])
+		}
+		for _, c := range []struct {
+			arg  value.Value
+			want string
+		}{{value.NewText(name), want}, {value.NewInt(1), inList}} {
+			got, text := field([]value.Value{value.NewText(doc), c.arg}), c.want
+			if json.Unmarshal([]byte(c.want), &text) != nil {
+				text = c.want
+			}
+			if null := c.want == "" || c.want == "null"; got.IsNull() != null || !null && got.Text() != text {
+				t.Errorf("%q %v: %v, not %q", doc, c.arg, got, c.want)
+			}
+		}
+	})
 }

@@ -1,48 +1,113 @@
 package plan
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/quaestor-engine/quaestor/value"
 )
 
 // field gives a member of a document of JSON as text: what a text says, and
-// how anything else is written.
+// how anything else is written. The document is checked as a whole; then what
+// lies before the member is passed over and not decoded.
 func field(a []value.Value) value.Value {
-	at := json.RawMessage(a[0].Text())
+	at := a[0].Text()
+	if !json.Valid([]byte(at)) {
+		return value.Value{}
+	}
+	at = strings.Trim(at, jsonSpace)
 	for _, name := range a[1:] {
-		if name.Type() == value.Int {
-			var list []json.RawMessage
-			n := name.Int()
-			if json.Unmarshal(at, &list) != nil || n < 0 || n >= int64(len(list)) {
-				return value.Value{}
-			}
-			at = list[n]
-			continue
-		}
-		var members map[string]json.RawMessage
-		if json.Unmarshal(at, &members) != nil {
+		if at = member(at, name); at == "" {
 			return value.Value{}
 		}
-		at = members[name.Text()]
 	}
-	at = bytes.TrimSpace(at)
-	var text string
 	switch {
-	case len(at) == 0 || string(at) == "null" || !json.Valid(at):
+	case at == "null":
 		return value.Value{}
-	case at[0] != '"':
-		return value.NewText(string(at))
-	case json.Unmarshal(at, &text) != nil:
-		return value.Value{}
+	case at[0] == '"':
+		return value.NewText(jsonText(at))
 	}
-	return value.NewText(text)
+	return value.NewText(at)
+}
+
+const jsonSpace = " \t\r\n"
+
+// member gives what a name, or a number from 0, leads to in an object or a
+// list; of a name that is there twice the last; empty for none.
+func member(doc string, name value.Value) string {
+	inList := name.Type() == value.Int
+	if doc[0] != '{' && !inList || doc[0] != '[' && inList {
+		return ""
+	}
+	found := ""
+	for n, at := int64(0), next(doc, 1); doc[at] != '}' && doc[at] != ']'; n++ {
+		is := inList && n == name.Int()
+		if !inList {
+			end := jsonEnd(doc, at)
+			is = jsonText(doc[at:end]) == name.Text()
+			at = next(doc, next(doc, end)+1) // behind the colon
+		}
+		end := jsonEnd(doc, at)
+		if is {
+			found = doc[at:end]
+		}
+		if at = next(doc, end); doc[at] == ',' {
+			at = next(doc, at+1)
+		}
+	}
+	return found
+}
+
+// next passes over white space.
+func next(doc string, at int) int {
+	for strings.IndexByte(jsonSpace, doc[at]) >= 0 {
+		at++
+	}
+	return at
+}
+
+// jsonEnd is where the value ends that begins at a byte of a valid document.
+func jsonEnd(doc string, at int) int {
+	depth := 0
+	for ; at < len(doc); at++ {
+		switch doc[at] {
+		case '"':
+			for at++; doc[at] != '"'; at++ {
+				if doc[at] == '\\' {
+					at++
+				}
+			}
+			if depth == 0 {
+				return at + 1
+			}
+		case '{', '[':
+			depth++
+		case '}', ']', ',', ' ', '\t', '\r', '\n', ':':
+			if c := doc[at]; depth == 0 {
+				return at
+			} else if (c == '}' || c == ']') && depth == 1 {
+				return at + 1
+			} else if c == '}' || c == ']' {
+				depth--
+			}
+		}
+	}
+	return at
+}
+
+// jsonText decodes a text with its quotes.
+func jsonText(quoted string) string {
+	if plain := quoted[1 : len(quoted)-1]; strings.IndexByte(plain, '\\') < 0 && utf8.ValidString(plain) {
+		return plain
+	}
+	var text string
+	_ = json.Unmarshal([]byte(quoted), &text) // it is valid
+	return text
 }
 
 func fieldType(args []value.Type) (value.Type, error) {

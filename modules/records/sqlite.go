@@ -1,11 +1,13 @@
 package records
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/hostfs"
@@ -133,10 +135,16 @@ func number(v sqlite.Value) string {
 	}
 }
 
+// appendJSON writes a text as JSON, and leaves the signs of HTML as they are.
 func appendJSON(b []byte, text string) []byte {
-	quoted, err := json.Marshal(text)
-	if err != nil {
-		panic("records: a text that is no JSON: " + err.Error())
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			var quoted bytes.Buffer
+			e := json.NewEncoder(&quoted)
+			e.SetEscapeHTML(false)
+			_ = e.Encode(text) // of a text there is always one
+			return append(b, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
+		}
 	}
-	return append(b, quoted...)
+	return append(append(append(b, '"'), text...), '"')
 }
