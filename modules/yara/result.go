@@ -41,7 +41,7 @@ type Place struct {
 	Name   string // with its $; "$" for one without a name
 	Offset int64  // from the beginning of the content; of the memory of a process the address
 	Length int    // in bytes
-	Data   []byte // the bytes, or the first of them
+	Data   []byte // the bytes, or the first of them; nil where they have gone by
 }
 
 // Undecided says of a rule why nobody can say whether it holds.

@@ -1,6 +1,7 @@
 package yara
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"slices"
@@ -364,8 +365,16 @@ func (r *run) bytes(p place) []byte {
 	if r.data.whole != nil {
 		return cut(r.data.whole, p.off, n)
 	}
-	if p.data == 0 || n == 0 {
+	if n == 0 {
 		return nil
+	}
+	if p.data == 0 {
+		// Nobody thought that it would be shown: it may be read again.
+		b, err := r.data.Slice(p.off, n)
+		if err != nil {
+			return nil
+		}
+		return bytes.Clone(b)
 	}
 	from := int(p.data) - 1
 	return r.arena[from:min(from+n, len(r.arena))]

@@ -14,8 +14,10 @@ type Content struct {
 	// addresses, blocks may leave gaps, and filesize is undefined.
 	Process bool
 	// At reads again what has gone by, at the same offsets: conditions and
-	// modules ask when all blocks have come. nil where nothing can be read
-	// twice; rules that need it are then undecided, by [ErrGone].
+	// modules ask when all blocks have come. Where there is nothing, as
+	// between the regions of a memory, it gives io.EOF; any other error
+	// makes the rules that asked undecided. nil where nothing can be read
+	// twice: these rules are then undecided, by [ErrGone].
 	At io.ReaderAt
 }
 

@@ -244,6 +244,27 @@ func TestMorePlacesThanShown(t *testing.T) {
 	}
 }
 
+// Of a stream, too, the bytes of a place are shown, however late it turns out
+// that they are wanted.
+func TestDataOfStreams(t *testing.T) {
+	ctx := context.Background()
+	b := []byte(strings.Repeat("ab..", 1000) + "abXY" + strings.Repeat(".", 300) + "end")
+	s := mustCompile(t, `rule x { strings: $a = { 61 62 [250-350] 65 6E 64 } condition: $a }`, Options{}).NewScanner(Limits{Shown: 2, Data: 4})
+	s.Start(Content{Size: -1, At: bytes.NewReader(b)})
+	for off := 0; off < len(b); off += 100 {
+		s.Feed(ctx, int64(off), b[off:min(len(b), off+100)])
+	}
+	res, _ := s.End(ctx)
+	if len(res.Matches) != 1 || !res.Matches[0].More {
+		t.Fatalf("%+v", res)
+	}
+	for _, p := range res.Matches[0].Strings {
+		if string(p.Data) != string(b[p.Offset:p.Offset+4]) {
+			t.Errorf("%d: %q", p.Offset, p.Data)
+		}
+	}
+}
+
 func TestMemoryOfAProcess(t *testing.T) {
 	ctx := context.Background()
 	s := mustCompile(t, `
