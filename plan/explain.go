@@ -267,7 +267,11 @@ func (d *drawing) slot(b *branch, t *Table, i, index int) {
 	}
 	d.filter(c, s)
 	if s.Lines {
-		c.add("a row for each line that matched")
+		what := "a row for each line that matched"
+		if slices.ContainsFunc(s.Columns, func(c string) bool { return strings.HasPrefix(c, "yara.") }) {
+			what = "a row for each rule that holds"
+		}
+		c.add(what)
 	}
 }
 

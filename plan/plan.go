@@ -100,6 +100,22 @@ type Question struct {
 	Test    Expr // LineTest: over Out 0, the line
 	Show    bool
 	Text    string // as EXPLAIN shows it
+	Rules   *Rules `wire:"3"` // Yara
+}
+
+// Rules are a text of rules in the language of YARA, and what they name
+// without defining it.
+type Rules struct {
+	Name      string // as the query calls them: @rules.yar
+	Text      string // every include stands resolved in it
+	Externals []External
+}
+
+// An External is a variable that rules name, with its value for this plan: an
+// integer, a float, a truth or a text.
+type External struct {
+	Name  string
+	Value value.Value
 }
 
 // QuestionKind says what a question asks.
@@ -110,6 +126,7 @@ const (
 	Contains QuestionKind = iota + 1
 	Matches
 	LineTest
+	Yara
 )
 
 // LineMode says whether a question is put to the content or to its lines.

@@ -110,8 +110,11 @@ func (c *preparer) table(t *Table) {
 		c.outs = 1
 		for _, q := range s.Questions {
 			c.expr(q.Test)
-			if q.Kind < Contains || q.Kind > LineTest || (q.Kind == LineTest) != (q.Test != nil) {
+			if q.Kind < Contains || q.Kind > Yara || (q.Kind == LineTest) != (q.Test != nil) || (q.Kind == Yara) != (q.Rules != nil) {
 				c.fail("slot %d of table %q has a question of no kind", i, t.Name)
+			}
+			if q.Rules != nil && q.Lines != WholeContent {
+				c.fail("slot %d of table %q asks rules of lines", i, t.Name)
 			}
 		}
 	}

@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/quaestor-engine/quaestor/value"
 )
 
-// The wire form of a plan, versions 1 and 2.
+// The wire form of a plan, versions 1 to 3.
 //
-// It begins with the four bytes "QPL1", or "QPL2" where the plan is standing:
-// who knows version 1 alone must refuse such a plan, and not answer it once.
-// The Plan follows, its exported fields
+// It begins with the four bytes "QPL1"; "QPL2" where the plan is standing: who
+// knows version 1 alone must refuse such a plan, and not answer it once; and
+// "QPL3" where it asks rules of YARA. The Plan follows, its exported fields
 // in the order in which plan.go declares them, and each of these by its type:
 //
 //	bool       one byte, 0 or 1
@@ -30,11 +31,11 @@ import (
 // longer varint, an unknown tag, bytes that are left over.
 //
 // Fields that are marked with a version are on the wire from that version on.
-// A plan that needs no version 2 is encoded in version 1.
+// A plan is encoded in the lowest version that has all that it needs.
 const (
-	magic   = "QPL1"
-	magic2  = "QPL2"
-	version = "wire" // the key of a field's tag
+	magic     = "QPL" // a digit follows: the version
+	versions  = 3
+	fieldMark = "wire" // the key of a field's tag
 )
 
 // Bounds of a plan that comes from elsewhere.
@@ -64,26 +65,35 @@ var (
 
 // Encode gives the wire form.
 func (p *Plan) Encode() []byte {
-	plan := reflect.ValueOf(p).Elem()
-	if !p.Standing() {
-		return encode([]byte(magic), plan)
-	}
-	dst := encode([]byte(magic2), plan)
-	for i := range plan.NumField() {
-		if isLater(plan.Type().Field(i)) {
-			dst = encode(dst, plan.Field(i))
+	version := p.version()
+	return encode([]byte{magic[0], magic[1], magic[2], '0' + byte(version)}, reflect.ValueOf(p).Elem(), version)
+}
+
+// version is the lowest that has all that the plan needs.
+func (p *Plan) version() int {
+	for _, t := range slices.Concat(p.Tables, p.Subs) {
+		for _, s := range t.Slots {
+			if slices.ContainsFunc(s.Questions, func(q Question) bool { return q.Rules != nil }) {
+				return 3
+			}
 		}
 	}
-	return dst
+	if p.Standing() {
+		return 2
+	}
+	return 1
 }
 
 // Standing says whether the plan is not answered once and for all.
 func (p *Plan) Standing() bool { return p.Every != 0 || p.Watch }
 
-// isLater says whether a field is not on the wire in version 1.
-func isLater(f reflect.StructField) bool { return f.Tag.Get(version) != "" }
+// isLater says whether a field is not on the wire in a version.
+func isLater(f reflect.StructField, version int) bool {
+	mark := f.Tag.Get(fieldMark)
+	return mark != "" && int(mark[0]-'0') > version
+}
 
-func encode(dst []byte, v reflect.Value) []byte {
+func encode(dst []byte, v reflect.Value, version int) []byte {
 	if v.Type() == valueType {
 		return value.AppendBinary(dst, v.Interface().(value.Value))
 	}
@@ -102,23 +112,23 @@ func encode(dst []byte, v reflect.Value) []byte {
 		}
 		dst = binary.AppendUvarint(dst, uint64(v.Len())+1)
 		for i := range v.Len() {
-			dst = encode(dst, v.Index(i))
+			dst = encode(dst, v.Index(i), version)
 		}
 	case reflect.Pointer:
 		if v.IsNil() {
 			return append(dst, 0)
 		}
-		return encode(append(dst, 1), v.Elem())
+		return encode(append(dst, 1), v.Elem(), version)
 	case reflect.Interface:
 		if v.IsNil() {
 			return append(dst, 0)
 		}
 		node := v.Elem().Elem()
-		return encode(append(dst, tagOf(node.Type())), node)
+		return encode(append(dst, tagOf(node.Type())), node, version)
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() && !isLater(f) {
-				dst = encode(dst, v.Field(i))
+			if f := v.Type().Field(i); f.IsExported() && !isLater(f, version) {
+				dst = encode(dst, v.Field(i), version)
 			}
 		}
 	}
@@ -148,14 +158,14 @@ func Decode(b []byte) (*Plan, error) {
 	if len(b) > MaxPlan {
 		return nil, fmt.Errorf("%w: %d bytes, more than %d", ErrMalformed, len(b), MaxPlan)
 	}
-	if len(b) < len(magic) || string(b[:len(magic)]) != magic && string(b[:len(magic)]) != magic2 {
-		return nil, fmt.Errorf("%w: it does not begin with %s or %s", ErrMalformed, magic, magic2)
+	if len(b) <= len(magic) || string(b[:len(magic)]) != magic || b[len(magic)] < '1' || b[len(magic)] > '0'+versions {
+		return nil, fmt.Errorf("%w: it does not begin with %s1 to %s%d", ErrMalformed, magic, magic, versions)
 	}
 	p := &Plan{}
-	d := decoder{rest: b[len(magic):], nodes: maxNodes}
+	d := decoder{rest: b[len(magic)+1:], nodes: maxNodes, version: int(b[len(magic)] - '0')}
 	err := d.decode(reflect.ValueOf(p).Elem(), 0)
-	if err == nil && string(b[:len(magic)]) == magic2 {
-		err = d.later(p)
+	if err == nil && p.version() != d.version {
+		err = errCanonical // it is a plan of a lower version
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: byte %d: %w", ErrMalformed, len(b)-len(d.rest), err)
@@ -169,26 +179,10 @@ func Decode(b []byte) (*Plan, error) {
 	return p, nil
 }
 
-// later reads what version 2 adds.
-func (d *decoder) later(p *Plan) error {
-	plan := reflect.ValueOf(p).Elem()
-	for i := range plan.NumField() {
-		if !isLater(plan.Type().Field(i)) {
-			continue
-		}
-		if err := d.decode(plan.Field(i), 1); err != nil {
-			return err
-		}
-	}
-	if !p.Standing() {
-		return errCanonical // it is a plan of version 1
-	}
-	return nil
-}
-
 type decoder struct {
-	rest  []byte
-	nodes int // that may still come
+	rest    []byte
+	nodes   int // that may still come
+	version int
 }
 
 var (
@@ -218,7 +212,7 @@ func (d *decoder) decode(v reflect.Value, depth int) error {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if f := v.Type().Field(i); !f.IsExported() || isLater(f) {
+			if f := v.Type().Field(i); !f.IsExported() || isLater(f, d.version) {
 				continue
 			}
 			if err := d.decode(v.Field(i), depth+1); err != nil {

@@ -76,6 +76,38 @@ func TestStandingPlan(t *testing.T) {
 	}
 }
 
+// A plan that asks rules is of version 3, so that an agent that knows none
+// refuses it.
+func TestPlanWithRules(t *testing.T) {
+	p := sample()
+	q := &p.Tables[0].Slots[0].Questions[0]
+	*q = Question{Kind: Yara, Show: true, Text: "YARA @r.yar", Rules: &Rules{
+		Name: "@r.yar", Text: "rule r { condition: n > 1 }", Externals: []External{{Name: "n", Value: value.NewInt(2)}},
+	}}
+	roundTrip(t, p)
+	wire := p.Encode()
+	if string(wire[:4]) != "QPL3" {
+		t.Errorf("%.8q", wire)
+	}
+	p.Every, p.Tables = time.Hour, p.Tables[:1]
+	roundTrip(t, p)
+	for _, c := range []func(){
+		func() { q.Rules = nil }, func() { q.Kind, q.Rules = Contains, &Rules{} }, func() { q.Kind, q.Lines = Yara, AnyLine },
+	} {
+		c()
+		if _, err := Decode(p.Encode()); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	standing := sample()
+	standing.Every = time.Hour
+	wire = standing.Encode()
+	wire[3] = '3'
+	if _, err := Decode(wire); !errors.Is(err, ErrMalformed) {
+		t.Errorf("a plan of version 3 that needs none: %v", err)
+	}
+}
+
 func roundTrip(t *testing.T, sample *Plan) {
 	t.Helper()
 	wire := sample.Encode()
