@@ -201,6 +201,9 @@ func checkSlot(s *slotRun, i int) error {
 		if err := onlyOut(q.Test, "the test of a line"); err != nil {
 			return err
 		}
+		if _, ok := s.schema.Column("yara.rule"); q.Rules != nil && !ok {
+			return fmt.Errorf("%w: the module %q of this host asks no rules of its content", ErrRefused, p.Module)
+		}
 	}
 	return nil
 }
@@ -292,6 +295,8 @@ func question(t *tableRun, q plan.Question) modules.Question {
 	out := modules.Question{Lines: modules.LineMode(q.Lines), Show: q.Show}
 	out.Pattern.Fold = q.Fold
 	switch {
+	case q.Kind == plan.Yara:
+		out.Rules = &modules.Rules{Name: q.Rules.Name, Text: q.Rules.Text, Externals: externals(q.Rules)}
 	case q.Kind == plan.LineTest:
 		out.Test = lineTest(q.Test, t.run.run.now)
 	case q.Kind == plan.Matches:
@@ -302,6 +307,24 @@ func question(t *tableRun, q plan.Question) modules.Question {
 		out.Pattern.List = q.Literal
 	}
 	return out
+}
+
+// externals turns the variables of rules into what modules take.
+func externals(r *plan.Rules) map[string]any {
+	all := map[string]any{}
+	for _, x := range r.Externals {
+		switch v := x.Value; v.Type() {
+		case value.Int:
+			all[x.Name] = v.Int()
+		case value.Float:
+			all[x.Name] = v.Float()
+		case value.Bool:
+			all[x.Name] = v.Bool()
+		default:
+			all[x.Name] = v.RawText()
+		}
+	}
+	return all
 }
 
 // lineTest makes the test of a line from an expression. It may be called from

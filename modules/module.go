@@ -159,8 +159,11 @@ type Self struct {
 
 // A Question asks one thing of a row's content.
 type Question struct {
-	// Pattern is searched in the whole content, unless Test is set.
+	// Pattern is searched in the whole content, unless Test or Rules is set.
 	Pattern search.Pattern
+	// Rules are asked of the whole content. Only modules whose schema has the
+	// columns yara.* get such a question.
+	Rules *Rules
 	// Lines asks of each line, without its end, instead of the content.
 	Lines LineMode
 	// Test decides a single line, where Pattern cannot say it. It is called
@@ -168,6 +171,14 @@ type Question struct {
 	Test func(line []byte) bool
 	// Show marks a question whose matches Liner.Lines shows.
 	Show bool
+}
+
+// Rules are a text of rules in the language of YARA, whole in itself; package
+// modules/yara/asking asks them of a row's content.
+type Rules struct {
+	Name      string // as the query calls them
+	Text      string
+	Externals map[string]any // what they name without defining it: int64, float64, bool or string
 }
 
 // LineMode says how a question is put to lines.

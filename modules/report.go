@@ -43,6 +43,7 @@ const (
 	SkipSelf        SkipKind = "self"               // the agent's own process and files
 	SkipUnsupported SkipKind = "unsupported"        // this system cannot say
 	SkipPolicy      SkipKind = "policy"             // the fleet's policy keeps it from being looked at
+	SkipUndecided   SkipKind = "undecided"          // rules were asked of it, and nobody can say of all whether they hold
 	SkipAnswer      SkipKind = "partial_answer"     // an answer in a case that was not complete when it was kept
 )
 

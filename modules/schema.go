@@ -109,7 +109,7 @@ func (s *Schema) Check() error {
 	seen := map[string]bool{}
 	for _, c := range s.Columns {
 		switch {
-		case !isName(c.Name):
+		case !isColumn(c.Name):
 			return fmt.Errorf("column name %q of %s is not lower case letters, digits and _", c.Name, s.Name)
 		case seen[c.Name]:
 			return fmt.Errorf("module %s has two columns %q", s.Name, c.Name)
@@ -140,6 +140,13 @@ func isName(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// isColumn says whether a name is that of a column: one name, or two with a
+// dot between them where columns belong together, such as yara.rule.
+func isColumn(s string) bool {
+	first, second, dotted := strings.Cut(s, ".")
+	return isName(first) && (!dotted || isName(second))
 }
 
 // A Catalogue is a set of modules, by name. It is a value that a program

@@ -2,6 +2,7 @@ package file
 
 import (
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/yara/asking"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -68,6 +69,7 @@ const (
 	colLineNumber
 	colLineOffset
 	colLine
+	colYara // the first of asking.Columns
 )
 
 // columns are the rows of the table below, in the order of the constants.
@@ -144,7 +146,7 @@ func columns() []modules.Column {
 		list[colMD5+i] = modules.Column{Name: name, Type: value.Hash, Cost: modules.Scan, HashBytes: hashBytes[i],
 			Doc: hashDocs[i] + " of the whole content, whatever its size"}
 	}
-	return list
+	return append(list, asking.Columns()...)
 }
 
 var hashBytes = [...]int{16, 20, 28, 32, 48, 64, 28, 32, 48, 64, 32}

@@ -134,6 +134,9 @@ func (r *row) Lines(ctx context.Context, yield func(modules.Row) error) error {
 	if !r.req.ask.show {
 		return nil
 	}
+	if r.req.ruled {
+		return r.ruled(ctx, yield)
+	}
 	c := r.content()
 	if c == nil {
 		return nil
@@ -154,6 +157,19 @@ func (r *row) Lines(ctx context.Context, yield func(modules.Row) error) error {
 		r.tell(modules.SkipLimit, "a line is longer than "+strconv.Itoa(maxLine)+" bytes")
 	}
 	return errors.Join(err, r.w.stopped(ctx))
+}
+
+// ruled calls yield for each rule that holds, of the questions that are to be
+// shown.
+func (r *row) ruled(ctx context.Context, yield func(modules.Row) error) error {
+	for q := range r.req.ask.list {
+		if r.req.ask.list[q].Show && r.rules.Asks(q) {
+			if _, err := r.Ask(ctx, q); err != nil {
+				return err
+			}
+		}
+	}
+	return r.rules.Shown(func() error { return yield(r) })
 }
 
 // foresee answers everything about the content that the request may ask.
@@ -227,7 +243,7 @@ func (v *viewer) stream(c *content) error {
 func (v *viewer) block(b []byte) error {
 	v.hits = v.hits[:0]
 	for i := range v.r.req.ask.list {
-		if q := &v.r.req.ask.list[i]; q.Show {
+		if q := &v.r.req.ask.list[i]; q.Show && q.Rules == nil {
 			v.find(q, b)
 		}
 	}

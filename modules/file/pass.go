@@ -10,6 +10,7 @@ import (
 	"github.com/quaestor-engine/quaestor/internal/search"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/file/unpack"
+	"github.com/quaestor-engine/quaestor/modules/yara"
 )
 
 // Bounds of what is read.
@@ -191,7 +192,28 @@ func (r *row) answer(ctx context.Context, q int) answer {
 		r.pass(ctx, c, r.fuse(c)&^c.sums.known, true)
 		return r.answers[q]
 	}
+	if r.rules.Asks(q) {
+		if r.rules.Whole(ctx, q, c.bytes()) != nil {
+			return unknown // the scan has ended
+		}
+		return r.verdict(q)
+	}
 	return r.inMemory(&r.req.ask.list[q], c.bytes())
+}
+
+// verdict gives what rules came to, and reports what nobody can say.
+func (r *row) verdict(q int) answer {
+	if doubt := r.rules.Doubt(q); doubt != "" {
+		r.skip(modules.SkipUndecided, doubt)
+	}
+	if cut := r.rules.Cut(q); cut != "" {
+		r.skip(modules.SkipLimit, cut)
+	}
+	v := r.rules.Answer(q)
+	if v.IsNull() {
+		return unknown
+	}
+	return sure(v.Bool())
 }
 
 // inMemory answers a question of a whole content.
@@ -259,14 +281,14 @@ func (r *row) holds(q *question, text []byte) bool {
 func (r *row) pass(ctx context.Context, c *content, want hashes, ask bool) {
 	c.rewind()
 	w := r.w
-	var seek, lines bool
+	var seek, lines, rules bool
 	if ask {
 		r.asked = true
-		seek, lines = r.want()
+		seek, lines, rules = r.want(c)
 	}
 	w.hashers.start(want)
 	w.carry.reset()
-	asked := seek || lines
+	asked := seek || lines || rules
 	for c.phase == ready {
 		b := c.bytes()
 		if seek {
@@ -275,10 +297,13 @@ func (r *row) pass(ctx context.Context, c *content, want hashes, ask bool) {
 		if lines {
 			lines = r.feedLines(b, c.eof)
 		}
+		if rules {
+			rules = r.rules.Feed(ctx, c.off-int64(len(b)), b)
+		}
 		if want != 0 {
 			w.hashers.write(b)
 		}
-		if c.eof || want == 0 && !seek && !lines || w.s.stopped.Load() || ctx.Err() != nil {
+		if c.eof || want == 0 && !seek && !lines && !rules || w.s.stopped.Load() || ctx.Err() != nil {
 			break
 		}
 		before := c.off
@@ -292,7 +317,7 @@ func (r *row) pass(ctx context.Context, c *content, want hashes, ask bool) {
 	}
 	ended := c.phase == ready && c.eof
 	if asked {
-		r.conclude(ended || !seek && !lines)
+		r.conclude(ctx, ended, ended || !seek && !lines)
 	}
 	if ended && want != 0 {
 		w.hashers.finish(&c.sums)
@@ -303,13 +328,16 @@ func (r *row) pass(ctx context.Context, c *content, want hashes, ask bool) {
 	}
 }
 
-// want tells the scanner what to look for and says whether there is anything,
-// and whether lines have to be cut.
-func (r *row) want() (seek, lines bool) {
+// want tells the scanners what to look for and says whether there is anything
+// for each of them, and whether lines have to be cut.
+func (r *row) want(c *content) (seek, lines, rules bool) {
 	for i := range r.req.ask.list {
 		q := &r.req.ask.list[i]
 		switch {
 		case r.answers[i] != unasked:
+		case r.rules.Asks(i):
+			r.rules.Start(i, c.described())
+			rules = true
 		case !q.whole:
 			lines = true
 		default:
@@ -320,18 +348,32 @@ func (r *row) want() (seek, lines bool) {
 			r.scanner.Want(q.pattern)
 		}
 	}
-	return seek, lines
+	return seek, lines, rules
+}
+
+// described says of a content what rules want to know before it comes. What
+// is unpacked cannot be read again at any place.
+func (c *content) described() yara.Content {
+	if c.open != nil || c.attrs.kind != kindFile {
+		return yara.Content{Size: -1}
+	}
+	return yara.Content{Size: c.attrs.size, At: &fileReader{c: c}}
 }
 
 // conclude writes down what a pass has found. What it has not found is known
-// only if the pass was complete.
-func (r *row) conclude(complete bool) {
+// only if the pass was complete; of rules, only if the content has ended.
+func (r *row) conclude(ctx context.Context, ended, complete bool) {
 	for i := range r.req.ask.list {
 		q := &r.req.ask.list[i]
 		if r.answers[i] != unasked {
 			continue
 		}
 		switch {
+		case r.rules.Asks(i):
+			r.answers[i] = unknown
+			if r.rules.End(ctx, i, ended) == nil {
+				r.answers[i] = r.verdict(i)
+			}
 		case q.whole && r.scanner.Found(q.pattern):
 			r.answers[i] = yes
 		case !complete || !q.whole && r.w.carry.lost:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/internal/search"
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/yara/asking"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -38,6 +39,7 @@ type row struct {
 	e       *entry
 	to      target
 	scanner *search.Scanner
+	rules   *asking.Scanner // nil where no question is one of rules
 	answers []answer
 
 	asked   bool // answers has something in it
@@ -59,6 +61,7 @@ func (r *row) begin(e *entry, t *target) {
 	r.e, r.to = e, *t
 	if r.asked {
 		clear(r.answers)
+		r.rules.Forget()
 		r.asked = false
 	}
 	r.told, r.toldAll, r.pathOK = false, false, false
@@ -161,6 +164,9 @@ func (r *row) Column(ctx context.Context, i int) (value.Value, error) {
 		return r.broughtBy(), nil
 	case i <= colContent:
 		return r.fromContent(ctx, i), r.w.stopped(ctx)
+	}
+	if i >= colYara {
+		return r.rules.Column(i - colYara)
 	}
 	return r.located.column(i), nil
 }

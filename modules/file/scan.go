@@ -10,6 +10,7 @@ import (
 	"github.com/quaestor-engine/quaestor/internal/search"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/packages"
+	"github.com/quaestor-engine/quaestor/modules/yara/asking"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -19,8 +20,10 @@ type request struct {
 	index  int
 	root   string // see realRoot
 	ask    questions
-	fused  hashes // those that decide whether a row is wanted
-	hashed hashes // those that may be asked for at all
+	rules  *asking.Set // nil where no question is one of rules
+	ruled  bool        // columns of rules are asked for
+	fused  hashes      // those that decide whether a row is wanted
+	hashed hashes      // those that may be asked for at all
 	owners *owners
 	brings func() *packages.Owners // who brought files; nil: it is not known
 	done   atomic.Bool             // yield has had enough
@@ -75,6 +78,10 @@ func prepare(reqs []*modules.Request, portable bool, yield func(int, modules.Row
 		if r.ask, err = compile(m.Questions); err != nil {
 			return nil, err
 		}
+		if r.rules, err = asking.Compile(m, colYara); err != nil {
+			return nil, err
+		}
+		r.ruled = slices.ContainsFunc(m.Columns, func(c int) bool { return c >= colYara })
 		for _, c := range m.Filter {
 			r.fused |= hashOf(c)
 		}
@@ -206,7 +213,7 @@ type questions struct {
 type question struct {
 	modules.Question
 	pattern int  // in the set; -1 for a test
-	whole   bool // the pattern is put to the whole content
+	whole   bool // it is put to the whole content
 	sieve   bool // no line can answer yes unless the whole content does
 }
 
@@ -215,7 +222,9 @@ func compile(qs []modules.Question) (questions, error) {
 	var patterns []search.Pattern
 	for _, q := range qs {
 		c := question{Question: q, pattern: -1}
-		if q.Test == nil {
+		if q.Rules != nil {
+			c.whole = true
+		} else if q.Test == nil {
 			c.pattern = len(patterns)
 			patterns = append(patterns, q.Pattern)
 			c.whole = q.Lines == modules.WholeContent || q.Lines == modules.AnyLine && withinLine(q.Pattern)

@@ -67,7 +67,7 @@ func newWorker(s *scan) *worker {
 	w.entry.w = w
 	w.entry.raw.w, w.entry.plain.w = w, w
 	for i, r := range s.reqs {
-		w.rows[i] = row{w: w, req: r, answers: make([]answer, len(r.ask.list))}
+		w.rows[i] = row{w: w, req: r, answers: make([]answer, len(r.ask.list)), rules: r.rules.NewScanner()}
 		if r.ask.set != nil {
 			w.rows[i].scanner = r.ask.set.NewScanner()
 		}

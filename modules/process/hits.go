@@ -44,6 +44,14 @@ type window struct {
 // Lines implements modules.Liner: it calls yield once for each match of a
 // question that is to be shown, in the order of addresses.
 func (r *memoryRow) Lines(ctx context.Context, yield func(modules.Row) error) error {
+	if r.ruled {
+		if !r.asked {
+			if err := r.pass(ctx); err != nil {
+				return err
+			}
+		}
+		return r.rules.Shown(func() error { return yield(r) })
+	}
 	w := &window{row: r, yield: yield}
 	defer func() { r.hit.known = false }()
 	_, err := r.read(ctx, w.add, func() bool {
@@ -87,10 +95,11 @@ func (r *memoryRow) around() int {
 func (w *window) show(until int) (stop bool) {
 	var places []place
 	for q, question := range w.row.req.Questions {
-		if !question.Show {
+		pattern := w.row.pattern[q]
+		if !question.Show || pattern < 0 {
 			continue
 		}
-		w.row.scanner.Matches(q, w.bytes[w.from:], func(start, end int) bool {
+		w.row.scanner.Matches(pattern, w.bytes[w.from:], func(start, end int) bool {
 			if start+w.from >= until {
 				return false
 			}

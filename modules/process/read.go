@@ -5,6 +5,7 @@ package process
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 
 	"github.com/quaestor-engine/quaestor/modules"
@@ -72,6 +73,29 @@ func (r *memoryRow) read(ctx context.Context, visit func(at uint64, b []byte) bo
 		return false, nil
 	}
 	return whole, nil
+}
+
+// A memoryReader reads a mapping again, at its addresses.
+type memoryReader struct{ region *region }
+
+// ReadAt implements io.ReaderAt. What is not there is its end.
+func (m *memoryReader) ReadAt(b []byte, at int64) (int, error) {
+	n := 0
+	for n < len(b) {
+		from := uint64(at) + uint64(n)
+		if from < m.region.start || from >= m.region.end {
+			return n, io.EOF
+		}
+		got, err := readMemory(m.region.proc, from, b[n:n+int(min(uint64(len(b)-n), m.region.end-from))])
+		n += len(got)
+		if errors.Is(err, errHole) || err == nil && len(got) == 0 {
+			return n, io.EOF
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 func pageBytes() uint64 { return uint64(os.Getpagesize()) }
