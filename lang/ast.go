@@ -67,6 +67,13 @@ type Ident struct {
 	Name string
 }
 
+// Join makes one name of two that stand beside each other with a dot.
+func (i Ident) Join(next Ident) Ident {
+	i.Name += "." + next.Name
+	i.span.End = next.span.End
+	return i
+}
+
 // A Param declares a parameter: PARAM name type [= default].
 type Param struct {
 	at

@@ -111,6 +111,17 @@ const (
 	// CodeLineElsewhere: FIND file /etc/* a, file /usr/* b WHERE a.size = b.size RETURN b.line
 	CodeLineElsewhere lang.Code = "line-elsewhere"
 
+	// CodeBadRule: FIND file /etc/** YARA 'rule evil { condition: $a }'
+	CodeBadRule lang.Code = "bad-rule"
+	// CodeRulesNotHere has no example of a line: rules asked of a module by others whose content knows none.
+	CodeRulesNotHere lang.Code = "rules-not-here"
+	// CodeRulesNotText: FIND file /etc/** YARA 5
+	CodeRulesNotText lang.Code = "rules-not-text"
+	// CodeRuleWithoutRules: FIND file /etc/** RETURN path, yara.rule
+	CodeRuleWithoutRules lang.Code = "rule-without-rules"
+	// CodeLinesAndRules: FIND file /etc/** CONTAINS "x" AND YARA 'rule evil { condition: true }' RETURN line, yara.rule
+	CodeLinesAndRules lang.Code = "lines-and-rules"
+
 	// CodeSubqueryWidth: FIND file /etc/** WHERE name IN (FIND file /usr/* RETURN name, size)
 	CodeSubqueryWidth lang.Code = "subquery-width"
 	// CodeSubqueryType: FIND file /etc/** WHERE name IN (FIND file /usr/* RETURN size)
@@ -145,7 +156,7 @@ const (
 	CodeBadPeriod lang.Code = "bad-period"
 	// CodeBadWatch: WATCH host
 	CodeBadWatch lang.Code = "bad-watch"
-	// CodeNotYet: FIND file /etc/** YARA @rules.yar
+	// CodeNotYet: FIND file /etc/** WITH cpu = 10
 	CodeNotYet lang.Code = "not-yet"
 	// CodeNotPlanned has no example of a line: a query that passed every check and gave no plan.
 	CodeNotPlanned lang.Code = "not-planned"

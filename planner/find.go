@@ -2,6 +2,7 @@ package planner
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/modules"
@@ -174,8 +175,10 @@ func hasSub(e plan.Expr) bool {
 	return found
 }
 
-// lines makes rows of lines where a column that speaks of a line is named.
+// lines makes rows of lines, or of rules, where a column that speaks of a line
+// or of a rule is named.
 func (s *scope) lines(f *lang.Find) {
+	var lines, rules bool
 	for i, slot := range s.table.Slots {
 		for _, name := range slot.Columns {
 			col, _ := s.schemas[i].Column(name)
@@ -187,11 +190,20 @@ func (s *scope) lines(f *lang.Find) {
 				return
 			}
 			slot.Lines = true
+			ofRule := strings.HasPrefix(name, "yara.")
+			lines, rules = lines || !ofRule, rules || ofRule
 		}
 	}
-	slot := s.table.Slots[0]
-	if slot.Lines && !slices.ContainsFunc(slot.Questions, func(q plan.Question) bool { return q.Show }) {
+	shown := func(ofRule bool) bool {
+		return slices.ContainsFunc(s.table.Slots[0].Questions, func(q plan.Question) bool { return q.Show && (q.Rules != nil) == ofRule })
+	}
+	switch {
+	case lines && rules:
+		s.c.report(linesAndRules(s.lineSpan))
+	case lines && !shown(false):
 		s.c.report(lineWithoutQuestion(s.lineSpan))
+	case rules && !shown(true):
+		s.c.report(ruleWithoutRules(s.lineSpan))
 	}
 }
 

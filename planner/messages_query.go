@@ -8,6 +8,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/yara"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -84,6 +85,9 @@ func relativeLocator(at lang.Span, text string) lang.Diagnostic {
 }
 
 func lineInWhere(n lang.Ident) lang.Diagnostic {
+	if strings.HasPrefix(n.Name, "yara.") {
+		return problem(CodeLineInWhere, n.Span(), "ask other rules, or count them: RETURN "+n.Name+", count() GROUP BY "+n.Name, "%s speaks of the rules that hold, and cannot choose files", n.Name)
+	}
 	return problem(CodeLineInWhere, n.Span(), "to choose files by their lines write ANY LINE …; "+n.Name+" can be returned", "%s speaks of the lines that matched, and cannot choose them", n.Name)
 }
 
@@ -210,4 +214,60 @@ func contentReturned(at lang.Span, text string) lang.Diagnostic {
 
 func walksEverything(at lang.Span) lang.Diagnostic {
 	return problem(CodeWalksEverything, at, "name a folder, or add WITH depth = 3", "this walks the whole machine")
+}
+
+func rulesNotHere(at lang.Span, module string) lang.Diagnostic {
+	return problem(CodeRulesNotHere, at, "file and memory have", "%s has no content that rules could be asked of", module)
+}
+
+func noCaseOnRules(at lang.Span) lang.Diagnostic {
+	return problem(CodeRulesNotText, at, "write nocase behind the strings that it is meant of", "rules say for themselves which strings are compared without regard to case")
+}
+
+func rulesNotText(y lang.Expr) lang.Diagnostic {
+	return problem(CodeRulesNotText, y.Span(), "write YARA @rules.yar, or YARA 'rule name { … }'", "%s is no rules: they are a file or a text", nodeText(y))
+}
+
+func rulesNotRead(at lang.Span, name string, err error) lang.Diagnostic {
+	return problem(CodeBadRule, at, trimError(err), "%s cannot be read as rules", name)
+}
+
+func rulesTooLong(at lang.Span, name string, n, most int) lang.Diagnostic {
+	return problem(CodeBadRule, at, "ask them in several queries", "%s has %d bytes of rules, more than %d", name, n, most)
+}
+
+func noRules(at lang.Span, name string) lang.Diagnostic {
+	return problem(CodeBadRule, at, "write rule name { … }", "%s has no rule", name)
+}
+
+// badRule tells of a mistake in rules: where they stand in the query with
+// carets below it, and otherwise with its place and its line.
+func badRule(at lang.Span, d yara.Diagnostic, here bool) lang.Diagnostic {
+	if here {
+		return problem(CodeBadRule, at, d.Hint, "%s", d.Message)
+	}
+	line, column := d.Position()
+	hint := strings.TrimSpace(d.Line())
+	if len(hint) > maxShownRule {
+		hint = hint[:maxShownRule] + "…"
+	}
+	if d.Hint != "" {
+		hint = strings.TrimSpace(d.Hint + ": " + hint)
+	}
+	return problem(CodeBadRule, at, value.NewText(hint).String(), "%s:%d:%d: %s", d.Source.Name, line, column, d.Message)
+}
+
+// maxShownRule is how much of a line of rules a message shows, in bytes.
+const maxShownRule = 100
+
+func moreBadRules(at lang.Span, name string, n int) lang.Diagnostic {
+	return problem(CodeBadRule, at, "", "%s has %d more mistakes", name, n)
+}
+
+func ruleWithoutRules(at lang.Span) lang.Diagnostic {
+	return problem(CodeRuleWithoutRules, at, "ask some: YARA @rules.yar", "no condition says which rules are meant")
+}
+
+func linesAndRules(at lang.Span) lang.Diagnostic {
+	return problem(CodeLinesAndRules, at, "ask twice, or leave one of them out", "a row is a line that matched or a rule that holds, and not both")
 }

@@ -68,7 +68,7 @@ func (s *scope) column(n *lang.Name, word bool) (typed, bool) {
 	if s.group != nil {
 		return s.group.name(s, n, word)
 	}
-	scan, parts := s.owner(n)
+	scan, parts := s.owner(s.joined(n))
 	if scan == nil {
 		if len(n.Parts) == 1 && strings.EqualFold(n.Parts[0].Name, "now") {
 			return typed{expr: &plan.Now{}, typ: value.Time, node: n}, true
@@ -99,6 +99,20 @@ func (s *scope) column(n *lang.Name, word bool) (typed, bool) {
 		}
 	}
 	return typed{}, false
+}
+
+// joined takes two parts of a name together that are one column, such as
+// yara.rule.
+func (s *scope) joined(n *lang.Name) *lang.Name {
+	out := *n
+	for i := 0; i+1 < len(out.Parts) && i < 2; i++ {
+		both := out.Parts[i].Join(out.Parts[i+1])
+		if slices.ContainsFunc(s.scans, func(scan *scanInfo) bool { _, ok := scan.schema.Column(both.Name); return ok }) {
+			out.Parts = slices.Concat(out.Parts[:i], []lang.Ident{both}, out.Parts[i+2:])
+			break
+		}
+	}
+	return &out
 }
 
 // owner finds the scan that a name begins with, and the parts that follow.

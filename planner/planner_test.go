@@ -59,6 +59,8 @@ var lists = map[string]string{
 	"/q/empty.txt":  "# nothing\n\n",
 	"/q/broken.txt": strings.Repeat("a", 64) + "\nnot a hash\n" + strings.Repeat("z", 64) + "\nx\ny\n",
 	"/q/some.txt":   strings.Repeat("a", 64) + " 10\n" + strings.Repeat("b", 64) + "\n",
+	"/q/rules.yar":  "include \"more.yar\" rule evil { strings: $a = \"evil\" condition: $a and more }",
+	"/q/more.yar":   "rule more { condition: true }",
 	"/q/nets.txt":   "10.0.0.0/8\n192.168.1.1\n",
 }
 

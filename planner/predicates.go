@@ -59,8 +59,7 @@ var matchOps = map[lang.Op]plan.MatchOp{
 
 func (s *scope) compare(e *lang.Compare) (plan.Expr, bool) {
 	if e.Op == lang.OpYara {
-		s.c.report(notYet(e.OpSpan, "YARA"))
-		return nil, false
+		return s.yaraQuestion(e)
 	}
 	if line, ok := e.X.(*lang.Line); ok {
 		return s.lineQuestion(e, line) // its NOT is part of the test, and the line that passes can be shown

@@ -48,6 +48,7 @@ func pages(t *testing.T) []string {
 //	```qst wrong    the next block is what is said about it
 //	```sh           each query after quaestor run, explain or check is checked
 //	```x convert=F  file F is converted; the next block is the query file
+//	```x list=F     is the list F of testdata, which queries of the pages name
 //	```x file=F     is a file that one that is converted may name
 func TestBlocks(t *testing.T) {
 	tree, lists := makeTree(t)
@@ -87,6 +88,8 @@ func (p *trial) try(t *testing.T) {
 	switch {
 	case b.Value("convert") != "":
 		p.convert(t)
+	case b.Value("list") != "":
+		p.list(t)
 	case b.Marked("sh"):
 		for _, m := range shellQuery.FindAllStringSubmatch(b.Text, -1) {
 			p.compile(t, m[1])
@@ -103,6 +106,18 @@ func (p *trial) try(t *testing.T) {
 	default:
 		s, _ := p.compile(t, b.Text)
 		s.Close()
+	}
+}
+
+// list holds a block to the list that it shows.
+func (p *trial) list(t *testing.T) {
+	b := p.blocks[p.i]
+	data, err := os.ReadFile(filepath.Join(p.lists, b.Value("list")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.texts[p.i] = string(data); b.Text != string(data) && !*update {
+		t.Errorf("got\n%swant\n%s", b.Text, data)
 	}
 }
 

@@ -59,7 +59,7 @@ func Modules(mods []modules.Module) string {
 		"**cost** says what a column takes: *free* is known with the row, *stat* is one system call, *read* the beginning of the content or several calls, *scan* the whole content. " +
 		"Conditions are asked in this order, and columns that nothing names are never computed.\n\n" +
 		"**notes**: *default* columns are shown by a query without RETURN. *content* columns carry what is inside a thing and must be named to be returned. " +
-		"A *line* column gives a row for each line that matched. *→ module* is a link that a dot may follow. Systems are named where a column has no value on others.\n\n| module | what its rows are |\n|---|---|\n")
+		"A *line* column gives a row for each line that matched, or for each rule that holds. *→ module* is a link that a dot may follow. Systems are named where a column has no value on others.\n\n| module | what its rows are |\n|---|---|\n")
 	for _, m := range mods {
 		s := m.Schema()
 		fmt.Fprintf(&b, "| [%[1]s](#%[1]s) | %[2]s |\n", s.Name, cell(sentence(s.Doc)))
@@ -68,7 +68,7 @@ func Modules(mods []modules.Module) string {
 		s := m.Schema()
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s\n\n", s.Name, sentence(s.Doc), whereToLook(s))
 		if s.Content {
-			b.WriteString("CONTAINS, MATCHES, ANY LINE and EVERY LINE may stand without a left side and speak of the content.\n\n")
+			b.WriteString("CONTAINS, MATCHES, YARA, ANY LINE and EVERY LINE may stand without a left side and speak of the content.\n\n")
 		}
 		if len(s.Watch) > 0 {
 			fmt.Fprintf(&b, "Its changes can be watched on %s: `WATCH %s %s`.\n\n", strings.Join(s.Watch, ", "), s.Name, s.Locator.Example)
