@@ -86,13 +86,22 @@ const ruleset = `table inet filter {
 		ip saddr . tcp dport { 10.0.0.1 . 80, 10.0.0.2 . 81 } accept
 		meta mark 0x00000010 return
 		limit rate over 10/minute drop
+		log prefix "a" level debug
+		log group 3 snaplen 20 queue-threshold 2
+		log flags all
+		log flags tcp sequence,options
+		ip protocol tcp reject with tcp reset
+		ip saddr 10.0.0.1 reject with icmp host-prohibited
+		ip6 saddr fd00::1 reject with icmpv6 no-route
+		tcp dport 1 reject with icmpx admin-prohibited
+		iif "lo" accept
 		reject
 	}
 	chain other { udp dport 53 counter packets 3 bytes 400 drop; }
 }
 table ip nat {
-	chain post { type nat hook postrouting priority 100; oifname "eth0" masquerade; ip saddr 10.0.0.0/8 snat to 192.0.2.1; }
-	chain pre { type nat hook prerouting priority -100; tcp dport 8080 dnat to 10.0.0.5:80; tcp dport 81 redirect to :82; }
+	chain post { type nat hook postrouting priority 100; oifname "eth0" masquerade; tcp dport 7 masquerade to :1024-2048 random; oifname "eth1" masquerade persistent; ip daddr 10.3.0.0/16 snat to 192.0.2.1-192.0.2.9 persistent; ip saddr 10.0.0.0/8 snat to 192.0.2.1; }
+	chain pre { type nat hook prerouting priority -100; tcp dport 8080 dnat to 10.0.0.5:80; tcp dport 8081 dnat to 10.0.0.5-10.0.0.9:80-90 random,persistent; udp dport 5 redirect to :82-85 fully-random; ip saddr 10.0.0.9 dnat to 10.0.0.6; tcp dport 81 redirect to :82; }
 }
 `
 

@@ -219,7 +219,7 @@ func (d *nftDecoder) meta(key uint64) *loaded {
 		return &loaded{text: "meta mark", kind: "mark", size: 4}
 	case 4, 5:
 		to := map[uint64]*string{4: &r.input, 5: &r.output}[key]
-		return &loaded{text: map[uint64]string{4: "iif", 5: "oif"}[key], kind: "host", size: 4, to: to}
+		return &loaded{text: map[uint64]string{4: "iif", 5: "oif"}[key], kind: "index", size: 4, to: to}
 	case 6, 7:
 		to := map[uint64]*string{6: &r.input, 7: &r.output}[key]
 		return &loaded{text: map[uint64]string{6: "iifname", 7: "oifname"}[key], kind: "name", size: 16, to: to}
@@ -411,36 +411,6 @@ func (d *nftDecoder) lookup(f map[uint16][]byte) bool {
 	return d.say("%s %s%s", strings.Join(names, " . "), not, shown)
 }
 
-// statement decodes what does something with a packet.
-func (d *nftDecoder) statement(name string, f map[uint16][]byte) bool {
-	switch name {
-	case "log":
-		if prefix := plain(f[2]); prefix != "" {
-			return d.say("log prefix %q", prefix)
-		}
-		return d.say("log")
-	case "limit":
-		return d.limit(f)
-	case "reject":
-		d.rule.verdict = "reject"
-		return d.say("reject")
-	case "notrack":
-		return d.say("notrack")
-	case "masq":
-		d.rule.verdict = "masquerade"
-		return len(f[2]) == 0 && d.say("masquerade")
-	case "nat":
-		return d.nat(f)
-	case "redir":
-		d.rule.verdict = "redirect"
-		if port := d.at(f[1]); port != nil && port.data != nil {
-			return d.say("redirect to :%d", number(port.data))
-		}
-		return len(f[1]) == 0 && d.say("redirect")
-	}
-	return false
-}
-
 func (d *nftDecoder) limit(f map[uint16][]byte) bool {
 	unit, ok := map[uint64]string{1: "second", 60: "minute", 3600: "hour", 86400: "day", 604800: "week"}[number(f[2])]
 	if !ok || number(f[4]) != 0 {
@@ -451,32 +421,4 @@ func (d *nftDecoder) limit(f map[uint16][]byte) bool {
 		over = "over "
 	}
 	return d.say("limit rate %s%d/%s burst %d packets", over, number(f[1]), unit, number(f[3]))
-}
-
-func (d *nftDecoder) nat(f map[uint16][]byte) bool {
-	kind := map[uint64]string{0: "snat", 1: "dnat"}[number(f[1])]
-	d.rule.verdict = kind
-	where := ""
-	if a := d.at(f[3]); a != nil {
-		if a.data == nil {
-			return false
-		}
-		where = addressText(a.data)
-	}
-	if p := d.at(f[5]); p != nil {
-		if p.data == nil {
-			return false
-		}
-		if strings.Contains(where, ":") {
-			where = "[" + where + "]"
-		}
-		where += ":" + strconv.FormatUint(number(p.data), 10)
-	}
-	if kind == "" || where == "" {
-		return false
-	}
-	if d.family == 1 {
-		kind += " " + map[bool]string{true: "ip6", false: "ip"}[strings.Contains(where, "[") || strings.Count(where, ":") > 1]
-	}
-	return d.say("%s to %s", kind, where)
 }

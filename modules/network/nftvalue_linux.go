@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -42,7 +43,7 @@ func (l *loaded) format(b []byte) string {
 		return addressText(b)
 	case "number":
 		return strconv.FormatUint(number(b), 10)
-	case "host", "mark", "state":
+	case "host", "mark", "state", "index":
 		if len(b) != 4 {
 			break
 		}
@@ -52,6 +53,10 @@ func (l *loaded) format(b []byte) string {
 			return fmt.Sprintf("0x%08x", n)
 		case "state":
 			return stateNames(n)
+		case "index":
+			if i, err := net.InterfaceByIndex(int(n)); err == nil {
+				return strconv.Quote(i.Name)
+			}
 		}
 		return strconv.FormatUint(uint64(n), 10)
 	case "name":
