@@ -224,6 +224,66 @@ func TestAgainstIptablesSave(t *testing.T) {
 	})
 }
 
+// Rules of iptables-legacy read as iptables-save writes them, but for what is
+// named as not decoded.
+func TestAgainstLegacySave(t *testing.T) {
+	for command, family := range map[string]string{"iptables-legacy": "ip", "ip6tables-legacy": "ip6"} {
+		if _, err := exec.LookPath(command); err != nil {
+			t.Skip("LEFT OUT: " + command + " is not installed")
+		}
+		net, host := "10.0.0.0/8", "192.0.2.1"
+		if family == "ip6" {
+			net, host = "2001:db8::/32", "2001:db8::7"
+		}
+		apart(t, func() {
+			for _, line := range []string{
+				"-P FORWARD DROP", "-N mine", "-N other", "-A INPUT -p tcp --dport 22 -j ACCEPT", "-A INPUT -s " + net + " -d " + host + " -i eth0 -j DROP",
+				"-A INPUT ! -s " + net + " -p udp ! --sport 53:60 -j mine", "-A mine -j RETURN", "-A mine -i eth+ -g other", "-A OUTPUT -o lo -m comment --comment mine -j ACCEPT",
+				"-A other ! -p tcp", "-A OUTPUT -m state --state NEW,ESTABLISHED -j ACCEPT", "-A OUTPUT -m conntrack ! --ctstate INVALID,UNTRACKED -j ACCEPT", "-A INPUT -p tcp --syn -j LOG",
+				"-t mangle -A PREROUTING -i eth1 -j ACCEPT",
+			} {
+				tool(t, "", append([]string{command}, strings.Fields(line)...)...)
+			}
+			var want []string
+			for line := range strings.Lines(tool(t, "", command+"-save")) {
+				if line = strings.TrimSpace(line); strings.HasPrefix(line, "-A") {
+					want = append(want, line)
+				}
+			}
+			rows, _ := moduletest.Rows(t, firewall(), "", strings.Fields("family rule position decoded origin"), nil)
+			var got []string
+			for _, row := range rows {
+				f := strings.Split(row, " | ")
+				if f[0] != family || f[2] == "0" || f[len(f)-1] != fromKernel {
+					continue
+				}
+				if f[3] != "true" {
+					f[1] = "-A INPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j LOG"
+				}
+				got = append(got, f[1])
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) || len(got) != 11 {
+				t.Errorf("%q\nand %s-save %q", got, command, want)
+			}
+		})
+	}
+}
+
+func FuzzLegacy(f *testing.F) {
+	f.Add(make([]byte, 400), 0, 112)
+	f.Fuzz(func(t *testing.T, entries []byte, hook, under int) {
+		for _, form := range []legacyForm{legacyIPv4, legacyIPv6} {
+			table := &legacyTable{form: form, entries: entries, hooks: [5]int{hook, -1, -1, -1, -1}, under: [5]int{under, -1, -1, -1, -1}}
+			n := 0
+			if err := table.each(func(r *filterRule) error { n++; return nil }); err == nil && n > len(entries)/form.size+5 {
+				t.Errorf("%d rules of %d bytes", n, len(entries))
+			}
+		}
+	})
+}
+
 func FuzzRule(f *testing.F) {
 	f.Add([]byte{1, 0, 0, 0, 20, 0, 4, 0}, []byte{})
 	f.Fuzz(func(t *testing.T, rule, set []byte) {

@@ -3,7 +3,6 @@ package network
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"os"
 	"strings"
 	"syscall"
@@ -32,7 +31,9 @@ const (
 
 // liveFirewall asks the kernel for the rules that are in force.
 func liveFirewall(s *table.Scan, yield func(*filterRule) error) error {
-	legacyTables(s)
+	if err := legacyRules(s, yield); err != nil {
+		return err
+	}
 	if err := eachNamespace(s, func(ns namespace) error {
 		if !ns.own {
 			s.Skip(modules.SkipUnsupported, ns.name, "the rules of another network are not read")
@@ -63,23 +64,6 @@ func liveFirewall(s *table.Scan, yield func(*filterRule) error) error {
 		}
 		return list
 	}, yield)
-}
-
-// legacyTables reports the rules of the old iptables, which stand in tables of
-// their own.
-func legacyTables(s *table.Scan) {
-	for name, tool := range map[string]string{"/proc/net/ip_tables_names": "iptables", "/proc/net/ip6_tables_names": "ip6tables"} {
-		text, err := s.FS.Append(nil, name, maxTable)
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-		case err != nil:
-			s.Fail(name, err)
-		default:
-			for _, t := range strings.Fields(string(text)) {
-				s.Skip(modules.SkipUnsupported, tool+" "+t, "the rules of iptables-legacy are not read; those of iptables over nftables are")
-			}
-		}
-	}
 }
 
 // asleep says whether a module of the kernel is there and not loaded.
