@@ -41,6 +41,7 @@ func (b *block) translate(core *sql.Core, env *scope) *query {
 	b.semijoins()
 	b.correlated()
 	b.plan()
+	b.ungroup()
 	b.query = &query{distinct: b.distinct}
 	b.absent()
 	b.places()
@@ -57,12 +58,30 @@ func (b *block) translate(core *sql.Core, env *scope) *query {
 		}
 		b.query.scans = append(b.query.scans, s)
 	}
-	b.columns(core)
+	b.columns(b.core)
 	b.rowsDiffer()
 	if b.distinctInside > 0 && !b.distinct && b.grouped {
 		c.lose(b.distinctInside-1, "DISTINCT inside a query that stands for a table is left out, so that groups count more rows")
 	}
 	return b.query
+}
+
+// ungroup leaves out a GROUP BY whose groups are single rows: by the key of the
+// only scan, without aggregates.
+func (b *block) ungroup() {
+	core := b.core
+	if len(core.Group) == 0 || core.Having != nil || len(b.scans) != 1 || len(b.inner) > 0 || aggregates(core) {
+		return
+	}
+	for _, g := range core.Group {
+		m, ok := b.scope.resolve(b.numbered(g))
+		if ok && m.ref != nil && (m.ref == b.scans[0] || m.ref.same && m.ref.prefix == b.scans[0].prefix) && slices.Contains(m.ref.t.keys, m.col.name) {
+			bare := *core
+			bare.Group = nil
+			b.core, b.grouped = &bare, false
+			return
+		}
+	}
 }
 
 // unwrap takes away a query around one with groups that only names its columns.

@@ -255,7 +255,7 @@ func (c *converter) sourceQuery(s *sql.Source, env *scope) (*sql.Select, *scope)
 // fromNothing makes SELECT without FROM: what it says of EXISTS is logic of
 // the host, and the rest is constant.
 func (c *converter) fromNothing(core *sql.Core, env *scope) *query {
-	b := &block{c: c}
+	b := &block{c: c, core: core, query: &query{scans: []scan{{module: "host"}}}}
 	b.scope = &scope{c: c, outer: env, block: b}
 	var parts []*query
 	for _, e := range conjuncts(core.Where) {
@@ -268,7 +268,7 @@ func (c *converter) fromNothing(core *sql.Core, env *scope) *query {
 		}
 		return first
 	}
-	b.query = &query{scans: []scan{{module: "host"}}}
+	b.grouped = len(core.Group) > 0 || core.Having != nil || aggregates(core)
 	b.columns(core)
 	return b.query
 }

@@ -348,6 +348,13 @@ SELECT pid FROM processes WHERE uid != gid OR (uid = 0 AND euid = 33)
 SELECT DISTINCT cwd FROM processes WHERE cwd != ''
 SELECT pid FROM processes WHERE CAST(substr(cmdline, 5, 10) AS INTEGER) = 0 AND uid = 33
 SELECT name FROM processes EXCEPT SELECT username FROM users
+SELECT pid FROM processes WHERE path IS NOT NULL AND uid = 0
+SELECT pid, substr(name, 0, 3) FROM processes WHERE substr(name, 0, 3) = 'ss'
+SELECT pid, rtrim(name, 'dh') FROM processes WHERE rtrim(name, 'dh') != ltrim(name, 'so')
+SELECT pid, name, u.username FROM processes p LEFT JOIN users u ON u.uid = p.uid WHERE p.uid < 100 GROUP BY p.pid
+SELECT pid, regex_match_free FROM (SELECT pid, name AS regex_match_free FROM processes) WHERE regex_match_free LIKE "s%"
+SELECT p.pid FROM processes p LEFT JOIN processes pp ON p.parent = pp.pid WHERE NOT pp.name IN ('systemd') AND NOT p.name IN ("bash", 'CURL')
+SELECT p.pid, max(p.uid, 500) FROM processes p WHERE min(p.uid, 500) = 500
 `
 
 // sameFiles look for files by patterns.

@@ -86,11 +86,8 @@ func (s *scope) textCall(e *sql.Call) (term, bool) {
 		return s.simple(e, name), true
 	}
 	switch e.Name {
-	case "ltrim", "rtrim":
-		if len(e.Args) == 1 {
-			regex := map[string]string{"ltrim": `^ *(.*)$`, "rtrim": `^(.*?) *$`}[e.Name]
-			return term{text: "extract(" + plainText(s.term(e.Args[0])) + ", '(?s)" + regex + "', 1)", prec: precAtom, kind: text}, true
-		}
+	case "ltrim", "rtrim", "trim":
+		return s.trim(e), true
 	case "hex":
 		return atom("upper(hex("+s.one(e).text+"))", text), true
 	case "concat":
@@ -109,10 +106,32 @@ func (s *scope) textCall(e *sql.Call) (term, bool) {
 	return term{}, false
 }
 
+// fromOne mends substr(x, 0, n), in which SQLite counts a character before the
+// first.
+func fromOne(args []sql.Expr) []sql.Expr {
+	if len(args) != 3 {
+		return args
+	}
+	start, ok1 := args[1].(*sql.Literal)
+	length, ok2 := args[2].(*sql.Literal)
+	if !ok1 || !ok2 || start.Text != "0" {
+		return args
+	}
+	n, err := strconv.Atoi(length.Text)
+	if err != nil || n < 1 {
+		return args
+	}
+	return []sql.Expr{args[0], &sql.Literal{At: start.At, Kind: sql.Number, Text: "1"}, &sql.Literal{At: length.At, Kind: sql.Number, Text: strconv.Itoa(n - 1)}}
+}
+
 func (s *scope) simple(e *sql.Call, name string) term {
-	parts := make([]string, len(e.Args))
+	args := e.Args
+	if name == "substr" {
+		args = fromOne(args)
+	}
+	parts := make([]string, len(args))
 	var first term
-	for i, a := range e.Args {
+	for i, a := range args {
 		t := s.term(a)
 		if i == 0 {
 			first = t
@@ -197,6 +216,36 @@ func (s *scope) printf(e *sql.Call) term {
 	return atom("concat("+strings.Join(parts, ", ")+")", text)
 }
 
+// trim takes signs from the ends of a text: blanks, or those that are named.
+func (s *scope) trim(e *sql.Call) term {
+	if len(e.Args) == 0 {
+		s.c.refuse(e.Place(), "the function %s needs a text", e.Name)
+	}
+	class := " "
+	if len(e.Args) > 1 {
+		signs, ok := s.textOf(e.Args[1])
+		if !ok || signs.Text == "" {
+			s.c.refuse(e.Place(), "%s is carried over with constants for its signs", e.Name)
+		}
+		class = "[" + classOf(signs.Text) + "]"
+	}
+	regex := map[string]string{"ltrim": "^" + class + "*(.*)$", "rtrim": "^(.*?)" + class + "*$", "trim": "^" + class + "*(.*?)" + class + "*$"}[e.Name]
+	x := s.term(e.Args[0])
+	return term{text: "extract(" + plainText(x) + ", " + convert.Quote("(?s)"+regex) + ", 1)", prec: precAtom, kind: text, empty: x.empty, outer: x.outer}
+}
+
+// classOf writes signs for a class of a regular expression.
+func classOf(signs string) string {
+	class := ""
+	for _, c := range signs {
+		if strings.ContainsRune(`\]^-[`, c) {
+			class += `\`
+		}
+		class += string(c)
+	}
+	return class
+}
+
 // split takes the part of a text at a number, from 0; any of the signs
 // separates, and parts of nothing are not counted.
 func (s *scope) split(e *sql.Call) (term, bool) {
@@ -208,13 +257,7 @@ func (s *scope) split(e *sql.Call) (term, bool) {
 	if sep.lit == nil || sep.lit.Text == "" || !ok || i < 0 || i > 100 {
 		s.c.refuse(e.Place(), "split is carried over with constants for its signs and its number")
 	}
-	class := ""
-	for _, c := range sep.lit.Text {
-		if strings.ContainsRune(`\]^-[`, c) {
-			class += `\`
-		}
-		class += string(c)
-	}
+	class := classOf(sep.lit.Text)
 	in, out := "["+class+"]", "[^"+class+"]"
 	skip := ""
 	if i > 0 {

@@ -215,15 +215,15 @@ func (b *block) spots(e sql.Expr, s *scope, r *ref) ([]spot, bool) {
 			y, okY := b.spots(e.Y, s, r)
 			return append(x, y...), okX && okY
 		}
-		lit, ok := e.Y.(*sql.Literal)
-		if e.Op == "=" && ok && lit.Kind == sql.Text {
+		lit, ok := s.textOf(e.Y)
+		if e.Op == "=" && ok {
 			return spotOf(is(e.X), lit.Text, false)
 		}
 	case *sql.In:
 		var out []spot
 		for _, x := range e.List {
-			lit, ok := x.(*sql.Literal)
-			if !ok || e.Not || lit.Kind != sql.Text {
+			lit, ok := s.textOf(x)
+			if !ok || e.Not {
 				return nil, false
 			}
 			one, ok := spotOf(is(e.X), lit.Text, false)
@@ -234,12 +234,24 @@ func (b *block) spots(e sql.Expr, s *scope, r *ref) ([]spot, bool) {
 		}
 		return out, len(out) > 0
 	case *sql.Match:
-		lit, ok := e.Y.(*sql.Literal)
+		lit, ok := s.textOf(e.Y)
 		if ok && !e.Not && e.Op == "LIKE" && e.Escape == nil {
 			return spotOf(is(e.X), lit.Text, true)
 		}
 	}
 	return nil, false
+}
+
+// textOf gives a text, which SQLite also takes in double quotes where no column
+// is called so.
+func (s *scope) textOf(e sql.Expr) (*sql.Literal, bool) {
+	if n, ok := e.(*sql.Name); ok && n.Quoted && n.Table == "" {
+		if _, isColumn := s.lookup(n); !isColumn {
+			return &sql.Literal{At: n.At, Kind: sql.Text, Text: n.Name}, true
+		}
+	}
+	lit, ok := e.(*sql.Literal)
+	return lit, ok && lit.Kind == sql.Text
 }
 
 // spotOf makes a place of a path or directory; with like it is a pattern.

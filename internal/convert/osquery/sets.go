@@ -195,6 +195,7 @@ func (s *scope) inQuery(e *sql.In, q *sql.Select, not bool) cond {
 	}
 	var list []cond
 	for _, sub := range s.c.query(q, s) {
+		sub.plainItems()
 		if len(sub.items) != len(left) || len(sub.more) > 0 {
 			s.c.refuse(e.Place(), "the query behind IN returns %d columns, and %d are compared", len(sub.items), len(left))
 		}
@@ -222,6 +223,29 @@ func (s *scope) inQuery(e *sql.In, q *sql.Select, not bool) cond {
 		return c
 	}
 	return some(list...)
+}
+
+// plainItems returns what is compared, where something else is shown in its
+// place.
+func (q *query) plainItems() {
+	if q.block == nil || q.block.grouped || q.block.core == nil {
+		return
+	}
+	var items []item
+	for _, col := range q.block.core.Columns {
+		if col.Star {
+			return
+		}
+		t := q.block.scope.term(col.Expr)
+		if t.text == "" {
+			return
+		}
+		if t.kind == flag {
+			t = number01(t)
+		}
+		items = append(items, item{expr: t.text})
+	}
+	q.items = items
 }
 
 // sameKind brings both sides of IN to texts where they are of different kinds.
@@ -281,6 +305,13 @@ func (s *scope) isNull(e *sql.IsNull, not bool) cond {
 		s.c.refuse(e.Place(), "a flag is asked for NULL")
 	case x.text == "":
 		s.c.refuse(e.Place(), "this column is compared with constants alone")
+	}
+	if x.col != nil && x.kind == text {
+		s.c.note(e.Place(), "column %s is never NULL in osquery, which has an empty text there: IS %sNULL is the same for all rows", x.col.name, map[bool]string{true: "NOT "}[not])
+		if not {
+			return cond{}
+		}
+		return cond{never, precAtom}
 	}
 	if x.col != nil && len(x.empty) > 0 {
 		s.c.lose(e.Place(), "osquery has %q and no NULL in column %s, so that this is the same for all rows there; here it asks whether there is a value", x.empty[0], x.col.name)

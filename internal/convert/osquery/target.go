@@ -33,7 +33,7 @@ func (r *rule) around(c *converter, q *query) string {
 		}
 		from += "\n"
 		if q.block != nil && q.block.grouped {
-			c.note(0, "osquery makes groups on each host; here they are of all hosts together, and hosts() counts them")
+			c.lose(0, "osquery makes groups on each host; here they are of all hosts together, and hosts() counts them")
 		}
 	}
 	return from + q.written(r.period(c, q))
