@@ -95,7 +95,7 @@ var floors = []floor{
 	{pkg: "internal/convert/mig", may: "internal/convert internal/convert/document", why: "knows the text of one format, and no file, terminal or fleet"},
 	{pkg: "internal/convert/artifact", may: "internal/convert internal/convert/document", why: "as internal/convert/mig"},
 	{pkg: "internal/convert/feed", may: "internal/convert internal/convert/document", why: "as internal/convert/mig"},
-	{pkg: "internal/convert/osquery", may: "internal/convert internal/convert/document internal/convert/osquery/sql lang modules planner value", why: "as internal/convert/mig, and tables that must fit the modules"},
+	{pkg: "internal/convert/osquery", may: "internal/convert internal/convert/document internal/convert/osquery/sql lang modules plan planner value", why: "as internal/convert/mig, and tables that must fit the modules"},
 	{pkg: "internal/convert/osquery/sql", why: "reads SQL and knows neither osquery nor queries of ours"},
 	{pkg: "internal/convert/formats", may: "internal/convert internal/convert/artifact internal/convert/feed internal/convert/mig internal/convert/osquery", why: "the list of formats and nothing else"},
 	{pkg: "internal/cli", may: ". client internal/cases internal/complete internal/convert internal/convert/formats internal/demo internal/gateway internal/lsp internal/querytest internal/render internal/scaffold internal/spec internal/web lang modules modules/std plan plan/answer planner repl signing transport transport/message value", why: "the command, with its surroundings handed in"},

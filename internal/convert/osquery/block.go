@@ -28,6 +28,9 @@ type block struct {
 	distinct       bool
 	distinctInside int // the place of DISTINCT in a source, and 1
 	grouped        bool
+	varying        int  // columns beside the keys of groups that may be of different rows
+	host           *ref // whose name is a key of the groups
+	top            bool // it is no part of another query, and asks a fleet
 }
 
 func (b *block) translate(core *sql.Core, env *scope) *query {
@@ -40,8 +43,8 @@ func (b *block) translate(core *sql.Core, env *scope) *query {
 	b.grouped = len(core.Group) > 0 || core.Having != nil || aggregates(core) || len(b.inner) > 0
 	b.semijoins()
 	b.correlated()
+	b.top = c.fleet && env.outermost()
 	b.plan()
-	b.ungroup()
 	b.query = &query{distinct: b.distinct}
 	b.absent()
 	b.places()
@@ -70,17 +73,41 @@ func (b *block) translate(core *sql.Core, env *scope) *query {
 // only scan, without aggregates.
 func (b *block) ungroup() {
 	core := b.core
-	if len(core.Group) == 0 || core.Having != nil || len(b.scans) != 1 || len(b.inner) > 0 || aggregates(core) {
+	if len(core.Group) == 0 || core.Having != nil || len(b.roots) != 1 || len(b.inner) > 0 || aggregates(core) {
 		return
 	}
 	for _, g := range core.Group {
 		m, ok := b.scope.resolve(b.numbered(g))
-		if ok && m.ref != nil && (m.ref == b.scans[0] || m.ref.same && m.ref.prefix == b.scans[0].prefix) && slices.Contains(m.ref.t.keys, m.col.name) {
+		if !ok || m.ref == nil || !slices.Contains(m.ref.t.keys, m.col.name) {
+			continue
+		}
+		r := m.ref
+		for r.same {
+			r = r.parent
+		}
+		if r == b.roots[0] {
 			bare := *core
 			bare.Group = nil
 			b.core, b.grouped = &bare, false
 			return
 		}
+	}
+}
+
+// byHost makes the host a key of groups: those of osquery are of one host, and
+// those of a fleet of all.
+func (b *block) byHost() {
+	if !b.top || !b.grouped || len(b.core.Group) == 0 {
+		return
+	}
+	for _, r := range b.roots {
+		if r.t.module == "host" {
+			b.host = r
+		}
+	}
+	if b.host == nil {
+		b.host = &ref{name: "host", t: b.c.tables["system_info"], root: true}
+		b.roots = append(b.roots, b.host)
 	}
 }
 

@@ -27,6 +27,7 @@ type converter struct {
 	cat    planner.Catalogue
 	now    time.Time
 	steps  int
+	fleet  bool // the query is for many hosts
 }
 
 // A refusal says why a query is not carried over. It is thrown and caught in

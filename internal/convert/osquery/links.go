@@ -37,6 +37,8 @@ func (b *block) plan() {
 		b.reach(root, edges)
 	}
 	b.alone()
+	b.ungroup()
+	b.byHost()
 	b.prefixes()
 	b.consume(eqs, edges)
 }

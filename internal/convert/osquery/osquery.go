@@ -47,7 +47,7 @@ func Format() convert.Format {
 // convert makes a rule of a query of the file.
 func (r *rule) convert(tables map[string]*table, in convert.Input) convert.Rule {
 	out := convert.Rule{Name: r.name, Description: r.description, Reference: r.reference, Severity: r.severity, Tags: r.tags, Line: r.line, Outcome: convert.Whole}
-	c := &converter{rule: &out, line: r.lineAt, tables: tables, cat: in.Catalogue, now: in.Now}
+	c := &converter{rule: &out, line: r.lineAt, tables: tables, cat: in.Catalogue, now: in.Now, fleet: r.fleet}
 	statements, err := sql.Parse(r.sql)
 	if err != nil {
 		e := err.(*sql.Error) // Parse gives no other

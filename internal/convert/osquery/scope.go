@@ -134,12 +134,25 @@ func (s *scope) resolve(e sql.Expr) (meaning, bool) {
 	return meaning{}, false
 }
 
+// outermost says that a scope is no part of another query.
+func (s *scope) outermost() bool {
+	for e := s; e != nil; e = e.outer {
+		if e.block != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // sources adds the sources of a core to a scope, and its conditions to the
 // block.
 func (b *block) sources(list []sql.Source, env *scope) *scope {
 	s := &scope{c: b.c, outer: env, block: b}
 	for i := range list {
 		src := &list[i]
+		if slices.ContainsFunc(s.entries, func(e entry) bool { return strings.EqualFold(e.name, src.Name()) }) {
+			b.c.refuse(src.At, "two tables are called %s", src.Name())
+		}
 		e := b.source(src, env)
 		b.join(s, e, src)
 		s.entries = append(s.entries, e)

@@ -32,7 +32,7 @@ func (r *rule) around(c *converter, q *query) string {
 			from += " WHERE " + strings.Join(target, " AND ")
 		}
 		from += "\n"
-		if q.block != nil && q.block.grouped {
+		if q.block != nil && q.block.grouped && q.block.host == nil {
 			c.lose(0, "osquery makes groups on each host; here they are of all hosts together, and hosts() counts them")
 		}
 	}
