@@ -2,6 +2,8 @@
 // folder, the answers and what they cost.
 //
 //	go run ./bench/yara -rules 500 DIR
+//
+// With -quaestor it is the whole command that answers, by a query.
 package main
 
 import (
@@ -28,6 +30,7 @@ func main() {
 	n := flag.Int("rules", 500, "how many rules to make")
 	seed := flag.Uint64("seed", 1, "seed of the rules")
 	rounds := flag.Int("rounds", 3, "rounds; the median counts")
+	command := flag.String("quaestor", "", "the command that answers by a query; empty: the scanner alone")
 	scan := flag.String("scan", "", "scan with the rules of this file and print what holds")
 	flag.Parse()
 	if flag.NArg() != 1 {
@@ -38,7 +41,7 @@ func main() {
 	if *scan != "" {
 		err = scanAll(*scan, flag.Arg(0))
 	} else {
-		err = compare(*n, *seed, *rounds, flag.Arg(0))
+		err = compare(*n, *seed, *rounds, *command, flag.Arg(0))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "yara:", err)
@@ -62,12 +65,12 @@ func measure(name string, args ...string) (cost, error) {
 		return cost{}, fmt.Errorf("%s: %w", name, err)
 	}
 	u := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	lines := slices.DeleteFunc(strings.Split(out.String(), "\n"), func(l string) bool { return l == "" })
 	slices.Sort(lines)
 	return cost{cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), time.Since(start), u.Maxrss, lines}, nil
 }
 
-func compare(n int, seed uint64, rounds int, dir string) error {
+func compare(n int, seed uint64, rounds int, command, dir string) error {
 	tmp, err := os.MkdirTemp("", "yara-bench")
 	if err != nil {
 		return err
@@ -84,6 +87,9 @@ func compare(n int, seed uint64, rounds int, dir string) error {
 	var ours, theirs []cost
 	for range rounds {
 		a, err := measure(self, "-scan", rules, dir)
+		if command != "" {
+			a, err = asked(command, rules, dir)
+		}
 		if err != nil {
 			return err
 		}
@@ -100,11 +106,33 @@ func compare(n int, seed uint64, rounds int, dir string) error {
 	same := "same answers"
 	if !slices.Equal(a.lines, b.lines) {
 		same = "DIFFERS"
+		for _, l := range a.lines {
+			if !slices.Contains(b.lines, l) {
+				fmt.Fprintln(os.Stderr, "ours alone:", l)
+			}
+		}
+		for _, l := range b.lines {
+			if !slices.Contains(a.lines, l) {
+				fmt.Fprintln(os.Stderr, "yara's alone:", l)
+			}
+		}
 	}
 	fmt.Printf("%d rules: ours cpu %.2fs wall %.2fs peak %d MB; yara cpu %.2fs wall %.2fs peak %d MB; ratio %.2f; %d lines, %s\n", n,
 		a.cpu.Seconds(), a.wall.Seconds(), a.peak>>10, b.cpu.Seconds(), b.wall.Seconds(), b.peak>>10,
 		a.cpu.Seconds()/b.cpu.Seconds(), len(a.lines), same)
 	return nil
+}
+
+// asked measures the command, which answers the same by a query.
+func asked(command, rules, dir string) (cost, error) {
+	query := fmt.Sprintf("FIND file '%s/**' YARA @\"%s\" RETURN yara.rule, path", dir, rules)
+	c, err := measure(command, "run", "--format", "csv", query)
+	for i, l := range c.lines {
+		c.lines[i] = strings.Replace(strings.TrimSuffix(l, "\r"), ",", " ", 1)
+	}
+	c.lines = slices.DeleteFunc(c.lines, func(l string) bool { return l == "yara.rule path" })
+	slices.Sort(c.lines)
+	return c, err
 }
 
 // scanAll prints rule and path of everything that holds below a folder.
