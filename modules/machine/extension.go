@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"path"
@@ -18,8 +20,9 @@ type extension struct {
 	user, browser, profile                       string
 	id, name, version, description, author, kind string
 	location, updates, path, source              string
-	permissions, hosts                           []string
-	enabled, fromStore                           *bool
+	locale, current, key, digest                 string // of the manifest
+	permissions, optional, hosts                 []string
+	enabled, fromStore, persistent, autoUpdate   *bool
 	installed                                    time.Time
 }
 
@@ -47,6 +50,13 @@ func extensions() modules.Module {
 		known("hosts", "The pages that it may read and change, as patterns; null where that is not known.", func(x *extension) []string { return x.hosts }),
 		maybe("enabled", "Whether it is at work; null where the profile does not say.", func(x *extension) *bool { return x.enabled }).Shown(),
 		maybe("from_store", "Whether it came from the store of the browser's maker; null where the profile does not say.", func(x *extension) *bool { return x.fromStore }).Shown(),
+		known("optional_permissions", "What it may ask to do besides; null where that is not known.", func(x *extension) []string { return x.optional }),
+		maybe("persistent", "Whether a part of it runs all the time; null where the manifest does not say.", func(x *extension) *bool { return x.persistent }),
+		maybe("auto_update", "Whether it is updated by itself; null where the profile does not say.", func(x *extension) *bool { return x.autoUpdate }),
+		table.Text("default_locale", "The language that it falls back on.", func(x *extension) string { return x.locale }),
+		table.Text("current_locale", "The language that it was put in.", func(x *extension) string { return x.current }),
+		table.Text("key", "The public key from which its identifier is made.", func(x *extension) string { return x.key }),
+		table.Text("manifest_sha256", "The SHA-256 of its manifest, in hexadecimal digits.", func(x *extension) string { return x.digest }),
 		table.Text("location", "How it came in, as in store, policy, unpacked or command_line, or as Firefox has it, app-profile.", func(x *extension) string { return x.location }),
 		table.Time("installed", "When it was installed.", func(x *extension) time.Time { return x.installed }),
 		table.Text("update_url", "Where the browser asks for updates of it.", func(x *extension) string { return x.updates }),
@@ -238,6 +248,8 @@ func (p *profiles) unpacked(profile, id, at string, set chromiumSetting, yield f
 		return nil
 	}
 	m.fill(&x)
+	sum := sha256.Sum256(text)
+	x.digest = hex.EncodeToString(sum[:])
 	set.fill(&x, set.directory(path.Dir(path.Dir(at))))
 	p.translate(&x, m)
 	return yield(&x)

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/quaestor-engine/quaestor/modules/moduletest"
@@ -41,6 +42,30 @@ func extensionTree(t testing.TB) string {
 		"home/ann/.mozilla/firefox/q/extensions.json":                                                "{}",
 		"Users/Eve/AppData/Local/Microsoft/Edge/User Data/Default/Extensions/gggg/1_0/manifest.json": `{"name":"G","version":"1"}`,
 	})
+}
+
+// What of a manifest says where an extension is from, and what it may become.
+func TestManifestDetails(t *testing.T) {
+	m, err := parseManifest([]byte(`{"name":"n","version":"1","default_locale":"en","current_locale":"de","key":"MII","optional_permissions":["tabs",{"x":1}],"background":{"persistent":false}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var x extension
+	m.fill(&x)
+	if x.locale != "en" || x.current != "de" || x.key != "MII" || !slices.Equal(x.optional, []string{"tabs", "x"}) || x.persistent == nil || *x.persistent {
+		t.Errorf("%+v", x)
+	}
+	var a extension
+	if !a.addMozilla([]byte(`{"id":"a","applyBackgroundUpdates":0}`)) || a.autoUpdate == nil || *a.autoUpdate {
+		t.Errorf("%+v", a)
+	}
+	m, err = parseManifest([]byte(`{"name":"n","version":"1","background":"page"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.fill(&x); x.persistent != nil {
+		t.Error("a background that is no object says nothing")
+	}
 }
 
 func TestExtension(t *testing.T) {

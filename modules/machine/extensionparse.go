@@ -18,9 +18,13 @@ type manifest struct {
 	Name, Version, Description string
 	Author                     json.RawMessage
 	Locale                     string          `json:"default_locale"`
+	Current                    string          `json:"current_locale"`
+	Key                        string          `json:"key"`
 	Updates                    string          `json:"update_url"`
 	Permissions                []permission    `json:"permissions"`
+	Optional                   []permission    `json:"optional_permissions"`
 	Hosts                      []permission    `json:"host_permissions"`
+	Background                 json.RawMessage `json:"background"`
 	Theme                      json.RawMessage `json:"theme"`
 	App                        json.RawMessage `json:"app"`
 	Scripts                    []struct {
@@ -70,7 +74,14 @@ func (m *manifest) fill(x *extension) {
 	case len(m.App) > 0:
 		x.kind = "app"
 	}
-	x.permissions, x.hosts = []string{}, []string{}
+	x.locale, x.current, x.key = m.Locale, m.Current, m.Key
+	var background struct{ Persistent *bool }
+	_ = json.Unmarshal(m.Background, &background) // of another form it says nothing of this
+	x.persistent = background.Persistent
+	x.permissions, x.optional, x.hosts = []string{}, []string{}, []string{}
+	for _, p := range m.Optional {
+		x.optional = append(x.optional, p...)
+	}
 	for _, p := range m.Permissions {
 		x.permissions = append(x.permissions, p...)
 	}
@@ -232,6 +243,7 @@ func (x *extension) addMozilla(text []byte) bool {
 	var a struct {
 		ID, Version, Type, Path, Location, SourceURI, UpdateURL string
 		Active                                                  *bool
+		ApplyBackgroundUpdates                                  *int
 		InstallDate                                             int64
 		DefaultLocale                                           struct{ Name, Description, Creator string }
 		UserPermissions                                         *struct{ Permissions, Origins []string }
@@ -244,6 +256,10 @@ func (x *extension) addMozilla(text []byte) bool {
 	x.name, x.description, x.author = a.DefaultLocale.Name, a.DefaultLocale.Description, a.DefaultLocale.Creator
 	if a.UserPermissions != nil {
 		x.permissions, x.hosts = append([]string{}, a.UserPermissions.Permissions...), append([]string{}, a.UserPermissions.Origins...)
+	}
+	if a.ApplyBackgroundUpdates != nil {
+		auto := *a.ApplyBackgroundUpdates != 0
+		x.autoUpdate = &auto
 	}
 	if a.SourceURI != "" {
 		store := strings.HasPrefix(a.SourceURI, "https://addons.mozilla.org/") || strings.HasPrefix(a.SourceURI, "https://addons.thunderbird.net/")

@@ -44,15 +44,15 @@ func packageTables() []table {
 		{name: "chrome_extensions", module: "browser_extension", users: true, where: `$browser NOT IN ("firefox", "thunderbird")`, columns: []column{
 			as("browser_type", "$browser").always(), num("uid", "$user.uid").follows("$user", "user"), as("name", "$name"), as("profile", "$profile.name").returns("$profile"), as("profile_path", "$profile"),
 			as("referenced_identifier", "$id").always(), as("identifier", "$id").always(), ver("version", "$version").always(), as("description", "$description"),
-			none("default_locale", noManifest), none("current_locale", noManifest), as("update_url", "$update_url"), as("author", "$author"), none("persistent", noManifest), as("path", "$path").follows("$path", "file"),
-			as("permissions", `join($permissions, ", ")`).returns("$permissions"), none("permissions_json", noManifest).hide(), none("optional_permissions", noManifest), none("optional_permissions_json", noManifest).hide(),
-			none("manifest_hash", noManifest), none("referenced", "extensions that a profile lists are shown"), yes("from_webstore", "$from_store"), yes("state", "$enabled"),
-			instead("install_time", "$installed", "column installed is it, as a time"), when("install_timestamp", "$installed"), none("manifest_json", noManifest).hide(), none("key", noManifest),
+			as("default_locale", "$default_locale"), as("current_locale", "$current_locale"), as("update_url", "$update_url"), as("author", "$author"), yes("persistent", "$persistent"), as("path", "$path").follows("$path", "file"),
+			as("permissions", `join($permissions, ", ")`).returns("$permissions"), none("permissions_json", noManifest).hide(), as("optional_permissions", `join($optional_permissions, ", ")`).returns("$optional_permissions"), none("optional_permissions_json", noManifest).hide(),
+			as("manifest_hash", "$manifest_sha256"), yes("referenced", "$enabled IS NOT NULL").always().returns("$enabled"), yes("from_webstore", "$from_store"), yes("state", "$enabled"),
+			instead("install_time", "$installed", "column installed is it, as a time"), when("install_timestamp", "$installed"), none("manifest_json", noManifest).hide(), as("key", "$key"),
 		}},
 		{name: "firefox_addons", module: "browser_extension", users: true, where: `$browser = "firefox"`, columns: []column{
 			num("uid", "$user.uid").follows("$user", "user"), as("name", "$name"), as("identifier", "$id").always(), as("creator", "$author"), as("type", "$type"), ver("version", "$version").always(),
 			as("description", "$description"), as("source_url", "$update_url"), fixed("visible", "1"), yes("active", "$enabled"), yes("disabled", "NOT $enabled").returns("$enabled"),
-			none("autoupdate", "whether it is updated by itself is not read"), as("location", "$location"), as("path", "$path").follows("$path", "file"),
+			yes("autoupdate", "$auto_update"), as("location", "$location"), as("path", "$path").follows("$path", "file"),
 		}},
 		{name: "opera_extensions", why: "extensions of Opera are not read: those of Chrome, Chromium, Edge, Brave, Vivaldi and Firefox are"},
 		{name: "chrome_extension_content_scripts", module: "browser_extension", users: true, where: `$browser NOT IN ("firefox", "thunderbird")`, rows: "a row for each extension, which lists the pages that it may read", columns: []column{
