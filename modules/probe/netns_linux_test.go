@@ -143,7 +143,7 @@ func pings(t *testing.T, run func(...string) string, ns string) {
 	if !strings.Contains(out, "3 packets transmitted, 3 received") {
 		t.Errorf("ping does not see the host that reach sees:\n%s", out)
 	}
-	cmd := exec.CommandContext(t.Context(), "ip", "netns", "exec", ns, "ping", "-c", "1", "10.233.1.7")
+	cmd := exec.CommandContext(t.Context(), "ip", "netns", "exec", ns, "ping", "-c", "5", "10.233.1.7") // a router says so once a second
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "Unreachable") {
 		t.Errorf("ping sees what reach calls unreachable:\n%s", out)
 	}
