@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/quaestor-engine/quaestor/signing/translog"
 )
 
 // A Policy says who may ask what of a fleet. It is read from the exact text
@@ -25,6 +27,7 @@ type Policy struct {
 	ceilings       Ceilings
 	revokedAgents  []ID
 	revokedTokens  []ID
+	log            *LogRule
 
 	mu     sync.Mutex
 	tokens map[[sha256.Size]byte]error // of envelopes of tokens; at most maxChecked
@@ -64,6 +67,17 @@ type Ceilings struct {
 	Workers    int64         // goroutines that scan
 	Concurrent int64         // plans that an agent runs at once
 }
+
+// A LogRule says which log has every plan and policy of the fleet in it.
+type LogRule struct {
+	// Required: agents run nothing that is not proved to be in it. Without, the
+	// log is kept and can be audited, and agents do not ask for it.
+	Required bool
+	Keys     *translog.Keys
+}
+
+// Log gives the rule about the transparency log; nil where the fleet has none.
+func (p *Policy) Log() *LogRule { return p.log }
 
 // Version gives the number that only grows.
 func (p *Policy) Version() int64 { return p.version }

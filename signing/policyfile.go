@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/quaestor-engine/quaestor/signing/translog"
 )
 
 // Bounds of a policy's text.
@@ -42,6 +44,7 @@ type policyFile struct {
 	Default       *ruleFile           `toml:"default"`
 	Module        map[string]ruleFile `toml:"module"`
 	Ceilings      ceilingsFile        `toml:"ceilings"`
+	Log           *logFile            `toml:"log"`
 	Revoked       struct {
 		Agents []string `toml:"agents"`
 		Tokens []string `toml:"tokens"`
@@ -74,6 +77,13 @@ type ceilingsFile struct {
 	Memory     string `toml:"memory"`
 	Workers    int64  `toml:"workers"`
 	Concurrent int64  `toml:"concurrent"`
+}
+
+type logFile struct {
+	Required  bool     `toml:"required"`
+	Key       string   `toml:"key"`
+	Witnesses []string `toml:"witnesses"`
+	Threshold *int     `toml:"threshold"`
 }
 
 // ParsePolicy reads the text of a policy: TOML, as NewPolicyText makes it. Keys
@@ -177,8 +187,27 @@ func (f *policyFile) policy() (*Policy, error) {
 	if p.revokedAgents, err = ids("agents", f.Revoked.Agents); err != nil {
 		return nil, err
 	}
-	p.revokedTokens, err = ids("tokens", f.Revoked.Tokens)
+	if p.revokedTokens, err = ids("tokens", f.Revoked.Tokens); err != nil {
+		return nil, err
+	}
+	p.log, err = f.Log.rule()
 	return p, err
+}
+
+// rule reads the rule about the log; a fleet without one has none.
+func (f *logFile) rule() (*LogRule, error) {
+	if f == nil {
+		return nil, nil
+	}
+	threshold := len(f.Witnesses) // all, where nothing is said
+	if f.Threshold != nil {
+		threshold = *f.Threshold
+	}
+	keys, err := translog.ParseKeys(f.Key, f.Witnesses, threshold)
+	if err != nil {
+		return nil, fmt.Errorf("[log]: %w", err)
+	}
+	return &LogRule{Required: f.Required, Keys: keys}, nil
 }
 
 // principals reads the people of a role. Two who share a key, or a part of one,

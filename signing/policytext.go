@@ -123,6 +123,16 @@ memory = "256 MiB"
 workers = 4
 concurrent = 4
 
+# A log of every plan and policy, which the relay keeps and anybody who may ask
+# can audit. With required, agents run nothing that is not proved to be in it by
+# a checkpoint that so many of the witnesses signed. quaestor-relay log prints
+# the key of the log, and quaestor log witness new that of a witness.
+# [log]
+# required = true
+# key = "quaestor-log/…"
+# witnesses = ["witness.example/one+…", "witness.example/two+…"]
+# threshold = 2
+
 # Those who are members no more: agents by ID, and all agents of a token.
 [revoked]
 agents = []

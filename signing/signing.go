@@ -84,6 +84,10 @@ const (
 	CodeLimit     = "limit"     // more than a ceiling
 	CodeTarget    = "target"    // not for this host
 	CodePolicy    = "policy"    // there is no policy, or the offered one is not good
+	CodeUnlogged  = "unlogged"  // nothing proves that it is in the log
+	CodeWitness   = "witness"   // too few witnesses signed the log's checkpoint
+	CodeFork      = "fork"      // the log shows another history than it showed here before
+	CodeRollback  = "rollback"  // the log is shorter than it was here before
 )
 
 // A Refusal is why something was not accepted. errors.Is(err, ErrRefused) holds
