@@ -202,7 +202,15 @@ func Run(ctx context.Context, formats []Format, from string, in Input) (*Result,
 		}
 		check(&r.Rules[i], r.Lists, in)
 	}
+	r.Lists = slices.DeleteFunc(r.Lists, func(l List) bool { return !r.names(l.Name) })
 	return r, nil
+}
+
+// names says whether a query names a list.
+func (r *Result) names(list string) bool {
+	return slices.ContainsFunc(r.Rules, func(x Rule) bool {
+		return slices.ContainsFunc(x.Queries, func(q string) bool { return strings.Contains(q, "@"+list) })
+	})
 }
 
 // Names gives the names of formats, in their order.

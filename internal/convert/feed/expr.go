@@ -178,9 +178,9 @@ func questions(b branch) []string {
 	anywhere = anywhere && !placed(files)
 	switch {
 	case registry || service:
-		return []string{question(b, ` WHERE os = "windows"`, `'C:\'`)}
+		return []string{question(b, ` WHERE os = "windows"`, `'C:\**'`)}
 	case anywhere:
-		return []string{question(b, ` WHERE os != "windows"`, "/"), question(b, ` WHERE os = "windows"`, `'C:\'`)}
+		return []string{question(b, ` WHERE os != "windows"`, "/"), question(b, ` WHERE os = "windows"`, `'C:\**'`)}
 	}
 	return []string{question(b, "", "")}
 }

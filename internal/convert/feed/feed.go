@@ -73,16 +73,17 @@ type indicator struct {
 
 // A collector gathers indicators, folds what comes twice, and makes rules.
 type collector struct {
-	input   convert.Input
-	base    string // of the names of lists
-	result  *convert.Result
-	seen    map[indicator]bool
-	sets    map[field][]string
-	twice   int
-	expired int
-	context int
-	mended  int
-	unasked map[string]*unasked
+	input    convert.Input
+	base     string // of the names of lists
+	result   *convert.Result
+	seen     map[indicator]bool
+	sets     map[field][]string
+	twice    int
+	expired  int
+	context  int
+	mended   int
+	rulesets int // of YARA
+	unasked  map[string]*unasked
 }
 
 // unasked is a kind of indicator that no endpoint can be asked for.

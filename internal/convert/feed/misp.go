@@ -3,6 +3,7 @@ package feed
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -72,8 +73,15 @@ func (c *collector) attributes(list *document.Node) {
 
 // rules takes a rule that stands in an event.
 func (c *collector) rules(kind string, x indicator) {
-	if kind != "stix2-pattern" || x.context {
-		c.cannot("rules of "+kind+", which are files of their own", x.line)
+	switch {
+	case x.context:
+		c.context++
+		return
+	case kind == "yara":
+		c.yara("rules of line "+strconv.Itoa(x.line), x.value, convert.Rule{Line: x.line})
+		return
+	case kind != "stix2-pattern":
+		c.cannot("rules of "+kind+", which are for its own converter", x.line)
 		return
 	}
 	e, lost, err := parsePattern(x.value, x.line)
@@ -86,6 +94,17 @@ func (c *collector) rules(kind string, x indicator) {
 		header.Note(x.line, "%s", why)
 	}
 	c.take(e, "pattern of line "+strconv.Itoa(x.line), header)
+}
+
+// yara adds rules of YARA that stand in a feed: a file of their own, asked of
+// every file.
+func (c *collector) yara(name, text string, r convert.Rule) {
+	c.rulesets++
+	list := fmt.Sprintf("%s-%d.yar", c.base, c.rulesets)
+	c.result.Lists = append(c.result.Lists, convert.List{Name: list, Text: []byte(text)})
+	r.Name, r.Outcome = name, convert.Whole
+	r.Queries = everywhere("WHERE type = \"file\" AND YARA @" + list + " RETURN path, size, mtime, yara.rule")
+	c.result.Rules = append(c.result.Rules, r)
 }
 
 func isYETI(_ string, data []byte) bool {

@@ -67,7 +67,7 @@ func or(conds ...string) string {
 func everywhere(rest string) []string {
 	return []string{
 		"FROM fleet WHERE os != \"windows\"\nFIND file / " + rest,
-		"FROM fleet WHERE os = \"windows\"\nFIND file 'C:\\' " + rest,
+		"FROM fleet WHERE os = \"windows\"\nFIND file 'C:\\**' " + rest,
 	}
 }
 

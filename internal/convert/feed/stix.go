@@ -58,6 +58,9 @@ func (c *collector) object(o *document.Node) {
 	case o.Get("revoked").Text() == "true", c.past(moment(o.Get("valid_until").Text())):
 		c.expired++
 		return
+	case kind == "yara":
+		c.yara(name, pattern.Text(), header)
+		return
 	case kind != "" && kind != "stix":
 		c.cannot("patterns of type "+kind, pattern.Line())
 		return

@@ -3,13 +3,11 @@ package mig
 import (
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/quaestor-engine/quaestor/internal/convert"
 	"github.com/quaestor-engine/quaestor/internal/convert/document"
@@ -217,28 +215,4 @@ func (o *operation) sshkey(p *document.Node) {
 		"FIND ssh_key" + w + " RETURN path, kind, type, fingerprint, encrypted",
 		"FIND authorized_key" + w + " RETURN path, type, fingerprint, user",
 	})
-}
-
-func (o *operation) ping(p *document.Node) {
-	o.unknown(p, "destination", "destinationport", "protocol", "count", "timeout")
-	o.not("a probe is not made of an action yet: FIND reach asks for it")
-}
-
-func (o *operation) timedrift(p *document.Node) {
-	o.unknown(p, "drift")
-	drift := p.Get("drift").Text()
-	if drift == "" {
-		o.ask([]string{"FIND host RETURN hostname, now() AS local_time"})
-		return
-	}
-	if _, err := time.ParseDuration(drift); err != nil {
-		o.not(fmt.Sprintf("drift %q is no duration", drift))
-		return
-	}
-	o.not("a drift is not asked of an action yet: FIND clock asks for it")
-}
-
-func (o *operation) yara(p *document.Node) {
-	o.unknown(p, "yara", "filesearch")
-	o.not("rules of YARA in an action are not carried over: FIND file … YARA @rules.yar asks with them")
 }
