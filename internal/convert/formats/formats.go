@@ -9,6 +9,7 @@ import (
 	"github.com/quaestor-engine/quaestor/internal/convert/feed"
 	"github.com/quaestor-engine/quaestor/internal/convert/mig"
 	"github.com/quaestor-engine/quaestor/internal/convert/osquery"
+	"github.com/quaestor-engine/quaestor/internal/convert/sigma"
 )
 
 // All gives the formats, those that are recognised by more of their text
@@ -19,6 +20,7 @@ func All() []convert.Format {
 		artifact.Format(),
 		artifact.GRR(),
 		osquery.Format(),
+		sigma.Format(),
 	}
 	return append(rules, feed.Formats()...)
 }
