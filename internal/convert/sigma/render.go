@@ -371,17 +371,17 @@ func (w *writer) listed(op string, values []string, cased bool) string {
 	if len(values) > maxInline && !slices.ContainsFunc(values, unlisted) {
 		return op + " @" + w.list(values) + nocase
 	}
-	if op == "IN" && len(values) == 1 {
-		if nocase == "" {
-			return "= " + convert.Quote(values[0])
-		}
+	switch one := op == "IN" && len(values) == 1; {
+	case one && nocase == "":
+		return "= " + convert.Quote(values[0])
+	case one && !strings.ContainsAny(values[0], "*?"): // LIKE with those is taken for a mistake
 		return "LIKE " + convert.Quote(plain(values[0]).like()) + nocase
 	}
 	quoted := make([]string, len(values))
 	for i, v := range values {
 		quoted[i] = convert.Quote(v)
 	}
-	if len(values) == 1 {
+	if len(values) == 1 && op != "IN" {
 		return op + " " + quoted[0] + nocase
 	}
 	return op + " (" + strings.Join(quoted, ", ") + ")" + nocase

@@ -74,7 +74,8 @@ func byCategory(category, product string) ([]source, string) {
 			found = append(found, audited(), typed())
 		}
 	case "network_connection":
-		found = append(found, source{from: from(product), find: "socket", column: columnsOf(socketColumns()), notes: []string{openNow},
+		found = append(found, source{from: from(product), find: "socket", fixed: []string{"remote_address IS NOT NULL"},
+			column: columnsOf(socketColumns()), notes: []string{openNow},
 			returns: "protocol, state, address, port, remote_address, remote_port, process.name, process.exe, process.cmdline, process.user"})
 	case "file_event", "file_create":
 		found = append(found, source{from: from(product), find: "file", column: columnsOf(fileColumns()), place: place, notes: []string{fileNow},
