@@ -30,7 +30,7 @@ func TestEvents(t *testing.T) {
 		"log": "path  line  host  program  message\n" +
 			"/var/log/auth.log  1  web1  sshd  Failed password for root from 203.0.113.9\n" +
 			"/var/log/auth.log  2  web1  sshd-session  Accepted publickey for alice\n" +
-			"/var/log/auth.log  3  web1  sudo  \"alice : TTY=pts/0 ; USER=root ; COMMAND=/bin/sh\"\n" +
+			"/var/log/auth.log  3  web1  sudo  \"alice : TTY=pts/0 ; USER=root ; COMMAND=/bin/sh -c id\"\n" +
 			"/var/log/syslog  4  web1  kernel  nvidia: loading out-of-tree module taints kernel\n" +
 			"/var/log/syslog  5  web1  dnsmasq  query[A] a.pool.example from 10.0.0.1\n" +
 			"/var/log/syslog  6  web1  dnsmasq  query[A] a.pool.example.net from 10.0.0.1",
@@ -65,10 +65,10 @@ func TestEvents(t *testing.T) {
 		{"audit, words", audit, "{product: linux, service: auditd}|[nametype=normal]", "3"},
 		{"words of a service", logs, "{product: linux, service: sshd}|['failed password', accepted]", "1 2"},
 		{"words that all stand there", logs, "{product: linux, service: syslog}|{'|all': [taints, kernel]}", "4"},
-		{"fields of sudo", logs, "{product: linux, service: sudo}|{USER: root, COMMAND|endswith: /sh}", "3"},
+		{"fields of sudo", logs, "{product: linux, service: sudo}|{USER: root, COMMAND|endswith: sh -c id}", "3"},
 		{"logons", events, "{product: windows, service: security}|{EventID: 4625, LogonType: [3, 10]}", "1 2"},
 		{"logons from elsewhere", events, "{product: windows, service: security}|{EventID: 4625, IpAddress|cidr: 203.0.113.0/29}", ""},
-		{"logons from a network", events, "{product: windows, service: security}|{EventID: 4625, IpAddress|cidr: 203.0.113.8/29}", "1"},
+		{"logons from a network", events, "{product: windows, service: security}|{EventID: 4625, IpAddress|cidr: [203.0.113.8/29, '::1/128']}", "1"},
 		{"sysmon", events, "{category: image_load, product: windows}|{ImageLoaded|endswith: '\\evil.dll', Signed: 'false'}", "4"},
 		{"requests", web, "{category: webserver}|{cs-method: POST, cs-uri-query|contains: cmd=, sc-status: 200}", "1"},
 		{"programs that asked", web, "{product: nginx}|{cs-user-agent|startswith: CMD}", "2"},

@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/internal/convert"
@@ -12,6 +13,7 @@ type column struct {
 	anchored string // in its place where the beginning of the text counts
 	kind     columnKind
 	digits   int    // of a hash
+	unspaced bool   // a value with blanks is not in it as it is
 	why      string // why it cannot be asked
 	// write writes a test by itself, where the column is of another kind than
 	// the field; "" where it cannot.
@@ -145,6 +147,27 @@ func pairs(in string, table map[string]column) func(string) (column, string) {
 	}
 }
 
+// auditColumns are the fields of a line of audit, which writes values with
+// blanks in hexadecimal.
+func auditColumns() func(string) (column, string) {
+	find := pairs("text", map[string]column{"": {text: "text"}, "msg": {text: "text"}})
+	return func(field string) (column, string) {
+		c, why := find(field)
+		c.unspaced = c.text != "text"
+		return c, why
+	}
+}
+
+// spaced says whether a test is for a value with what audit does not write as
+// it is.
+func (t *test) spaced() bool {
+	return slices.ContainsFunc(t.words, func(p pattern) bool {
+		return slices.ContainsFunc(p, func(x piece) bool {
+			return strings.ContainsFunc(x.text, func(r rune) bool { return r <= ' ' || r == '"' || r > '~' })
+		})
+	})
+}
+
 // eventColumns are the fields of an event of Windows: those of its head are
 // columns, those of its data are found by their names.
 func eventColumns() func(string) (column, string) {
@@ -155,6 +178,28 @@ func eventColumns() func(string) (column, string) {
 		"task": {text: "task", kind: number}, "opcode": {text: "opcode", kind: number}, "eventrecordid": {text: "record_id", kind: number},
 		"data": {text: "text"}, "message": {why: "the words around the data of an event are in a library, and not in the log"},
 	})
+}
+
+// logColumns are the fields of a line of a log: what syslog parts, and what
+// sudo and PAM write as NAME=VALUE. All else is in the message, and a field
+// that others take out of it is not asked, since it would never be found.
+func logColumns(service string) map[string]column {
+	table := map[string]column{
+		"": {text: "message"}, "message": {text: "message"}, "msg": {text: "message"}, "program": {text: "program"}, "hostname": {text: "host"}, "host": {text: "host"},
+	}
+	names := [...]string{"rhost", "ruser", "logname", "uid", "euid", "tty", "user"}
+	switch service {
+	case "sudo":
+		names = [...]string{"TTY", "PWD", "USER", "GROUP", "TSID", "HOST", "CHROOT"}
+		table["command"] = column{text: "extract(message, 'COMMAND=(.*)$', 1)"}
+	case "su", "sshd", "auth", "authentication", "vsftpd":
+	default:
+		return table
+	}
+	for _, name := range names {
+		table[strings.ToLower(name)] = column{text: "value_of(message, " + convert.Quote(name) + ")"}
+	}
+	return table
 }
 
 // level turns the number of Windows into its word.

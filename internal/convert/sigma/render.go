@@ -52,9 +52,13 @@ func (w *writer) query(s source, x *expr, extra bool) {
 	w.note(s)
 }
 
+// note says how a source differs from events as they come. What is true of
+// every rule of its kind is a comment, and no reason why one is not whole.
 func (w *writer) note(s source) {
 	for _, n := range s.notes {
-		w.rule.Note(0, "%s", n)
+		if !slices.Contains(w.rule.Comments, n) {
+			w.rule.Comments = append(w.rule.Comments, n)
+		}
 	}
 	for _, n := range s.partly {
 		w.rule.Lose(0, "%s", n)
@@ -167,6 +171,8 @@ func (w *writer) test(t *test) phrase {
 		return cannot("%s", why)
 	}
 	switch {
+	case c.unspaced && t.spaced():
+		return cannot("auditd writes values with blanks, such as that of %s, in hexadecimal", t.field)
 	case c.write != nil:
 		if text, total := c.write(t); text != "" {
 			return phrase{text: text, op: 't', total: total}
@@ -434,11 +440,16 @@ func (w *writer) expressions(c column, t *test) phrase {
 const maxStarts = 512
 
 // networkText asks a text for addresses of networks, by the beginnings that
-// they have. There are none for networks of IPv6.
+// they have. There are none for networks of IPv6,
+// which has many ways to write an address.
 func networkText(c column, t *test) phrase {
 	var starts, whole []string
 	for _, s := range t.texts {
 		p, err := netip.ParsePrefix(s)
+		if err == nil && p.IsSingleIP() {
+			whole = append(whole, strconv.Quote(p.Addr().String()))
+			continue
+		}
 		if err != nil || !p.Addr().Is4() || p.Bits() == 0 || len(starts)+len(whole) > maxStarts {
 			return phrase{}
 		}

@@ -118,7 +118,7 @@ func onProduct(product string) string {
 func audited() source {
 	return source{
 		from: from("linux"), find: "line /var/log/audit/audit.log*", fixed: []string{`text STARTS WITH "type=SYSCALL"`}, past: true,
-		column:  columnsOf(map[string]column{"image": {text: `value_of(text, "exe")`}}),
+		column:  columnsOf(map[string]column{"image": {text: `value_of(text, "exe")`, unspaced: true}}),
 		returns: "path, number, text", notes: []string{"the same is asked of what auditd wrote, where it runs; it sees the past"},
 	}
 }
@@ -294,8 +294,8 @@ func byService(service, product string) ([]source, string) {
 	case service == "auditd" && product != "macos":
 		return []source{{
 			from: from(product), find: "line /var/log/audit/audit.log*", past: true, returns: "path, number, text",
-			column: pairs("text", map[string]column{"": {text: "text"}, "msg": {text: "text"}}),
-			notes:  []string{"auditd writes values with blanks in hexadecimal, and names of system calls only where its log is enriched"},
+			column: auditColumns(),
+			notes:  []string{"auditd writes names of system calls only where its log is enriched"},
 		}}, ""
 	case product == "macos" && service != "":
 		return nil, "macOS keeps " + service + " in its unified log, which is not read"
@@ -330,7 +330,7 @@ func byService(service, product string) ([]source, string) {
 	}
 	src := source{
 		from: from(product), find: s.find, past: true, returns: "time, host, program, message, path, line",
-		column: pairs("message", map[string]column{"": {text: "message"}, "message": {text: "message"}, "program": {text: "program"}, "hostname": {text: "host"}}),
+		column: columnsOf(logColumns(service)),
 	}
 	if s.fixed != "" {
 		src.fixed = []string{s.fixed}
