@@ -123,20 +123,21 @@ func duration(s string) (string, bool) {
 	return s, true
 }
 
-// silent says whether a rule is there for a correlation alone, which asks it.
-func (c *collection) silent(d layers) bool {
-	for _, other := range c.rules {
-		k := other.get("correlation")
-		if k == nil || k.Get("generate").Text() == "true" || other.get("generate").Text() == "true" {
+// silence gives the names of rules that are there for a correlation alone,
+// which asks them.
+func (c *collection) silence() map[string]bool {
+	names := map[string]bool{}
+	for _, d := range c.rules {
+		k := d.get("correlation")
+		if k == nil || k.Get("generate").Text() == "true" || d.get("generate").Text() == "true" {
 			continue
 		}
 		for _, name := range k.Get("rules").Texts() {
-			if d.called(name) {
-				return true
-			}
+			names[name] = true
 		}
 	}
-	return false
+	delete(names, "")
+	return names
 }
 
 // called says whether a rule has a name, by which correlations know it.

@@ -48,11 +48,12 @@ func read(_ context.Context, in convert.Input) (*convert.Result, error) {
 	if err := c.collect(docs); err != nil {
 		return nil, err
 	}
+	silent := c.silence()
 	for _, d := range c.rules {
 		switch {
 		case d.get("correlation") != nil:
 			c.correlate(d)
-		case !c.silent(d):
+		case !silent[d.get("name").Text()] && !silent[d.get("id").Text()]:
 			c.rule(d)
 		}
 	}
