@@ -9,7 +9,7 @@ SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 window
 # What starts goroutines, or is called from several.
 CONCURRENT = . ./engine ./modules/file ./modules/host ./internal/search ./internal/render ./internal/querytest ./internal/spec ./internal/cli
 
-.PHONY: help build test race spec fuzz bench lint docs cross
+.PHONY: help build test race spec fuzz faults bench lint docs cross
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ spec: ## the behaviour scripts; UPDATE=1 rewrites what they expect
 
 fuzz: ## every fuzz target in turn, for T=5m each
 	@.ci/fuzz $(T)
+
+faults: ## a fleet of processes under faults for T=30m: SEED, AGENTS, PLANS
+	$(GO) test ./internal/faults -run TestFleetUnderFaults -v -count 1 -timeout 24h -for $(T) \
+		-seed $(or $(SEED),0) -agents $(or $(AGENTS),300) -plans $(or $(PLANS),200)
 
 bench: ## benchmarks of the packages; those against peers are in bench/README.md
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./...

@@ -102,6 +102,7 @@ var floors = []floor{
 	{pkg: "internal/convert/formats", may: "internal/convert internal/convert/artifact internal/convert/feed internal/convert/mig internal/convert/osquery internal/convert/sigma", why: "the list of formats and nothing else"},
 	{pkg: "internal/cli", may: ". client internal/cases internal/complete internal/convert internal/convert/formats internal/demo internal/gateway internal/lsp internal/querytest internal/render internal/scaffold internal/spec internal/web lang modules modules/std plan plan/answer planner repl signing signing/translog transport transport/message value", why: "the command, with its surroundings handed in"},
 	{pkg: "internal/docs", down: true, may: ". internal/cases internal/cli internal/convert/osquery internal/docs internal/render lang modules modules/std plan plan/answer planner value", why: "makes the reference from the tables that the program runs by"},
+	{pkg: "internal/faults", why: "a test alone: it strikes processes and looks at their answers"},
 	{pkg: "internal/house", why: "reads the source and runs none of it"},
 	{pkg: "cmd", down: true, may: ". agent internal/cli modules modules/std relay signing signing/journal signing/translog transport value", why: "where a program meets the system; under 100 lines"},
 	{pkg: "docs/examples", down: true, may: ". client signing sqldriver", why: "programs of users, as the pages show them"},
