@@ -367,7 +367,11 @@ func (a *Agent) refuse(raw []byte, why error) {
 	if payload == nil || a.journal.Seen(payload.ID) {
 		return
 	}
-	out, err := a.spool.begin(headOf(payload, a.opts.Now()))
+	h := headOf(payload, a.opts.Now())
+	out, err := a.spool.begin(h)
+	if err != nil {
+		out, err = a.spool.beginEnd(h)
+	}
 	if err != nil {
 		a.log.Warn("the refusal is not sent", "error", err)
 		return

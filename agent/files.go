@@ -20,6 +20,9 @@ func writeFile(name string, data []byte) error {
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), name)
 	}
+	if err != nil {
+		os.Remove(f.Name()) // what a full disk took of it is of no use
+	}
 	return err
 }
 

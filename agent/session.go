@@ -301,11 +301,8 @@ func (a *Agent) offer(s *session, raw []byte) {
 func (a *Agent) begin(p *permit, raw []byte) {
 	out, err := a.spool.begin(headOf(p.payload, a.opts.Now()))
 	if err != nil {
-		f := journal.Finish{At: a.opts.Now(), Outcome: answer.Refused.String(), Reason: err.Error()}
-		if err := a.journal.Finish(p.payload.ID, f); err != nil {
-			a.log.Error("the journal cannot be written", "error", err)
-		}
 		a.log.Error("plan not begun", "plan", p.payload.ID, "error", err)
+		a.cannotBegin(p, err)
 		return
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -325,6 +322,26 @@ func (a *Agent) begin(p *permit, raw []byte) {
 			w = nil
 		}
 		a.finish(p, out, w, answer.Summary{Outcome: answer.Refused, Reason: signing.CodeLimit + ": " + err.Error()})
+	}
+}
+
+// cannotBegin ends a permitted plan whose answer cannot be kept: the journal
+// says so, and the investigator hears it.
+func (a *Agent) cannotBegin(p *permit, why error) {
+	sum := answer.Summary{Outcome: answer.Refused, Reason: signing.CodeLimit + ": " + why.Error()}
+	out, err := a.spool.beginEnd(headOf(p.payload, a.opts.Now()))
+	if err == nil {
+		var w *writer
+		if w, err = a.newWriter(context.Background(), out, 0); err == nil {
+			a.finish(p, out, w, sum)
+			return
+		}
+		out.abandon()
+	}
+	a.log.Error("nobody is told that a plan was not begun", "plan", p.payload.ID, "error", err)
+	f := journal.Finish{At: a.opts.Now(), Outcome: sum.Outcome.String(), Reason: sum.Reason}
+	if err := a.journal.Finish(p.payload.ID, f); err != nil {
+		a.log.Error("the journal cannot be written", "error", err)
 	}
 }
 

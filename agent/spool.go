@@ -16,6 +16,7 @@ import (
 // Bounds of the spool.
 const (
 	maxAnswers    = 1024    // that are not acknowledged
+	maxEnds       = 256     // beyond these, of answers that are an end alone
 	defaultMemory = 8 << 20 // bytes of chunks held in memory
 	// defaultDisk is how many bytes of chunks wait on disk for a relay.
 	defaultDisk = 512 << 20
@@ -113,6 +114,24 @@ func (s *spool) begin(h head) (*outgoing, error) {
 	if err := h.write(s.dir); err != nil {
 		return nil, err
 	}
+	o := &outgoing{head: h, spool: s, more: make(chan struct{})}
+	s.answers[h.Plan] = o
+	return o, nil
+}
+
+// beginEnd makes room for an answer that will be an end and nothing else, since
+// begin failed. It needs no disk: an investigator is told why even where a disk
+// is full. A kill before a relay has taken it leaves the journal alone to tell.
+func (s *spool) beginEnd(h head) (*outgoing, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.answers[h.Plan] != nil:
+		return nil, fmt.Errorf("agent: plan %s is being answered", h.Plan)
+	case len(s.answers) >= maxAnswers+maxEnds:
+		return nil, fmt.Errorf("%w: %d answers wait for a relay", errSpoolFull, len(s.answers))
+	}
+	_ = h.write(s.dir) // it may have room by now, and its owner hears of it elsewhere
 	o := &outgoing{head: h, spool: s, more: make(chan struct{})}
 	s.answers[h.Plan] = o
 	return o, nil
