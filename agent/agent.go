@@ -64,6 +64,7 @@ type Agent struct {
 	session *session // nil while there is none
 	state   Status
 	changed chan struct{} // has room for one: the status is to be written
+	obeyed  chan struct{} // likewise: another policy is obeyed, which the facts say
 }
 
 // Open takes up the agent of a folder, and whatever an earlier life left
@@ -121,7 +122,7 @@ func read(o Options) (*Agent, error) {
 	a := &Agent{
 		opts: o, log: o.Logger, conf: conf, started: o.Now(),
 		queue: newQueue(conf.Concurrent), running: map[signing.ID]*running{},
-		changed: make(chan struct{}, 1), own: ownFilesOf(o.Dir, o.Host.Root), fullWait: fullWait,
+		changed: make(chan struct{}, 1), obeyed: make(chan struct{}, 1), own: ownFilesOf(o.Dir, o.Host.Root), fullWait: fullWait,
 	}
 	return a, a.readKeys()
 }
@@ -152,28 +153,6 @@ func (a *Agent) readKeys() error {
 	}
 	a.id, a.chain = id, files[membershipFile]
 	return a.obey(policy)
-}
-
-// obey takes a policy that was verified.
-func (a *Agent) obey(p *signing.Policy) error {
-	m, err := signing.DecodeMembership(a.chain)
-	if err != nil {
-		return fmt.Errorf("%s: %w", membershipFile, err)
-	}
-	if m.AgentID() != a.id.ID() {
-		return fmt.Errorf("%s: it is the chain of agent %s, and this is %s", membershipFile, m.AgentID(), a.id.ID())
-	}
-	self, outcast := p.Member(m)
-	a.mu.Lock()
-	a.policy, a.self, a.outcast = p, self, outcast
-	a.state.Policy = p.Version()
-	a.mu.Unlock()
-	if outcast != nil {
-		a.log.Error("the policy takes this agent for no member: it answers nothing", "error", outcast)
-	}
-	a.queue.resize(int(min(int64(a.conf.Concurrent), max(1, p.Ceilings().Concurrent))))
-	a.touch()
-	return nil
 }
 
 // ID gives the agent's identity.
@@ -259,10 +238,19 @@ func (a *Agent) Close() error {
 func (a *Agent) housekeeping(ctx context.Context) {
 	facts := time.NewTicker(factsEvery)
 	defer facts.Stop()
+	tell := time.NewTimer(0)
+	defer tell.Stop()
+	<-tell.C
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-a.obeyed:
+			tell.Reset(obeyedAfter)
+		case <-tell.C:
+			if s := a.current(); s != nil {
+				s.tellFacts(ctx)
+			}
 		case <-facts.C:
 			a.spool.sweep(a.opts.Now())
 			if s := a.current(); s != nil {

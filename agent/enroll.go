@@ -75,18 +75,15 @@ func Enroll(ctx context.Context, o EnrollOptions) (signing.ID, error) {
 		}
 	}
 	m := token.Enroll(id.Public(), o.Hostname, o.Now())
-	got, pair, err := askCertificate(ctx, conf, id, m.Encode())
+	policy, pair, err := enrolment{conf, id, token, m}.admitted(ctx, o.Now())
 	if err != nil {
-		return signing.ID{}, err
-	}
-	if err := checkEnrolled(got, token, m, o.Now()); err != nil {
 		return signing.ID{}, err
 	}
 	for _, f := range []struct {
 		name string
 		data []byte
 	}{
-		{membershipFile, m.Encode()}, {policyFile, got.Policy}, {tlsFile, pair},
+		{membershipFile, m.Encode()}, {policyFile, policy}, {tlsFile, pair},
 		{tagsFile, append([]byte(tagsText), tags...)},
 		{configFile, conf.text()}, // the last: with it the folder is an agent's
 	} {
@@ -95,6 +92,34 @@ func Enroll(ctx context.Context, o EnrollOptions) (signing.ID, error) {
 		}
 	}
 	return id.ID(), nil
+}
+
+// An enrolment is what a machine has when it asks to be let in.
+type enrolment struct {
+	conf       config
+	id         *signing.Identity
+	token      *signing.Token
+	membership *signing.Membership
+}
+
+// admitted has a relay let the agent in, and gives the policy that is in force
+// and the certificate with its key. Where nobody signed the policy whom the
+// token names, the relay is asked for those that lead to it.
+func (e enrolment) admitted(ctx context.Context, now time.Time) (policy, pair []byte, err error) {
+	ask := message.Enroll{Membership: e.membership.Encode()}
+	got, pair, err := askCertificate(ctx, e.conf, e.id, ask)
+	if err != nil {
+		return nil, nil, err
+	}
+	policy, err = checkEnrolled([][]byte{got.Policy}, e.token, e.membership, now)
+	if errors.Is(err, signing.ErrRefused) {
+		ask.Chain = true
+		if got, pair, err = askCertificate(ctx, e.conf, e.id, ask); err != nil {
+			return nil, nil, err
+		}
+		policy, err = checkEnrolled(append(got.Chain, got.Policy), e.token, e.membership, now)
+	}
+	return policy, pair, err
 }
 
 // withPorts adds the usual port where a relay is named without one.
@@ -128,20 +153,20 @@ func makeIdentity(dir string) (*signing.Identity, error) {
 }
 
 // askCertificate has a relay sign a new TLS key.
-func askCertificate(ctx context.Context, conf config, id *signing.Identity, membership []byte) (message.Enrolled, []byte, error) {
+func askCertificate(ctx context.Context, conf config, id *signing.Identity, ask message.Enroll) (message.Enrolled, []byte, error) {
 	d := &transport.Dialer{Addrs: conf.Relays, Pin: conf.Pin, Proxy: conf.Proxy}
 	conn, err := d.Dial(ctx)
 	if err != nil {
 		return message.Enrolled{}, nil, err
 	}
 	defer conn.Close()
-	return exchangeKey(ctx, conn, message.KindEnroll, id, membership)
+	return exchangeKey(ctx, conn, message.KindEnroll, id, ask)
 }
 
 // exchangeKey asks for a certificate on a connection, which is the same for
 // the first and for later ones. It gives certificate and key as one PEM file:
 // neither is worth anything without the other.
-func exchangeKey(ctx context.Context, conn *transport.Conn, kind string, id *signing.Identity, membership []byte) (got message.Enrolled, pair []byte, err error) {
+func exchangeKey(ctx context.Context, conn *transport.Conn, kind string, id *signing.Identity, ask message.Enroll) (got message.Enrolled, pair []byte, err error) {
 	key, err := transport.NewTLSKey()
 	if err != nil {
 		return got, nil, err
@@ -156,7 +181,7 @@ func exchangeKey(ctx context.Context, conn *transport.Conn, kind string, id *sig
 	}
 	defer s.Close()
 	defer context.AfterFunc(ctx, func() { s.Close() })()
-	ask := message.Enroll{Membership: membership, CSR: csr, Proof: id.Sign("enroll", csr)}
+	ask.CSR, ask.Proof = csr, id.Sign("enroll", csr)
 	if err := s.WriteFrame(message.TypeEnroll, message.Marshal(ask)); err != nil {
 		return got, nil, err
 	}
@@ -188,22 +213,27 @@ func failureOf(body []byte) error {
 	return fmt.Errorf("agent: the relay says: %w", f)
 }
 
-// checkEnrolled trusts nothing that the relay sent: the policy is of an
-// administrator that the token pins, and makes this agent a member.
-func checkEnrolled(got message.Enrolled, token *signing.Token, m *signing.Membership, now time.Time) error {
-	env, err := signing.ParseEnvelope(got.Policy)
-	if err != nil {
-		return fmt.Errorf("agent: the policy that the relay sent: %w", err)
+// checkEnrolled trusts nothing that the relay sent: the policies lead from an
+// administrator that the token pins to the one that is in force, and it makes
+// this agent a member. It gives its envelope.
+func checkEnrolled(texts [][]byte, token *signing.Token, m *signing.Membership, now time.Time) ([]byte, error) {
+	var chain []*signing.Envelope
+	for _, text := range texts {
+		env, err := signing.ParseEnvelope(text)
+		if err != nil {
+			return nil, fmt.Errorf("agent: the policy that the relay sent: %w", err)
+		}
+		chain = append(chain, env)
 	}
-	policy, err := signing.FirstPolicy(env, token.Pinned(), now)
+	policy, env, err := signing.EnterChain(chain, token.Pinned(), now)
 	if err != nil {
-		return fmt.Errorf("agent: the policy that the relay sent: %w", err)
+		return nil, fmt.Errorf("agent: the policy that the relay sent: %w", err)
 	}
 	if policy.Fleet() != token.Spec().Fleet {
-		return fmt.Errorf("agent: the relay's policy is for fleet %s, and the token for %s", policy.Fleet(), token.Spec().Fleet)
+		return nil, fmt.Errorf("agent: the relay's policy is for fleet %s, and the token for %s", policy.Fleet(), token.Spec().Fleet)
 	}
 	if _, err := policy.Member(m); err != nil {
-		return fmt.Errorf("agent: the policy does not take the token: %w", err)
+		return nil, fmt.Errorf("agent: the policy does not take the token: %w", err)
 	}
-	return nil
+	return env.Encode(), nil
 }

@@ -30,12 +30,13 @@ const (
 )
 
 // ownFacts are those that the module host does not know: tags, the agent's
-// version, and what the machine's firmware says of its cloud.
+// version, that of the policy that it obeys, and what the machine's firmware says of its cloud.
 func (a *Agent) ownFacts() plan.Facts {
 	f := plan.Facts{}
 	if a.opts.Software != "" {
 		f["agent_version"] = value.NewVersion(a.opts.Software, value.AnyScheme)
 	}
+	f["policy_version"] = value.NewInt(a.Policy().Version())
 	maps.Copy(f, cloudFacts(a.opts.Host.Root))
 	tags, err := readTags(filepath.Join(a.opts.Dir, tagsFile))
 	if err != nil {

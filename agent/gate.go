@@ -20,10 +20,11 @@ import (
 // A permit says that a plan may run here, now, once. The gate alone makes one,
 // and execute takes nothing else; the zero permit is refused there.
 type permit struct {
-	payload *signing.PlanPayload
-	plan    *plan.Plan
-	policy  *signing.Policy
-	facts   plan.Facts
+	verified signing.Verified
+	payload  *signing.PlanPayload
+	plan     *plan.Plan
+	policy   *signing.Policy
+	facts    plan.Facts
 }
 
 // admit is the gate: it decides about what a relay calls a plan. The checks
@@ -40,7 +41,7 @@ func (a *Agent) admit(ctx context.Context, raw []byte) (*permit, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.payload = verified.Payload()
+	p.verified, p.payload = verified, verified.Payload()
 	if p.plan, err = checkPlan(p.payload); err != nil {
 		return nil, err
 	}

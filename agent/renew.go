@@ -25,7 +25,7 @@ func (a *Agent) dial(ctx context.Context) (*transport.Conn, error) {
 		a.log.Warn("the certificate has expired, a new one is asked for", "expired", leaf.NotAfter)
 		ctx, cancel := context.WithTimeout(ctx, renewTimeout)
 		defer cancel()
-		_, pair, err := askCertificate(ctx, a.conf, a.id, a.chain)
+		_, pair, err := askCertificate(ctx, a.conf, a.id, message.Enroll{Membership: a.chain})
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +64,7 @@ func (a *Agent) renewIfDue(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, renewTimeout)
 	defer cancel()
-	_, pair, err := exchangeKey(ctx, s.conn, message.KindRenew, a.id, a.chain)
+	_, pair, err := exchangeKey(ctx, s.conn, message.KindRenew, a.id, message.Enroll{Membership: a.chain})
 	if err == nil {
 		err = keepFile(a.path(tlsFile), pair)
 	}

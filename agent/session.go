@@ -248,7 +248,8 @@ func (s *session) acked(body []byte) error {
 // judge takes plans, policies and cancels in the order in which they came.
 func (s *session) judge() {
 	for f := range s.offers {
-		if s.ctx.Err() != nil {
+		// A policy counts, though the relay may have ended the session with it.
+		if s.ctx.Err() != nil && f.kind != message.TypePolicy {
 			continue
 		}
 		switch f.kind {
@@ -363,49 +364,6 @@ func (s *session) receipt(id signing.ID) {
 	if err := s.stream.WriteFrame(message.TypeReceipt, message.Marshal(id)); err != nil {
 		s.end(err)
 	}
-}
-
-// takePolicy takes a policy from a relay: the next one is obeyed from now on,
-// and anything else is refused and noted.
-func (a *Agent) takePolicy(raw []byte) {
-	next, err := a.acceptPolicy(raw)
-	if err != nil {
-		code, reason := refusalOf(err)
-		if err := a.journal.Refuse(journal.Entry{At: a.opts.Now(), Verdict: journal.Refused, Code: signing.CodePolicy, Reason: "a policy: " + reason}); err != nil {
-			a.log.Error("the journal cannot be written", "error", err)
-		}
-		a.log.Error("policy refused", "code", code, "reason", reason)
-		return
-	}
-	if next == nil {
-		return
-	}
-	if err := a.obey(next); err != nil {
-		a.log.Error("policy not obeyed", "error", err)
-		return
-	}
-	a.log.Info("policy in force", "version", next.Version())
-}
-
-// acceptPolicy verifies a policy and keeps it; nil for the one in force.
-func (a *Agent) acceptPolicy(raw []byte) (*signing.Policy, error) {
-	env, err := signing.ParseEnvelope(raw)
-	if err != nil {
-		return nil, err
-	}
-	now := a.opts.Now()
-	if err := a.journal.Clock(now); err != nil {
-		return nil, err
-	}
-	current := a.Policy()
-	next, err := current.Accept(env, now)
-	if err != nil {
-		return nil, err
-	}
-	if next.Version() == current.Version() {
-		return nil, nil
-	}
-	return next, keepFile(a.path(policyFile), raw)
 }
 
 // cancel ends a plan for who knows the secret that its envelope has the digest

@@ -359,7 +359,7 @@ func (a *Agent) admitAgain(raw []byte) (*permit, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.payload = verified.Payload()
+	p.verified, p.payload = verified, verified.Payload()
 	if p.plan, err = checkPlan(p.payload); err != nil {
 		return nil, err
 	}

@@ -163,24 +163,55 @@ func (h *Home) TakePolicy(envelope []byte, at time.Time) (*signing.Policy, error
 	if err != nil {
 		return nil, err
 	}
-	var next *signing.Policy
-	if current != nil {
-		if next, err = current.Accept(e, at); err != nil {
-			return current, fmt.Errorf("client: the policy: %w", err)
-		}
-		if next == current {
-			return current, nil
-		}
-	} else {
-		pinned, err := h.pinned()
-		if err != nil {
-			return nil, err
-		}
-		if next, err = signing.FirstPolicy(e, pinned, at); err != nil {
-			return nil, fmt.Errorf("client: the policy: %w", err)
-		}
+	if current == nil {
+		return h.TakePolicies([][]byte{envelope}, at)
+	}
+	next, err := current.Accept(e, at)
+	if err != nil {
+		return current, fmt.Errorf("client: the policy: %w", err)
+	}
+	if next == current {
+		return current, nil
 	}
 	return next, h.keep(envelope, filePolicy)
+}
+
+// TakePolicies follows policies in the order in which they were in force, as
+// TakePolicy does each: for a home that missed some, or whose administrators
+// have all been replaced. It gives the one that is in force then, and an error
+// where the last of them is not.
+func (h *Home) TakePolicies(envelopes [][]byte, at time.Time) (*signing.Policy, error) {
+	var chain []*signing.Envelope
+	for _, text := range envelopes {
+		e, err := signing.ParseEnvelope(text)
+		if err != nil {
+			return nil, fmt.Errorf("client: the policy: %w", err)
+		}
+		chain = append(chain, e)
+	}
+	current, err := h.Policy()
+	if err != nil {
+		return nil, err
+	}
+	var newest *signing.Envelope
+	if current != nil {
+		current, newest, err = current.CatchUp(chain, at)
+	} else {
+		pinned, perr := h.pinned()
+		if perr != nil {
+			return nil, perr
+		}
+		current, newest, err = signing.EnterChain(chain, pinned, at)
+	}
+	if newest != nil {
+		if err := h.keep(newest.Encode(), filePolicy); err != nil {
+			return nil, err
+		}
+	}
+	if err != nil {
+		return current, fmt.Errorf("client: the policy: %w", err)
+	}
+	return current, nil
 }
 
 // pinned gives the administrators by whom the first policy is known: those

@@ -33,6 +33,7 @@ type mallory struct {
 	// cancelled is told what a cancel says; agents are those of the fleet.
 	cancelled func(message.Cancel)
 	agents    []message.Agent
+	chain     [][]byte      // the policies that lead to it
 	mute      bool          // it takes connections and says nothing
 	wait      time.Duration // that investigators wait
 }
@@ -160,6 +161,10 @@ func (m *mallory) stream(s *transport.Stream) {
 			m.t.Error(err)
 		}
 		m.cancelled(c)
+	case message.OpPolicy:
+		for _, text := range m.chain {
+			_ = s.WriteFrame(message.TypePolicy, text)
+		}
 	case message.OpFleet:
 		for _, a := range m.agents {
 			_ = s.WriteFrame(message.TypeAgent, message.Marshal(a))

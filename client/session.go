@@ -153,7 +153,7 @@ func (s *Session) connected(ctx context.Context) (*transport.Conn, error) {
 	}
 	granted, err := s.prove(ctx, conn)
 	if err == nil {
-		err = s.follows(granted)
+		err = s.follows(ctx, conn, granted)
 	}
 	if err != nil {
 		return nil, errors.Join(ctx.Err(), err, conn.Close())
@@ -179,9 +179,17 @@ func (s *Session) living() *transport.Conn {
 	}
 }
 
-// follows takes the policy that the relay shows.
-func (s *Session) follows(granted *message.Granted) error {
+// follows takes the policy that the relay shows. Where the administrators have
+// changed since the one that is known, the relay is asked for those in between.
+func (s *Session) follows(ctx context.Context, conn *transport.Conn, granted *message.Granted) error {
 	policy, err := s.opts.home.TakePolicy(granted.Policy, s.opts.now())
+	if errors.Is(err, signing.ErrRefused) && !errors.Is(err, signing.ErrRollback) {
+		chain, chainErr := s.chain(ctx, conn, policy)
+		if chainErr != nil {
+			return errors.Join(err, chainErr)
+		}
+		policy, err = s.opts.home.TakePolicies(append(chain, granted.Policy), s.opts.now())
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if policy != nil {
@@ -195,6 +203,50 @@ func (s *Session) follows(granted *message.Granted) error {
 		s.doubts = append(s.doubts, doubt)
 	}
 	return nil
+}
+
+// maxChainBytes bounds the policies that a relay may lead over to the newest.
+const maxChainBytes = 512 << 20
+
+// chain asks for the policies that lead from a known one to the newest; nil: none
+// is known.
+func (s *Session) chain(ctx context.Context, conn *transport.Conn, known *signing.Policy) ([][]byte, error) {
+	q := message.Request{Op: message.OpPolicy}
+	if known != nil {
+		q.After = known.Version()
+	}
+	stream, err := conn.Open(ctx, message.KindRequest)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	defer stream.Close()
+	defer context.AfterFunc(ctx, func() { stream.SetReadDeadline(time.Unix(1, 0)) })()
+	if err := stream.WriteFrame(message.TypeRequest, message.Marshal(q)); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	var out [][]byte
+	for size := 0; ; {
+		// Set before ctx is asked, as call does.
+		stream.SetReadDeadline(time.Now().Add(silence))
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		t, body, err := stream.ReadFrame(message.Limit)
+		switch {
+		case err != nil:
+			return nil, errors.Join(ctx.Err(), fmt.Errorf("client: the policies since the known one: %w", err))
+		case t == message.TypeEnd:
+			return out, nil
+		case t == message.TypeFailure:
+			return nil, failure(body)
+		case t != message.TypePolicy:
+			return nil, fmt.Errorf("client: the policies since the known one: %w: a frame of type %d", message.ErrMalformed, t)
+		}
+		if size += len(body); len(out) == signing.MaxChain || size > maxChainBytes {
+			return nil, fmt.Errorf("client: %w: the relay leads over more policies than there can be", message.ErrMalformed)
+		}
+		out = append(out, body)
+	}
 }
 
 // silence is how long a relay that was asked something may say nothing.

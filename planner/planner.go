@@ -201,6 +201,7 @@ func (c *compiler) parameterNames() []string {
 // module.
 var fleetFacts = [...]modules.Column{
 	{Name: "agent_version", Type: value.Version, Doc: "The version of the agent."},
+	{Name: "policy_version", Type: value.Int, Doc: "The version of the policy that the agent obeys."},
 	{Name: "last_seen", Type: value.Time, Doc: "When the agent was last there; now, where it is."},
 }
 

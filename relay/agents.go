@@ -25,6 +25,8 @@ const (
 	protocol     = 1
 	maxAgents    = 1_000_000
 	kindFacts    = "facts"
+	lastWords    = 5 * time.Second // for what an agent is told that is let go
+	flushStep    = 10 * time.Millisecond
 	seenRecorded = 10 * time.Minute // how fresh the time is that is kept of when an agent was last here
 )
 
@@ -140,9 +142,11 @@ type agentSession struct {
 	conn  *transport.Conn
 	gone  chan struct{} // closed when all that it said is dealt with
 
-	facts  time.Time // when facts may come next without counting as a flood
-	stray  int
-	outbox outbox
+	facts time.Time // when facts may come next without counting as a flood
+	stray int
+	// greeted: it was told of the policies so far, and is told of further ones.
+	greeted bool
+	outbox  outbox
 }
 
 // serveAgent serves a connected agent until it leaves.
@@ -162,7 +166,7 @@ func (r *Relay) serveAgent(ctx context.Context, c *transport.Conn, s *transport.
 	sess, before, err := r.enter(c, s, &hello)
 	if err != nil {
 		r.log.Info("agent refused", "agent", hello.Agent, "why", err)
-		fail(s, message.FailDenied, err.Error())
+		r.farewell(c, s, &hello, err)
 		return
 	}
 	defer r.leave(ctx, sess)
@@ -239,11 +243,10 @@ func (r *Relay) greet(sess *agentSession, hello *message.Hello) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	sess.send(message.TypeWelcome, message.Marshal(message.Welcome{Relay: r.cfg.Name, Time: r.now(), Policy: r.policy.Version()}))
-	if hello.Policy < r.policy.Version() {
-		for _, text := range r.newer(hello.Policy) {
-			sess.send(message.TypePolicy, text)
-		}
+	for _, text := range r.newer(hello.Policy) {
+		sess.send(message.TypePolicy, text)
 	}
+	sess.greeted = true
 	for _, open := range hello.Open {
 		sess.send(message.TypeAck, message.Marshal(r.standing(open.Plan, sess.agent.id)))
 	}
@@ -417,6 +420,18 @@ func (o *outbox) push(t message.Type, body []byte) bool {
 		o.wg.Go(o.drain)
 	}
 	return true
+}
+
+// flushed waits until what was pushed is written, or the time is over.
+func (o *outbox) flushed(within time.Duration) {
+	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(flushStep) {
+		o.mu.Lock()
+		idle := !o.running
+		o.mu.Unlock()
+		if idle {
+			return
+		}
+	}
 }
 
 func (o *outbox) drain() {

@@ -29,7 +29,7 @@ func (r *Relay) enroll(ctx context.Context, s *transport.Stream) {
 	if err != nil {
 		return
 	}
-	cert, who, err := r.mint(ctx, body)
+	cert, who, chain, err := r.mint(ctx, body)
 	if err != nil {
 		r.log.Info("enrolment refused", "from", s.Conn().RemoteAddr(), "why", err)
 		fail(s, message.FailDenied, err.Error())
@@ -38,24 +38,28 @@ func (r *Relay) enroll(ctx context.Context, s *transport.Stream) {
 	r.log.Info("enrolled", "agent", who.Agent, "host", who.Hostname)
 	r.mu.Lock()
 	out := message.Enrolled{Certificate: cert, Policy: r.envelope}
+	if chain {
+		out.Chain = r.newer(0)
+	}
 	r.mu.Unlock()
 	_ = s.WriteFrame(message.TypeEnrolled, message.Marshal(out))
 	_ = s.Close()
 }
 
-// mint checks an enrolment and makes the certificate.
-func (r *Relay) mint(ctx context.Context, body []byte) ([]byte, signing.Member, error) {
+// mint checks an enrolment and makes the certificate. Chain: all policies are
+// wanted that lead to the one in force.
+func (r *Relay) mint(ctx context.Context, body []byte) (cert []byte, who signing.Member, chain bool, err error) {
 	var q message.Enroll
 	if err := message.Unmarshal(body, &q); err != nil {
-		return nil, signing.Member{}, err
+		return nil, who, false, err
 	}
 	m, err := signing.DecodeMembership(q.Membership)
 	if err != nil {
-		return nil, signing.Member{}, err
+		return nil, who, false, err
 	}
 	now := r.now()
 	r.mu.Lock()
-	who, err := r.policy.Member(m)
+	who, err = r.policy.Member(m)
 	if err == nil {
 		err = r.mayEnroll(&who, now)
 	}
@@ -64,11 +68,11 @@ func (r *Relay) mint(ctx context.Context, body []byte) ([]byte, signing.Member, 
 	}
 	r.mu.Unlock()
 	if err != nil {
-		return nil, who, err
+		return nil, who, false, err
 	}
-	cert, err := r.ca.AgentCert(q.CSR, who.Agent.String(), now, agentCertificateFor)
+	cert, err = r.ca.AgentCert(q.CSR, who.Agent.String(), now, agentCertificateFor)
 	if err != nil {
-		return nil, who, err
+		return nil, who, false, err
 	}
 	r.mu.Lock()
 	known := r.agents[who.Agent] != nil
@@ -78,7 +82,7 @@ func (r *Relay) mint(ctx context.Context, body []byte) ([]byte, signing.Member, 
 	}
 	r.mu.Unlock()
 	if err != nil {
-		return nil, who, err
+		return nil, who, false, err
 	}
 	if !known {
 		text, err := json.Marshal(agentRecord{Membership: q.Membership, Seen: now})
@@ -86,10 +90,10 @@ func (r *Relay) mint(ctx context.Context, body []byte) ([]byte, signing.Member, 
 			err = r.spine.put(ctx, r.spine.agents, who.Agent.String(), text)
 		}
 		if err != nil {
-			return nil, who, err
+			return nil, who, false, err
 		}
 	}
-	return cert, who, nil
+	return cert, who, q.Chain, nil
 }
 
 // mayEnroll says whether a token lets another agent in now.

@@ -3,6 +3,7 @@ package relay_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -143,19 +144,40 @@ func TestFaultPlanSentAgain(t *testing.T) {
 	a.wantNone()
 }
 
-// 9. Agents that missed a policy take it before the next: their administrators
-// may have changed in between.
+// 9. Agents that missed policies take those before the newest that changed the
+// administrators, in order, and no others: also after a restart, and so does
+// whoever asks.
 func TestFaultPolicyHistory(t *testing.T) {
 	f := newFleet(t)
 	a := f.newAgent("web-1", f.token(1)).enroll()
 	i := f.login(f.admin)
-	for v := 2; v <= 3; v++ {
-		i.send(message.OpPublish, message.TypePolicy, f.sealedPolicy(f.nextPolicy(v, nil), f.admin)).want(message.TypeEnd)
+	second := func(s string) string {
+		return strings.Replace(s, "[[investigator]]", "[[administrator]]\nname = \"second\"\nkey = '''\n"+string(person(t, "second").Public().Armor())+"'''\n\n[[investigator]]", 1)
 	}
-	a.hello(nil).want(message.TypeWelcome)
-	e := must(signing.ParseEnvelope(a.want(message.TypePolicy)))(t)
-	if p := must(signing.ParsePolicy(e.Payload))(t); p.Version() != 2 {
-		t.Errorf("the agent that has version 1 gets version %d first", p.Version())
+	for v := 2; v <= 7; v++ {
+		change := map[int]func(string) string{3: second, 5: second}[v]
+		i.send(message.OpPublish, message.TypePolicy, f.sealedPolicy(f.nextPolicy(v, change), f.admin)).want(message.TypeEnd)
+	}
+	versions := func(l interface{ want(message.Type) []byte }, n int) (out []int64) {
+		for range n {
+			e := must(signing.ParseEnvelope(l.want(message.TypePolicy)))(t)
+			out = append(out, must(signing.ParsePolicy(e.Payload))(t).Version())
+		}
+		return out
+	}
+	for range 2 {
+		a.hello(nil).want(message.TypeWelcome)
+		if got := versions(a, 5); !slices.Equal(got, []int64{3, 4, 5, 6, 7}) {
+			t.Errorf("the agent that has version 1 gets %v", got)
+		}
+		for after, want := range map[int64][]int64{0: {1, 3, 4, 5, 6, 7}, 4: {5, 6, 7}, 6: {7}, 7: nil} {
+			l := f.login(f.alice).request(message.Request{Op: message.OpPolicy, After: after})
+			if got := versions(l, len(want)); !slices.Equal(got, want) {
+				t.Errorf("after %d: %v", after, got)
+			}
+			l.want(message.TypeEnd)
+		}
+		f.restart()
 	}
 }
 

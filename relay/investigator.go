@@ -143,10 +143,7 @@ func (r *Relay) request(ctx context.Context, s *transport.Stream, who signing.Pr
 	case message.OpFleet:
 		failure = r.fleet(s)
 	case message.OpPolicy:
-		r.mu.Lock()
-		text := r.envelope
-		r.mu.Unlock()
-		_ = s.WriteFrame(message.TypePolicy, text)
+		r.policies(s, q.After)
 	case message.OpPublish:
 		failure = r.publish(ctx, s)
 	default:
@@ -285,49 +282,6 @@ func (r *Relay) fleet(s *transport.Stream) *message.Failure {
 	for _, a := range all {
 		if err := s.WriteFrame(message.TypeAgent, message.Marshal(a)); err != nil {
 			return nil
-		}
-	}
-	return nil
-}
-
-// publish takes the next policy, and hands it to every agent. Agents that are
-// members no more are let go.
-func (r *Relay) publish(ctx context.Context, s *transport.Stream) *message.Failure {
-	text, failure := take(s, message.TypePolicy)
-	if failure != nil {
-		return failure
-	}
-	e, err := signing.ParseEnvelope(text)
-	if err != nil {
-		return &message.Failure{Code: message.FailBad, Reason: err.Error()}
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	next, err := r.policy.Accept(e, r.now())
-	if err != nil {
-		return &message.Failure{Code: message.FailDenied, Reason: err.Error()}
-	}
-	if next == r.policy {
-		return nil
-	}
-	if err := r.follows(ctx, next, text); err != nil {
-		return storeFailure(err)
-	}
-	for _, p := range r.plans {
-		p.notifyAll() // followers who are in it no more are let go
-	}
-	for id, a := range r.agents {
-		if err := r.admit(a); err != nil {
-			r.log.Info("agent let go", "agent", id, "why", err)
-			if a.session != nil {
-				conn := a.session.conn
-				r.wg.Go(func() { _ = conn.Close() })
-			}
-			delete(r.agents, id)
-			continue
-		}
-		if a.session != nil {
-			a.session.send(message.TypePolicy, text)
 		}
 	}
 	return nil

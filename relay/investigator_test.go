@@ -224,7 +224,7 @@ func TestPublish(t *testing.T) {
 	publish(f.nextPolicy(2, nil), f.admin).wantFailure(message.FailDenied)
 	publish(f.nextPolicy(3, func(s string) string { return s + "\n# another text\n" }), f.admin).wantFailure(message.FailDenied)
 	f.restart()
-	got := f.login(f.alice).request(message.Request{Op: message.OpPolicy})
+	got := f.login(f.alice).request(message.Request{Op: message.OpPolicy, After: 1})
 	if !bytes.Equal(got.want(message.TypePolicy), third) {
 		t.Error("another policy after a restart")
 	}
@@ -235,7 +235,7 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-// A revoked agent is put out, and does not come back.
+// A revoked agent is told so and put out, and does not come back.
 func TestRevokedAgent(t *testing.T) {
 	f := newFleet(t)
 	a, b := f.agent("web-1", "linux"), f.agent("web-2", "linux")
@@ -252,8 +252,15 @@ func TestRevokedAgent(t *testing.T) {
 		t.Fatal("the test does not revoke:\n", text)
 	}
 	f.login(f.admin).send(message.OpPublish, message.TypePolicy, f.sealedPolicy(text, f.admin)).want(message.TypeEnd)
+	a.want(message.TypePolicy) // it learns why
+	a.wantGoodbye()
 	a.wantEnd()
+	// So does one that was away, and once it knows it is told no more.
 	a.hello(nil)
+	a.want(message.TypeWelcome)
+	a.want(message.TypePolicy)
+	a.wantGoodbye()
+	a.hello(func(h *message.Hello) { h.Policy = 2 })
 	a.wantFailure(message.FailDenied)
 	l, _ := a.ask(f.dial(nil), message.KindEnroll, nil)
 	l.wantFailure(message.FailDenied)

@@ -21,15 +21,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/quaestor-engine/quaestor/signing"
@@ -60,8 +55,8 @@ type Relay struct {
 
 	mu       sync.Mutex
 	policy   *signing.Policy
-	envelope []byte   // of the policy
-	earlier  [][]byte // envelopes of the policies up to it, the oldest first
+	envelope []byte // of the policy
+	turns    []turn // the policies that changed the administrators, the oldest first
 	agents   map[message.ID]*agent
 	plans    map[message.ID]*investigation
 	pending  map[message.ID]*pendingPlan
@@ -247,79 +242,4 @@ func (r *Relay) load(ctx context.Context) error {
 		return err
 	}
 	return r.loadPlans(ctx)
-}
-
-// keyPolicy is the key of the policy in force, and with a dot and its version
-// that of each policy that ever was: agents that missed some take them in
-// order.
-const keyPolicy = "policy"
-
-// loadPolicy takes the policy of the spine, or at the first start that of the
-// folder.
-func (r *Relay) loadPolicy(ctx context.Context) error {
-	text, err := r.spine.get(ctx, r.spine.state, keyPolicy)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		text, err = r.cfg.firstPolicy()
-	}
-	if err != nil {
-		return fmt.Errorf("relay: the policy: %w", err)
-	}
-	e, err := signing.ParseEnvelope(text)
-	if err != nil {
-		return fmt.Errorf("relay: the policy: %w", err)
-	}
-	p, err := signing.ParsePolicy(e.Payload)
-	if err != nil {
-		return fmt.Errorf("relay: the policy: %w", err)
-	}
-	earlier := map[int64][]byte{}
-	err = r.spine.each(ctx, r.spine.state, func(key string, text []byte) error {
-		version, ok := strings.CutPrefix(key, keyPolicy+".")
-		if n, err := strconv.ParseInt(version, 10, 64); ok && err == nil {
-			earlier[n] = text
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, n := range slices.Sorted(maps.Keys(earlier)) {
-		r.earlier = append(r.earlier, earlier[n])
-	}
-	if len(earlier) == 0 {
-		return r.follows(ctx, p, text)
-	}
-	r.policy, r.envelope = p, text
-	return nil
-}
-
-// follows puts a policy in force and keeps it; mu is held, or nobody else is
-// there yet.
-func (r *Relay) follows(ctx context.Context, p *signing.Policy, text []byte) error {
-	if err := r.spine.put(ctx, r.spine.state, fmt.Sprintf("%s.%d", keyPolicy, p.Version()), text); err != nil {
-		return err
-	}
-	if err := r.spine.put(ctx, r.spine.state, keyPolicy, text); err != nil {
-		return err
-	}
-	r.policy, r.envelope = p, text
-	r.earlier = append(r.earlier, text)
-	return nil
-}
-
-// newer gives the policies after a version, in order.
-func (r *Relay) newer(version int64) [][]byte {
-	if version == 0 {
-		return [][]byte{r.envelope}
-	}
-	for i, text := range r.earlier {
-		e, err := signing.ParseEnvelope(text)
-		if err != nil {
-			continue
-		}
-		if p, err := signing.ParsePolicy(e.Payload); err == nil && p.Version() > version {
-			return r.earlier[i:]
-		}
-	}
-	return nil
 }

@@ -41,6 +41,7 @@ type component struct {
 	weak        string // why it counts for nothing at any time; "" for nothing
 	created     time.Time
 	expires     time.Time // zero: never
+	certified   time.Time // when the owner last said so
 	compromised bool      // revoked without saying that it was good before
 	retired     time.Time // revoked as superseded or no longer used; zero: not
 	signs       bool
@@ -133,6 +134,9 @@ func (c *component) expireBy(s *packet.Signature) {
 		if t := from.Add(time.Duration(*secs) * time.Second); c.expires.IsZero() || t.Before(c.expires) {
 			c.expires = t
 		}
+	}
+	if s.CreationTime.After(c.certified) {
+		c.certified = s.CreationTime
 	}
 	bound(c.created, s.KeyLifetimeSecs)
 	bound(s.CreationTime, s.SigLifetimeSecs)

@@ -145,43 +145,6 @@ func (p *Policy) RevokedAgents() []ID { return slices.Clone(p.revokedAgents) }
 // RevokedTokens lists tokens whose agents are members no more.
 func (p *Policy) RevokedTokens() []ID { return slices.Clone(p.revokedTokens) }
 
-// Accept takes the next policy. It is for the same fleet, its version is higher,
-// and at least Threshold administrators of this policy signed it; so did as
-// many administrators of the new one as that asks for. The policy itself comes
-// back when the text is the one in force. The error is a Refusal, and wraps
-// ErrRollback for an older version, or another text of this one.
-//
-// Whoever missed several policies takes them one after the other, in order,
-// where the administrators changed in between.
-func (p *Policy) Accept(e *Envelope, at time.Time) (*Policy, error) {
-	if e.PayloadType != TypePolicy {
-		return nil, refuse(CodeType, "no policy but %q", e.PayloadType)
-	}
-	if bytes.Equal(e.Payload, p.text) {
-		return p, nil
-	}
-	// Signatures first: what is not from an administrator is not even read.
-	if _, err := p.signedByThreshold(e, at); err != nil {
-		return nil, err
-	}
-	next, err := ParsePolicy(e.Payload)
-	if err != nil {
-		return nil, refuse(CodeMalformed, "the policy: %w", err)
-	}
-	switch {
-	case next.fleet != p.fleet:
-		return nil, refuse(CodeFleet, "the policy is that of fleet %s, and this is fleet %s", next.fleet, p.fleet)
-	case next.version < p.version:
-		return nil, refuse(CodePolicy, "%w: version %d, and %d is in force", ErrRollback, next.version, p.version)
-	case next.version == p.version:
-		return nil, refuse(CodePolicy, "%w: another text with the same version, %d: versions only grow", ErrRollback, p.version)
-	}
-	if _, err := next.signedByThreshold(e, at); err != nil {
-		return nil, err
-	}
-	return next, nil
-}
-
 // FirstPolicy takes the policy of a fleet that an agent or an investigator
 // enters. At least its Threshold of its own administrators signed it, and one
 // of the pinned fingerprints is among these. The error is a Refusal.
@@ -193,7 +156,7 @@ func FirstPolicy(e *Envelope, pinned []Fingerprint, at time.Time) (*Policy, erro
 	if err != nil {
 		return nil, refuse(CodeMalformed, "the policy: %w", err)
 	}
-	signers, err := p.signedByThreshold(e, at)
+	signers, err := p.signedByThreshold(e, at, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -205,8 +168,17 @@ func FirstPolicy(e *Envelope, pinned []Fingerprint, at time.Time) (*Policy, erro
 	return nil, refuse(CodePolicy, "the policy is not signed by an administrator who is known here: %s signed it, and %s would be known", names(signers), join(pinned))
 }
 
-func (p *Policy) signedByThreshold(e *Envelope, at time.Time) ([]Principal, error) {
-	b := ballot{principals: p.administrators, role: "an administrator of policy version " + fmt.Sprint(p.version), at: at}
+// signedByThreshold gives the administrators whose signatures count; known, where
+// it is there, says as what each one's key is known.
+func (p *Policy) signedByThreshold(e *Envelope, at time.Time, known func(*PublicKey) *PublicKey) ([]Principal, error) {
+	administrators := p.administrators
+	if known != nil {
+		administrators = slices.Clone(administrators)
+		for i := range administrators {
+			administrators[i].Key = known(administrators[i].Key)
+		}
+	}
+	b := ballot{principals: administrators, role: "an administrator of policy version " + fmt.Sprint(p.version), at: at, kept: true}
 	signers := b.count(e)
 	if len(signers) < p.threshold {
 		return nil, refuse(CodeSignature, "version %d asks for the signatures of %d administrators and %d count (%s)%s",
@@ -223,6 +195,9 @@ type ballot struct {
 	// Signatures count that say they were made from after to before; zero
 	// times are no bounds.
 	after, before time.Time
+	// kept: what they signed is kept for good, so that keys count that were good
+	// when they signed.
+	kept bool
 
 	faults []string // why signatures were not counted
 }
@@ -251,7 +226,11 @@ func (b *ballot) count(e *Envelope) []Principal {
 }
 
 func (b *ballot) counts(q Principal, pae, sig []byte) error {
-	made, err := q.Key.VerifyMessage(pae, sig, b.at)
+	verify := q.Key.VerifyMessage
+	if b.kept {
+		verify = q.Key.verifyMade
+	}
+	made, err := verify(pae, sig, b.at)
 	switch {
 	case err != nil:
 		return err

@@ -27,14 +27,24 @@ func NewPolicyText(s PolicySpec) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, policyHead, quoted(s.Fleet.String()), quoted(s.Name))
 	for _, q := range s.Administrators {
-		fmt.Fprintf(&b, "\n[[administrator]]\nname = %s\n# retired = 2030-01-01T00:00:00Z\n%s", quoted(q.Name), keyText(q.Key))
+		b.WriteString("\n" + AdministratorText(q))
 	}
 	b.WriteString(policyInvestigators)
 	for _, q := range s.Investigators {
-		fmt.Fprintf(&b, "\n[[investigator]]\nname = %s\nweight = %d\n%s", quoted(q.Name), max(1, q.Weight), keyText(q.Key))
+		b.WriteString("\n" + InvestigatorText(q))
 	}
 	b.WriteString(policyRules)
 	return b.String()
+}
+
+// AdministratorText gives the lines of an administrator in a policy's text.
+func AdministratorText(q PrincipalSpec) string {
+	return fmt.Sprintf("[[administrator]]\nname = %s\n# retired = 2030-01-01T00:00:00Z\n%s", quoted(q.Name), keyText(q.Key))
+}
+
+// InvestigatorText gives the lines of an investigator in a policy's text.
+func InvestigatorText(q PrincipalSpec) string {
+	return fmt.Sprintf("[[investigator]]\nname = %s\nweight = %d\n%s", quoted(q.Name), max(1, q.Weight), keyText(q.Key))
 }
 
 func keyText(k *PublicKey) string {

@@ -78,6 +78,41 @@ func (p *Policy) Verify(e *Envelope, o VerifyOptions) (Verified, error) {
 	return v, nil
 }
 
+// StillVerified decides about a plan that an earlier policy verified, and that
+// runs: its signers are investigators of this policy, with keys that are good
+// now, and weigh enough. The error is a Refusal.
+func (p *Policy) StillVerified(v Verified, at time.Time) error {
+	if v.payload == nil {
+		return refuse(CodeMalformed, "the plan was not verified")
+	}
+	if v.payload.Fleet != p.fleet {
+		return refuse(CodeFleet, "the plan is for fleet %s, and this is fleet %s", v.payload.Fleet, p.fleet)
+	}
+	b := ballot{}
+	var signers []Principal
+	weight := 0
+	for _, f := range v.signers {
+		q, ok := p.Investigator(f)
+		if !ok {
+			b.fault("key %s is no investigator's of policy version %d", f, p.version)
+			continue
+		}
+		if err := q.Key.Usable(at); err != nil {
+			b.fault("%q: %v", q.Name, err)
+			continue
+		}
+		signers, weight = append(signers, q), weight+q.Weight
+	}
+	if len(signers) == 0 {
+		return refuse(CodeSignature, "nobody's signature of plan %s counts any more%s", v.payload.ID, b.why())
+	}
+	if err := p.checkWeight(v.payload, signers, weight); err != nil {
+		err.Reason += b.why()
+		return err
+	}
+	return nil
+}
+
 func readPlan(e *Envelope) (*PlanPayload, error) {
 	if e.PayloadType != TypePlan {
 		return nil, refuse(CodeType, "no plan but %q", e.PayloadType)

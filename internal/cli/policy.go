@@ -22,6 +22,10 @@ type policyCommand struct {
 	Check   policyCheckCommand   `cmd:"" help:"Look for mistakes in a policy."`
 	Sign    policySignCommand    `cmd:"" help:"Sign a policy, or add a signature to one."`
 	Show    policyShowCommand    `cmd:"" help:"Show who may ask what."`
+	Add     policyAddCommand     `cmd:"" help:"Write somebody into the next version of the policy."`
+	Remove  policyRemoveCommand  `cmd:"" help:"Take somebody out of the next version of the policy."`
+	Replace policyReplaceCommand `cmd:"" help:"Give somebody another key in the next version of the policy."`
+	Diff    policyDiffCommand    `cmd:"" help:"Show what the next version changes, and who must still sign it."`
 	Publish policyPublishCommand `cmd:"" help:"Send a signed policy to the relay, which hands it to every agent."`
 }
 
@@ -202,8 +206,14 @@ func (c *policySignCommand) Run(a *app) error {
 	if err := replace(out, p.envelope.Encode(), 0o644); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.Err, "%s: version %d of %q, %s\n", out, p.policy.Version(), p.policy.Name(), signedBy(p.envelope, p.policy))
-	return err
+	fmt.Fprintf(a.Err, "%s: version %d of %q, %s\n", out, p.policy.Version(), p.policy.Name(), signedBy(p.envelope, p.policy))
+	// Those of the version before must agree, where it is known here.
+	if inForce, err := a.policyInForce(""); err == nil && inForce.Fleet() == p.policy.Fleet() && inForce.Version() < p.policy.Version() {
+		if more := needed(p.envelope, inForce, p.policy); more != "" {
+			fmt.Fprintln(a.Err, more)
+		}
+	}
+	return nil
 }
 
 // earlierSignatures gives the envelope at out where it is of the same text, so

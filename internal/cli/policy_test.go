@@ -96,3 +96,28 @@ func TestChoice(t *testing.T) {
 		}
 	}
 }
+
+// A person is found in a policy however the text is laid out, and nothing else
+// of it changes.
+func TestPeopleAreFoundInTexts(t *testing.T) {
+	text := strings.Join([]string{
+		"format = 1", "[[administrator]] # the first", "name = 'its'", "key = '''", "[[investigator]]", "'''", "",
+		"# of the next", "[[investigator]]", `name = "a # [b]"`, `key = """`, `[[investigator]] \""" # no`, "", "  [[investigator]]", "name = 'x'", "",
+		"# a comment at the end", "[default]", "weight = 1", "",
+	}, "\n")
+	got := tables([]byte(text), "investigator")
+	var parts []string
+	for _, s := range got {
+		parts = append(parts, text[s.start:s.end])
+	}
+	want := []string{
+		"[[investigator]]\nname = \"a # [b]\"\nkey = \"\"\"\n[[investigator]] \\\"\"\" # no\n",
+		"  [[investigator]]\nname = 'x'\n",
+	}
+	if !slices.Equal(parts, want) {
+		t.Errorf("%q\nnot %q", parts, want)
+	}
+	if n := len(tables([]byte(text), "administrator")); n != 1 {
+		t.Errorf("%d administrators", n)
+	}
+}

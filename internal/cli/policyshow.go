@@ -97,10 +97,7 @@ func (a *app) showRules(p *signing.Policy) error {
 }
 
 func (a *app) showCeilings(p *signing.Policy) error {
-	c := p.Ceilings()
-	_, err := fmt.Fprintf(a.Out, "\nat most: timeout %s, window %s, rows %d, bytes %s, memory %s, workers %d, at once %d\n",
-		value.FormatDuration(c.Timeout), value.FormatDuration(c.Window), c.Rows,
-		value.NewSize(c.Bytes), value.NewSize(c.Memory), c.Workers, c.Concurrent)
+	_, err := fmt.Fprintf(a.Out, "\nat most: %s\n", ceilingsText(p.Ceilings()))
 	for _, r := range p.Rules() {
 		module := r.Module
 		if module == "" {

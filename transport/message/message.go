@@ -152,12 +152,17 @@ type Enroll struct {
 	// Proof is the identity key's signature (signing.Identity.Sign, kind
 	// "enroll") over the CSR: the identity asked for this TLS key.
 	Proof []byte `json:"proof"`
+	// Chain asks for the policies that lead to the one in force, too.
+	Chain bool `json:"chain,omitempty"`
 }
 
 // Enrolled answers an Enroll and a renewal.
 type Enrolled struct {
 	Certificate []byte `json:"certificate"` // DER
 	Policy      []byte `json:"policy"`      // the envelope of the policy
+	// Chain are the envelopes of policies that changed the administrators, the
+	// oldest first, and of the policy.
+	Chain [][]byte `json:"chain,omitempty"`
 }
 
 // A Proof is an investigator's OpenPGP signature over AuthMessage.

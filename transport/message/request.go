@@ -25,7 +25,8 @@ const (
 	OpPending = "pending"
 	// OpFleet: a TypeAgent for each agent.
 	OpFleet = "fleet"
-	// OpPolicy: TypePolicy, the one that the relay has.
+	// OpPolicy: TypePolicy, for each that leads from Request.After to the one
+	// that the relay has: those that changed the administrators, and that one.
 	OpPolicy = "policy"
 	// OpPublish: the investigator sends TypePolicy; TypeEnd.
 	OpPublish = "publish"
@@ -36,6 +37,7 @@ type Request struct {
 	Op     string `json:"op"`
 	Plan   ID     `json:"plan,omitzero"`
 	Stored bool   `json:"stored,omitempty"` // follow: end after what is stored
+	After  int64  `json:"after,omitempty"`  // policy: the version that is known; 0 for none
 }
 
 // Submitted answers a submit.
