@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -363,4 +364,28 @@ func TestFaultDeleteAgainstArrival(t *testing.T) {
 		t.Fatalf("the relay does not start again: %v", err)
 	}
 	r.Close()
+}
+
+// 20. A relay whose spine has ended, as on a full disk, says so and ends; it
+// took connections for ever and kept nothing. Started again it has all.
+func TestFaultSpineEnds(t *testing.T) {
+	f := newFleet(t)
+	p := f.plan("")
+	f.login(f.alice).submit(f.signed(p, f.alice))
+	if err := f.relay.EndSpine(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-f.done:
+		if !errors.Is(err, relay.ErrSpine) {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("it serves with nothing to keep anything in")
+	}
+	f.stop = nil
+	f.start()
+	if l := f.login(f.alice).items(message.OpList); len(l) != 1 {
+		t.Errorf("started again it has %d plans", len(l))
+	}
 }

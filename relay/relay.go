@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -123,6 +124,13 @@ func (r *Relay) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.wg.Go(func() { r.keepHouse(ctx) })
+	var lost atomic.Bool
+	r.wg.Go(func() {
+		if r.spine.awaitEnd(ctx) {
+			lost.Store(true)
+			cancel()
+		}
+	})
 	var err error
 	for {
 		var c *transport.Conn
@@ -136,6 +144,9 @@ func (r *Relay) Serve(ctx context.Context) error {
 		err = nil
 	}
 	r.mu.Unlock()
+	if lost.Load() {
+		err = ErrSpine
+	}
 	cancel()
 	return errors.Join(err, r.Close())
 }

@@ -29,6 +29,14 @@ const MaxEnvelope = 48 << 20
 // one that cannot keep anything.
 const spineTimeout = 10 * time.Second
 
+// spineEvery is how often it is asked whether the spine still runs.
+const spineEvery = time.Second
+
+// ErrSpine is how Serve ends when the spine in its process has ended, as it
+// does for good when its disk is full. A relay that is started again has
+// everything that it acknowledged.
+var ErrSpine = errors.New("relay: the spine has ended, as it does when the disk is full: make room, and start the relay again")
+
 // A spine is NATS JetStream: in this process, or a cluster elsewhere.
 type spine struct {
 	server  *server.Server // nil where the spine is elsewhere
@@ -103,6 +111,21 @@ func (s *spine) prepare(ctx context.Context, replicas int) error {
 		}
 	}
 	return nil
+}
+
+// awaitEnd waits until ctx ends, or until the spine in this process has; it says
+// whether that was it. One elsewhere is joined again by itself.
+func (s *spine) awaitEnd(ctx context.Context) (ended bool) {
+	t := time.NewTicker(spineEvery)
+	defer t.Stop()
+	for s.server == nil || s.server.JetStreamEnabled() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-t.C:
+		}
+	}
+	return ctx.Err() == nil
 }
 
 func (s *spine) close() {
