@@ -15,6 +15,7 @@ type groups struct {
 	byKey map[string]*group
 	full  bool // the memory is used up: no further group is begun
 	rows  int64
+	anys  []int // the aggregates that are any(x), which are of one row
 }
 
 type group struct {
@@ -35,6 +36,11 @@ type aggregate struct {
 
 func newGroups(t *tableRun) *groups {
 	g := &groups{table: t, byKey: map[string]*group{}}
+	for i, a := range t.plan.Group.Aggs {
+		if a.Func == plan.AggAny {
+			g.anys = append(g.anys, i)
+		}
+	}
 	if len(t.plan.Group.Keys) == 0 {
 		// Without keys there is one group, of no rows if need be.
 		g.byKey[""] = g.begin(nil)
@@ -91,6 +97,7 @@ func (g *groups) add(e *env) error {
 	for i, a := range spec.Aggs {
 		g.count(&gr.aggs[i], a, e.args[i])
 	}
+	g.witness(gr, e.args)
 	return nil
 }
 
@@ -123,7 +130,7 @@ func (g *groups) count(agg *aggregate, spec plan.Agg, v value.Value) {
 	}
 	agg.n++
 	switch spec.Func {
-	case plan.AggMin, plan.AggAny:
+	case plan.AggMin:
 		if agg.best.IsNull() || orderExact(v, agg.best) < 0 {
 			g.better(agg, v)
 		}
@@ -135,6 +142,32 @@ func (g *groups) count(agg *aggregate, spec plan.Agg, v value.Value) {
 		agg.sum.add(v)
 	case plan.AggList:
 		g.list(agg, spec.N, v)
+	}
+}
+
+// witness lets a row speak for its group in any(x), whose values are all of one
+// row: of those with the fewest nulls the first in their order, so that the
+// answer does not depend on who came first.
+func (g *groups) witness(gr *group, args []value.Value) {
+	order, nulls, size := 0, 0, int64(0)
+	for _, i := range g.anys {
+		v, best := args[i], gr.aggs[i].best
+		if order == 0 {
+			order = orderExact(v, best)
+		}
+		if v.IsNull() {
+			nulls++
+		}
+		if best.IsNull() {
+			nulls--
+		}
+		size += textSize(v) - textSize(best)
+	}
+	if nulls > 0 || nulls == 0 && order >= 0 || !g.table.hold(size) {
+		return
+	}
+	for _, i := range g.anys {
+		gr.aggs[i].best = args[i].Clone()
 	}
 }
 

@@ -247,6 +247,20 @@ func TestGroupsAreShaped(t *testing.T) {
 	same(t, rows, "1 3")
 }
 
+// What any(x) and any(y) show is of one row, on a host and when hosts are
+// merged: of those with the fewest nulls the first.
+func TestAnyIsOfOneRow(t *testing.T) {
+	a := newFake("a", "k", "v", "w").with([]any{1, 9, 1}, []any{1, 3, 5}, []any{1, 3, 4}, []any{1, 1, nil}, []any{1, nil, 0}, []any{2, nil, nil}, []any{2, nil, 7}, []any{2, 8, nil})
+	tab := find(a)
+	tab.Group = &plan.Group{Keys: []plan.Expr{col(0, 0)}, Aggs: []plan.Agg{{Func: plan.AggAny, Arg: col(0, 1)}, {Func: plan.AggMin, Arg: col(0, 2)}, {Func: plan.AggAny, Arg: col(0, 2)}}}
+	tab.Outputs = returns(out(0), out(1), out(2), out(3))
+	for range 2 {
+		rows, _ := ask(t, newEngine(t, a), query(tab))
+		same(t, rows, "1 3 0 4", "2 8 7 null")
+		slices.Reverse(a.rows)
+	}
+}
+
 func TestWhoCameFirstDoesNotShow(t *testing.T) {
 	a := newFake("a", "k", "v").with([]any{1.0, 2}, []any{1, 2.0}, []any{1.0, 2.0}, []any{1, 2})
 	tab := find(a)

@@ -189,6 +189,7 @@ func (g *groups) merge(values []value.Value) error {
 			return fmt.Errorf("%s: %w", a.Func, err)
 		}
 	}
+	g.witness(gr, e.args)
 	return nil
 }
 

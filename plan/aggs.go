@@ -21,7 +21,7 @@ var aggs = [...]AggDoc{
 	{AggMax, "max", "max(x)", "the greatest", "that of x"},
 	{AggSum, "sum", "sum(x)", "the sum of numbers, sizes or durations", "that of x"},
 	{AggAvg, "avg", "avg(x)", "their mean", "float; of durations, duration"},
-	{AggAny, "any", "any(x)", "one of them, no matter which", "that of x"},
+	{AggAny, "any", "any(x)", "one of them, no matter which; those of a query are all of the same row, one with the fewest NULLs", "that of x"},
 	{AggList, "list", "list(x, n)", "the first n of them in their order, n from 1 to 1000", "list"},
 }
 

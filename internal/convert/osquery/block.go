@@ -28,7 +28,6 @@ type block struct {
 	distinct       bool
 	distinctInside int // the place of DISTINCT in a source, and 1
 	grouped        bool
-	varying        int  // columns beside the keys of groups that may be of different rows
 	host           *ref // whose name is a key of the groups
 	top            bool // it is no part of another query, and asks a fleet
 }

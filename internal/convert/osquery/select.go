@@ -8,7 +8,6 @@ import (
 
 	"github.com/quaestor-engine/quaestor/internal/convert/osquery/sql"
 	"github.com/quaestor-engine/quaestor/modules"
-	"github.com/quaestor-engine/quaestor/plan"
 )
 
 func walk(e sql.Expr, visit func(sql.Expr)) {
@@ -175,11 +174,6 @@ func (b *block) column(col sql.Column) {
 func (b *block) add(exprs []string, alias string, e sql.Expr) {
 	for _, expr := range exprs {
 		if b.grouped && !b.fitsGroup(expr, e) {
-			if !b.determined(expr) {
-				if b.varying++; b.varying == 2 {
-					b.c.lose(b.core.At, "SQLite takes columns that are no keys of GROUP BY from one row; here each is of some row of the group")
-				}
-			}
 			expr = "any(" + expr + ")"
 			b.once(e)
 		}
@@ -220,32 +214,6 @@ func (b *block) once(e sql.Expr) {
 		})
 	}
 }
-
-var names = regexp.MustCompile(`[a-z_][a-z0-9_.]*[a-z0-9_]`)
-
-// determined says whether an expression is the same for all rows of a group:
-// it speaks of nothing but rows whose keys the group has.
-func (b *block) determined(text string) bool {
-	var prefixes []string
-	for _, g := range b.core.Group {
-		if m, ok := b.scope.resolve(b.numbered(g)); ok && m.ref != nil && slices.Contains(m.ref.t.keys, m.col.name) && m.ref.prefix != "" {
-			prefixes = append(prefixes, m.ref.prefix)
-		}
-	}
-	for _, name := range names.FindAllString(strings.Join(literals.Split(text, -1), " "), -1) {
-		if !strings.Contains(name, ".") {
-			if _, isFunc := plan.FuncByName(name); isFunc {
-				continue
-			}
-		}
-		if !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
-			return false
-		}
-	}
-	return true
-}
-
-var literals = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^']*'`)
 
 // fitsGroup says whether an expression may stand behind GROUP BY as it is.
 func (b *block) fitsGroup(text string, e sql.Expr) bool {
