@@ -199,3 +199,7 @@ func absolute(a []value.Value) value.Value {
 	}
 	return v
 }
+
+func bitAnd(a []value.Value) value.Value { return value.NewInt(a[0].Int() & a[1].Int()) }
+
+func bitOr(a []value.Value) value.Value { return value.NewInt(a[0].Int() | a[1].Int()) }
