@@ -22,7 +22,7 @@ import (
 // Modules gives the modules of this package, in alphabetical order.
 func Modules() []modules.Module {
 	return []modules.Module{
-		authorizedKeys(), groups(), groupMembers(), knownHosts(), logins(), sessions(), shellHistory(), sshKeys(), sudoRules(), users(),
+		authorizedKeys(), groups(), groupMembers(), knownHosts(), logins(), sessions(), shellHistory(), sshConfigs(), sshKeys(), sudoRules(), users(),
 	}
 }
 

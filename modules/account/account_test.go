@@ -29,6 +29,7 @@ func host(t *testing.T, files map[string]string) string {
 
 func system(t *testing.T) string {
 	return host(t, map[string]string{
+		"root/.ssh/config":          "Host jump\n  User ann\n",
 		"etc/passwd":                "root:x:0:0:the root:/root:/bin/sh\n# a comment\n\nann:x:1000:100::/home/ann:/bin/bash\n+nis\nold:ab0123456789.:5:5::/:\nbroken:x:y:0::/:/bin/sh\nshort:x:1\nfree::6:6::/:/bin/sh\n",
 		"etc/shadow":                "root:$6$salt$hash:19000:0:99999:7:::\nann:!$y$j9T$salt$hash:0:::::20000:\nbad line\n",
 		"var/log/btmp":              utmp(6, 900, [3]string{"ssh:notty", "admin", "1.2.3.4"}, "1.2.3.4", day1),
