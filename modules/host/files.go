@@ -93,10 +93,17 @@ func bootTime(m *machine) (value.Value, error) {
 	return checked(value.NewTime(t), ok, "/proc/stat", err)
 }
 
-func memory(m *machine) (value.Value, error) {
-	b, err := m.ReadFile("/proc/meminfo")
-	n, ok := memTotal(b)
-	return checked(value.NewSize(n), ok, "/proc/meminfo", err)
+// memoryOf gives a fact of a line of /proc/meminfo, which in old kernels has
+// fewer of them.
+func memoryOf(key string) func(*machine) (value.Value, error) {
+	return func(m *machine) (value.Value, error) {
+		b, err := m.ReadFile("/proc/meminfo")
+		if _, there := field(b, key); !there && err == nil && key != "MemTotal" {
+			return value.Value{}, nil
+		}
+		n, ok := memoryIn(b, key)
+		return checked(value.NewSize(n), ok, "/proc/meminfo", err)
+	}
 }
 
 func cpus(m *machine) (value.Value, error) {

@@ -57,7 +57,7 @@ func TestFixtures(t *testing.T) {
 			"distro_name": `"Debian GNU/Linux 12 (bookworm)"`, "kernel": `"6.1.0-18-amd64"`, "arch": `"amd64"`,
 			"addresses":     `["10.20.3.7","fe80::fc:ff:fe00:1%ens3","2001:db8::7","127.0.0.1","::1"]`,
 			"mac_addresses": `["52:54:00:aa:bb:01"]`, "timezone": `"Etc/UTC"`, "cpu": `"Intel(R) Xeon(R) Gold 6230"`,
-			"cpus": `4`, "memory": `2097152000`, "container": `null`, "virtualisation": `"kvm"`,
+			"cpus": `4`, "memory": `2097152000`, "memory_free": `102400`, "memory_available": `1048576`, "swap": `0`, "swap_free": `null`, "container": `null`, "virtualisation": `"kvm"`,
 			"machine_id": `"0123456789abcdef0123456789abcdef"`, "init": `"systemd"`, "boot_time": `"2025-06-15T15:06:40Z"`,
 		}, nil},
 		{"testdata/alpine", map[string]string{
@@ -70,7 +70,8 @@ func TestFixtures(t *testing.T) {
 			"hostname": `"db.example.com"`, "distro": `"rhel"`, "version": `"9.3"`, "kernel": `null`, "arch": `null`,
 			"uptime": `null`, "addresses": `null`, "timezone": `"Europe/Vienna"`, "container": `null`,
 			"machine_id": `"fedcba9876543210fedcba9876543210"`, "init": `"systemd"`,
-		}, []string{"/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo", "/proc/meminfo", "/proc/net/fib_trie", "/proc/stat",
+		}, []string{"/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo", "/proc/cpuinfo",
+			"/proc/meminfo", "/proc/meminfo", "/proc/meminfo", "/proc/meminfo", "/proc/meminfo", "/proc/meminfo", "/proc/meminfo", "/proc/meminfo", "/proc/meminfo", "/proc/meminfo", "/proc/net/fib_trie", "/proc/stat",
 			"/proc/sys/kernel/osrelease", "/proc/uptime", "/sys/class/net", "arch"}},
 	}
 	for _, tt := range tests {

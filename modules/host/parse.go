@@ -65,9 +65,9 @@ func field(b []byte, key string) (string, bool) {
 	return "", false
 }
 
-// memTotal gives the bytes of main memory in /proc/meminfo.
-func memTotal(b []byte) (int64, bool) {
-	v, ok := field(b, "MemTotal")
+// memoryIn gives the bytes that a line of /proc/meminfo says.
+func memoryIn(b []byte, key string) (int64, bool) {
+	v, ok := field(b, key)
 	if !ok {
 		return 0, false
 	}

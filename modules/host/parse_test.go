@@ -56,9 +56,9 @@ func TestMemTotal(t *testing.T) {
 		"MemTotal:       16 kB\n": 16384, "MemFree: 1 kB\nMemTotal:\t2 kB": 2048,
 		"MemTotal: -5 kB": -1, "MemTotal: 99999999999999999 kB": -1, "": -1, "MemTotal: x kB": -1,
 	} {
-		got, ok := memTotal([]byte(in))
+		got, ok := memoryIn([]byte(in), "MemTotal")
 		if ok != (want >= 0) || ok && got != want {
-			t.Errorf("memTotal(%q) is %d, %v", in, got, ok)
+			t.Errorf("memoryIn(%q) is %d, %v", in, got, ok)
 		}
 	}
 }
@@ -88,7 +88,7 @@ func FuzzOSRelease(f *testing.F) {
 func FuzzMeminfo(f *testing.F) {
 	f.Add([]byte("MemTotal:       16384 kB\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if n, ok := memTotal(b); ok && n < 0 {
+		if n, ok := memoryIn(b, "MemTotal"); ok && n < 0 {
 			t.Errorf("%d bytes of memory", n)
 		}
 	})
