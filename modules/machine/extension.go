@@ -29,7 +29,7 @@ type extension struct {
 func extensions() modules.Module {
 	return table.New(modules.Schema{
 		Name:    "browser_extension",
-		Doc:     "The extensions of Chrome, Chromium, Edge, Brave, Vivaldi and Firefox, and of Thunderbird, in the homes of users.",
+		Doc:     "The extensions of Chrome, Chromium, Edge, Brave, Vivaldi, Opera and Firefox, and of Thunderbird, in the homes of users.",
 		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "id", Doc: "A glob of identifiers.", Example: "*@example.org"},
 	}, []table.Column[extension]{
 		table.Text("user", "The user in whose home it is.", func(x *extension) string { return x.user }).Shown().To("user"),
@@ -71,6 +71,10 @@ type browser struct {
 	mozilla   bool
 }
 
+// opera is the browser whose directory may be a profile itself, as well as hold
+// some.
+const opera = "opera"
+
 // browsers lists where they keep profiles on Linux, with snaps and Flatpaks, on
 // macOS and on Windows.
 func browsers() []browser {
@@ -87,6 +91,9 @@ func browsers() []browser {
 		{"vivaldi", "vivaldi", "Vivaldi", "Vivaldi/User Data"},
 	} {
 		list = append(list, browser{b.name, ".config/" + b.linux, false}, browser{b.name, "Library/Application Support/" + b.mac, false}, browser{b.name, "AppData/Local/" + b.windows, false})
+	}
+	for _, home := range []string{".config/opera", ".var/app/com.opera.Opera/config/opera", "Library/Application Support/com.operasoftware.Opera", "AppData/Roaming/Opera Software/Opera Stable"} {
+		list = append(list, browser{opera, home, false})
 	}
 	return append(list,
 		browser{"chrome", ".var/app/com.google.Chrome/config/google-chrome", false},
@@ -171,7 +178,11 @@ func (p *profiles) mozilla(yield func(*extension) error) error {
 // extension has a directory for each of its versions, and the preferences say
 // which is at work, and where others are.
 func (p *profiles) chromium(yield func(*extension) error) error {
-	for _, profile := range p.FS.List(p.dir) {
+	names := p.FS.List(p.dir)
+	if p.base.browser == opera {
+		names = append([]string{"."}, names...)
+	}
+	for _, profile := range names {
 		dir := path.Join(p.dir, profile)
 		settings := map[string]chromiumSetting{}
 		for _, name := range []string{"Preferences", "Secure Preferences"} {

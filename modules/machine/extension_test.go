@@ -44,6 +44,23 @@ func extensionTree(t testing.TB) string {
 	})
 }
 
+// A directory of Opera's is a profile itself, or holds some.
+func TestExtensionOpera(t *testing.T) {
+	root := tree(t, map[string]string{
+		"etc/passwd":                         "ann:x:1000:100::/home/ann:/bin/bash\n",
+		"home/ann/.config/opera/Preferences": `{"extensions":{"settings":{"aaaa":{"state":0}}}}`,
+		"home/ann/.config/opera/Extensions/aaaa/1_0/manifest.json":      `{"name":"A","version":"1"}`,
+		"home/ann/.config/opera/Default/Extensions/b/2_0/manifest.json": `{"name":"B","version":"2"}`,
+		"home/ann/.config/chromium/Extensions/c/1_0/manifest.json":      `{"name":"C","version":"1"}`,
+	})
+	got, rec := moduletest.Rows(t, extensions(), root, []string{"user", "browser", "profile", "name", "enabled", "path"}, nil)
+	same(t, got, []string{
+		"ann | opera | . | A | false | /home/ann/.config/opera/Extensions/aaaa/1_0",
+		"ann | opera | Default | B | null | /home/ann/.config/opera/Default/Extensions/b/2_0",
+	})
+	same(t, skipped(rec), nil)
+}
+
 // What of a manifest says where an extension is from, and what it may become.
 func TestManifestDetails(t *testing.T) {
 	m, err := parseManifest([]byte(`{"name":"n","version":"1","default_locale":"en","current_locale":"de","key":"MII","optional_permissions":["tabs",{"x":1}],"background":{"persistent":false}}`))

@@ -17,6 +17,7 @@ type sysctl struct {
 	name, path string
 	readable   bool // somebody may read it, and it is no secret
 	writable   bool
+	set        sysctlSetting // what files say of it
 }
 
 func sysctls() modules.Module {
@@ -36,6 +37,15 @@ func sysctls() modules.Module {
 			}
 			return value.NewText(strings.TrimRight(string(text), "\n\x00")), nil
 		}).Costs(modules.Read).Shown(),
+		table.Computed("configured", value.Text, "The value that sysctl.conf and sysctl.d give it when the system starts; null where none does.", func(_ *table.Scan, c *sysctl) (value.Value, error) {
+			if c.set.where == "" || secret(path.Base(c.path)) {
+				return value.Value{}, nil
+			}
+			return value.NewText(c.set.value), nil
+		}).Costs(modules.Read),
+		table.Computed("configured_in", value.Text, "The file, and the line in it, that gives it that value.", func(_ *table.Scan, c *sysctl) (value.Value, error) {
+			return table.TextOf(c.set.where), nil
+		}).Costs(modules.Read),
 		table.Bool("writable", "Whether anybody, such as root, may change it.", func(c *sysctl) bool { return c.writable }),
 		table.Text("path", "The file that it is.", func(c *sysctl) string { return c.path }).Shown().To("file"),
 	}, listSysctls).By()
@@ -51,6 +61,7 @@ type sysctlWalk struct {
 	*table.Scan
 	fronts []string
 	globs  []*value.Glob
+	set    sysctlSettings
 	yield  func(*sysctl) error
 }
 
@@ -73,6 +84,9 @@ func listSysctls(s *table.Scan, yield func(*sysctl) error) error {
 		}
 		w.globs = append(w.globs, g)
 		w.fronts = append(w.fronts, literal(l))
+	}
+	if s.Wants("configured", "configured_in") {
+		w.set = readSysctlSettings(s)
 	}
 	return w.dir("/proc/sys", "", 0)
 }
@@ -119,7 +133,7 @@ func (w *sysctlWalk) file(e fs.DirEntry, name, path string) error {
 		return nil
 	}
 	mode := st.Mode().Perm()
-	return w.yield(&sysctl{name: name, path: path, readable: mode&0o444 != 0 && !secret(e.Name()), writable: mode&0o222 != 0})
+	return w.yield(&sysctl{name: name, path: path, readable: mode&0o444 != 0 && !secret(e.Name()), writable: mode&0o222 != 0, set: w.set.of(name)})
 }
 
 // may says whether a name that is asked for may begin so.

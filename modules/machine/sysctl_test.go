@@ -33,6 +33,51 @@ func sysctlTree(t testing.TB) string {
 	return root
 }
 
+// What files say of settings, by the rules of sysctl.d(5): names before
+// wildcards, /etc before /usr/lib, and sysctl.conf last.
+func TestSysctlConfigured(t *testing.T) {
+	root := tree(t, map[string]string{
+		"proc/sys/net/ipv4/ip_forward":             "1\n",
+		"proc/sys/net/ipv4/conf/eth0.1/rp_filter":  "2\n",
+		"proc/sys/net/ipv4/conf/lo/rp_filter":      "0\n",
+		"proc/sys/net/ipv4/conf/wg0/rp_filter":     "0\n",
+		"proc/sys/kernel/dmesg_restrict":           "1\n",
+		"proc/sys/kernel/sysrq":                    "1\n",
+		"proc/sys/vm/swappiness":                   "60\n",
+		"proc/sys/net/ipv6/conf/all/stable_secret": "x\n",
+		"etc/sysctl.conf":                          "# comment\n; another\nnet/ipv4/ip_forward=0\n\nno value\n-net.ipv4.conf.wg0.rp_filter\n",
+		"etc/sysctl.d/50-a.conf":                   "kernel.sysrq = 0\n",
+		"usr/lib/sysctl.d/50-a.conf":               "kernel.sysrq = 176\nvm.swappiness = 1\n",
+		"usr/lib/sysctl.d/60-b.conf":               "net.ipv4.ip_forward = 1\n-net.ipv4.conf.eth0/1.rp_filter = 2\nnet.ipv4.conf.*.rp_filter = 1\nnet.ipv6.conf.all.stable_secret = y\n= 3\nnet.[ = 1\n",
+		"usr/lib/sysctl.d/README":                  "kernel.dmesg_restrict = 0\n",
+		"run/sysctl.d/90-c.conf":                   "kernel.dmesg_restrict = a = b\n",
+	})
+	got, rec := moduletest.Rows(t, sysctls(), root, []string{"name", "value", "configured", "configured_in"}, nil)
+	same(t, got, []string{
+		"kernel.dmesg_restrict | 1 | a = b | /run/sysctl.d/90-c.conf:1",
+		"kernel.sysrq | 1 | 0 | /etc/sysctl.d/50-a.conf:1",
+		"net.ipv4.conf.eth0/1.rp_filter | 2 | 2 | /usr/lib/sysctl.d/60-b.conf:2",
+		"net.ipv4.conf.lo.rp_filter | 0 | 1 | /usr/lib/sysctl.d/60-b.conf:3",
+		"net.ipv4.conf.wg0.rp_filter | 0 | null | null",
+		"net.ipv4.ip_forward | 1 | 0 | /etc/sysctl.conf:3",
+		"net.ipv6.conf.all.stable_secret | null | null | /usr/lib/sysctl.d/60-b.conf:4",
+		"vm.swappiness | 60 | null | null",
+	})
+	same(t, skipped(rec), []string{"io_error /usr/lib/sysctl.d/60-b.conf:5", "io_error /usr/lib/sysctl.d/60-b.conf:6", "io_error /etc/sysctl.conf:5"})
+}
+
+func FuzzSysctlSettings(f *testing.F) {
+	f.Add("net.ipv4.*.x = 1\n-a/b.c\nx=y=z\n", "net.ipv4.a.x")
+	f.Fuzz(func(t *testing.T, text, name string) {
+		for _, c := range parseSysctlSettings("f", []byte(text), func(string) {}) {
+			if c.name == "" || c.where != "" && !strings.HasPrefix(c.where, "f:") {
+				t.Errorf("%q: %+v", text, c)
+			}
+		}
+		parseSysctlSettings("f", []byte(text), func(string) {}).of(name)
+	})
+}
+
 func TestSysctl(t *testing.T) {
 	root := sysctlTree(t)
 	all := []string{"name", "value", "writable", "path"}
