@@ -29,6 +29,8 @@ type pkg struct {
 	installed                     time.Time
 	stamp                         string // the file whose time of change is when it was installed
 	key                           string // of the registry
+	repository                    string // of portage
+	requested                     *bool  // whether somebody asked for it; nil: not known
 	conffiles                     string // of dpkg: lines of paths with their digests
 	multi                         bool   // of dpkg: it may be there for several architectures at once
 }
@@ -115,6 +117,13 @@ func packageColumns() []table.Column[pkg] {
 		table.Text("priority", "How much the system needs it, in its packager's words, such as optional; of dpkg.", func(p *pkg) string { return p.priority }),
 		table.Text("summary", "One line on what it is.", func(p *pkg) string { return p.summary }),
 		table.Text("license", "The licence in its packager's words.", func(p *pkg) string { return p.license }),
+		table.Text("repository", "The repository that it came from, in the manager's words; of portage.", func(p *pkg) string { return p.repository }),
+		table.Value("requested", value.Bool, "Whether somebody asked for it, and not only another package; of pacman and portage.", func(p *pkg) value.Value {
+			if p.requested == nil {
+				return value.Value{}
+			}
+			return value.NewBool(*p.requested)
+		}),
 		table.Text("homepage", "Where its makers are found.", func(p *pkg) string { return p.url }),
 	}
 }
@@ -133,6 +142,7 @@ func managers() []manager {
 		{"apk", listApk},
 		{"pacman", listPacman},
 		{"rpm", listRpm},
+		{"portage", listPortage},
 		{"windows", listUninstall},
 		{"appx", listAppx},
 		{"pkgutil", listReceipts},
@@ -148,7 +158,7 @@ func managers() []manager {
 
 // managerNames are what the column manager may be.
 func managerNames() []string {
-	return []string{"dpkg", "apk", "pacman", "rpm", "windows", "appx", "pkgutil", "app", "brew", "cask", "python", "npm", "gem", "go", "java"}
+	return []string{"dpkg", "apk", "pacman", "rpm", "portage", "windows", "appx", "pkgutil", "app", "brew", "cask", "python", "npm", "gem", "go", "java"}
 }
 
 // elsewhere is what is said where the system's own manager is not known.

@@ -65,6 +65,9 @@ func parsePacman(text []byte) (p pkg, ok bool) {
 			p.maintainer = first
 		case "LICENSE":
 			p.license = strings.Join(values, ", ")
+		case "REASON":
+			asked := first == "0"
+			p.requested = &asked
 		case "SIZE":
 			n, err := strconv.ParseInt(first, 10, 64)
 			if err != nil || n < 0 {
@@ -80,6 +83,10 @@ func parsePacman(text []byte) (p pkg, ok bool) {
 		}
 		return true
 	})
+	if p.requested == nil {
+		asked := true // a reason stands only where it is another one
+		p.requested = &asked
+	}
 	if p.source != "" {
 		p.sourceVersion = p.version
 	}
