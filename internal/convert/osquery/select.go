@@ -151,7 +151,16 @@ func (b *block) starColumn(col sql.Column, r *ref, c *column) {
 		b.c.lose(col.At, "table %s: column %s is left out: %s", r.t.name, c.name, c.why)
 		return
 	}
-	b.add(b.scope.columnShown(meaning{ref: r, col: c}), "", nil)
+	b.add(b.scope.columnShown(meaning{ref: r, col: c}), c.title(), nil)
+}
+
+// title is what a column is called that is none of the module's: what it is
+// worked out of would be no name.
+func (c *column) title() string {
+	if c.shown == "" && !plainColumn.MatchString(c.expr) {
+		return c.name
+	}
+	return ""
 }
 
 // column adds an item of SELECT.
@@ -160,8 +169,8 @@ func (b *block) column(col sql.Column) {
 		switch {
 		case m.ref.absent:
 			return
-		case m.col.hidden && m.col.expr != "" && !strings.Contains(m.col.expr, "$") && col.Alias == "":
-			col.Alias = m.col.name
+		case m.col.expr != "" && col.Alias == "":
+			col.Alias = m.col.title()
 		case m.col.why != "" && m.col.shown == "":
 			b.c.lose(col.Expr.Place(), "table %s: column %s is left out: %s", m.ref.t.name, m.col.name, m.col.why)
 			return

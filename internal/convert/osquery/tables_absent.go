@@ -24,7 +24,7 @@ func absentTables() []table {
 	add(self, "osquery_info", "osquery_events", "osquery_extensions", "osquery_flags", "osquery_packs", "osquery_registry", "osquery_schedule", "carbon_black_info")
 	add(figure, "docker_stats", "smart_drive_information", "battery", "fan_speed_sensors", "temperature_sensors", "power_sensors", "prometheus_metrics", "cups_jobs", "virtual_memory_info")
 	add(cloud, "ec2_instance_metadata", "ec2_instance_tags", "azure_instance_metadata", "azure_instance_tags", "ycloud_instance_metadata", "gce_instance_metadata")
-	add(dmi, "acpi_tables", "smbios_tables", "oem_strings", "memory_array_mapped_addresses", "memory_arrays", "memory_device_mapped_addresses", "memory_devices", "memory_error_info", "memory_map", "cpuid", "msr", "intel_me_info",
+	add(dmi, "smbios_tables", "oem_strings", "memory_array_mapped_addresses", "memory_arrays", "memory_device_mapped_addresses", "memory_devices", "memory_error_info", "memory_map", "cpuid", "msr", "intel_me_info",
 		"ipmi_fru", "ipmi_lan", "ipmi_mc", "ipmi_threshold_sensors", "gpu_info", "secureboot_certificates")
 	add("the arrays of disks are read as disks: column made_of of disk names their members", "md_devices", "md_drives", "md_personalities")
 	add("segments of shared memory are not listed: module mapping has those that processes have mapped", "shared_memory")

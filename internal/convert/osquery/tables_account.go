@@ -41,7 +41,9 @@ func accountTables() []table {
 		{name: "shell_history", module: "shell_history", users: true, where: `$program IN ("bash", "zsh", "sh")`, columns: []column{
 			uid, when("time", "$time"), as("command", "$command").always(), as("history_file", "$path").always().follows("$path", "file"),
 		}},
-		{name: "ssh_configs", why: "the settings of SSH's clients are not taken apart: FIND line /home/*/.ssh/config, /root/.ssh/config, /etc/ssh/ssh_config shows them line by line"},
+		{name: "ssh_configs", module: "ssh_config", users: true, where: `$name NOT IN ("host", "match") AND ($path = "/etc/ssh/ssh_config" OR $path ENDS WITH "/.ssh/config")`, columns: []column{
+			uid, as("block", "lower($block)").returns("$block"), as("option", "lower($text)").always().returns("$text"), as("ssh_config_file", "$path").always().follows("$path", "file"),
+		}},
 		{name: "sudoers", module: "line", in: []string{"/etc/sudoers", "/etc/sudoers.d/*"}, where: `$text NOT MATCHES '^\s*(#|$)'`, columns: []column{
 			as("source", "$path").always().follows("$path", "file"),
 			as("header", `extract($text, '^\s*(\S+)', 1)`).always().returns("$text"),

@@ -71,16 +71,23 @@ func machineTables() []table {
 		{name: "load_average", module: "line", in: []string{"/proc/loadavg"}, raw: true, rows: "one row with the three figures, as the kernel writes them", columns: []column{
 			none("period", "the line has those of one, five and fifteen minutes, in this order"), as("average", "$text").always(),
 		}},
-		{name: "memory_info", module: "line", in: []string{"/proc/meminfo"}, raw: true, rows: "a row for each figure, as the kernel writes them", columns: memory("memory_total", "memory_free", "memory_available", "buffers", "cached", "swap_cached", "active", "inactive", "swap_total", "swap_free")},
-		{name: "cpu_time", module: "line", in: []string{"/proc/stat"}, where: `$text MATCHES '^cpu\d'`, raw: true, rows: "a row for each processor, as the kernel writes it", columns: memory("core", "user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice")},
+		{name: "memory_info", module: "host", single: true, columns: []column{
+			num("memory_total", "$memory"), num("memory_free", "$memory_free").or("0"), num("memory_available", "$memory_available").or("0"), num("buffers", "$memory_buffers").or("0"), num("cached", "$memory_cached").or("0"),
+			num("swap_cached", "$swap_cached").or("0"), num("active", "$memory_active").or("0"), num("inactive", "$memory_inactive").or("0"), num("swap_total", "$swap").or("0"), num("swap_free", "$swap_free").or("0"),
+		}},
+		{name: "cpu_time", module: "line", in: []string{"/proc/stat"}, where: `$text MATCHES '^cpu\d'`, columns: processorTimes("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice")},
+		{name: "acpi_tables", module: "file", in: []string{"/sys/firmware/acpi/tables/*"}, where: `$type = "file"`, columns: []column{
+			as("name", "$name").always(), num("size", "$size"), as("md5", "$md5"),
+		}},
 	}
 }
 
-// memory are columns that stand in one line.
-func memory(names ...string) []column {
-	var out []column
-	for _, n := range names {
-		out = append(out, column{name: n, shown: "$text", why: "its line is returned, and is not taken apart"})
+// processorTimes are the figures of a processor, in the order of its line in
+// /proc/stat.
+func processorTimes(names ...string) []column {
+	out := []column{num("core", `int(extract($text, '^cpu(\d+)', 1))`)}
+	for i, n := range names {
+		out = append(out, num(n, `int(extract($text, '^cpu\d+(?: +\d+){`+number10(i)+`} +(\d+)', 1))`))
 	}
 	return out
 }

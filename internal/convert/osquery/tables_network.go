@@ -49,12 +49,13 @@ func networkTables() []table {
 			as("type", "$kind").always().known("nameserver", "nameserver", "search", "search", "options", "option"),
 			as("address", `coalesce(concat($address), $name)`).always().returns("$address, $name"), fixed("netmask", "32"), instead("options", "$name", "options are rows of their own"),
 		}},
-		{name: "iptables", module: "firewall", where: `$origin = "kernel" AND $family = "ip" AND $position > 0`, less: "osquery reads what iptables-legacy has in force, and module firewall what nftables has, iptables over it included", columns: []column{
-			as("filter_name", "$table").always(), as("chain", "$chain").always(), as("policy", "$policy"), as("target", "upper($verdict)").returns("$verdict"),
-			num("protocol", "$protocol").known("6", "tcp", "17", "udp", "1", "icmp"), as("src_port", "$sport"), as("dst_port", "$dport"),
-			as("src_ip", "$source"), instead("src_mask", "$source", "with the address"), as("iniface", "$input"), instead("iniface_mask", "$input", "with the interface"),
-			as("dst_ip", "$destination"), instead("dst_mask", "$destination", "with the address"), as("outiface", "$output"), instead("outiface_mask", "$output", "with the interface"),
-			as("match", "$rule").returns("$rule"), num("packets", "$packets").or("0"), num("bytes", "$bytes").or("0"),
+		// Rules of iptables-legacy are those that the kernel gives in its form.
+		{name: "iptables", module: "firewall", where: `$origin = "kernel" AND $family = "ip" AND $rule STARTS WITH "-A "`, rows: "a row for each rule; osquery has one more for each chain, with its policy, which is at position 0 here", columns: []column{
+			as("filter_name", "$table").always(), as("chain", "$chain").always(), as("policy", "upper($policy)").returns("$policy"), as("target", `upper(extract($verdict, '\S+$'))`).returns("$verdict"),
+			num("protocol", "$protocol").or("0").known("6", "tcp", "17", "udp", "1", "icmp"), as("src_port", "$sport"), as("dst_port", "$dport"),
+			as("src_ip", `extract($source, '[^/]+')`).or("0.0.0.0").returns("$source"), instead("src_mask", "$source", "with the address"), as("iniface", "$input").or("all"), instead("iniface_mask", "$input", "with the interface"),
+			as("dst_ip", `extract($destination, '[^/]+')`).or("0.0.0.0").returns("$destination"), instead("dst_mask", "$destination", "with the address"), as("outiface", "$output").or("all"), instead("outiface_mask", "$output", "with the interface"),
+			instead("match", "$rule", "osquery says yes, and column rule how"), instead("packets", "$packets", "osquery has what the policy of the chain met, and this what the rule met"), instead("bytes", "$bytes", "as packets"),
 		}},
 		{name: "ipsets", why: "the sets of packet filters are in the kernel alone, and are not read"},
 		{name: "interface_ipv6", why: "module sysctl has net.ipv6.conf.*"},

@@ -54,14 +54,22 @@ func packageTables() []table {
 			as("description", "$description"), as("source_url", "$update_url"), fixed("visible", "1"), yes("active", "$enabled"), yes("disabled", "NOT $enabled").returns("$enabled"),
 			yes("autoupdate", "$auto_update"), as("location", "$location"), as("path", "$path").follows("$path", "file"),
 		}},
-		{name: "opera_extensions", why: "extensions of Opera are not read: those of Chrome, Chromium, Edge, Brave, Vivaldi and Firefox are"},
+		{name: "opera_extensions", module: "browser_extension", users: true, where: `$browser = "opera"`, columns: []column{
+			num("uid", "$user.uid").follows("$user", "user"), as("name", "$name"), as("identifier", "$id").always(), ver("version", "$version").always(), as("description", "$description"),
+			as("locale", "$default_locale"), as("update_url", "$update_url"), as("author", "$author"), yes("persistent", "$persistent"), as("path", "$path").follows("$path", "file"),
+		}},
 		{name: "chrome_extension_content_scripts", module: "browser_extension", users: true, where: `$browser NOT IN ("firefox", "thunderbird")`, rows: "a row for each extension, which lists the pages that it may read", columns: []column{
 			as("browser_type", "$browser").always(), num("uid", "$user.uid").follows("$user", "user"), as("identifier", "$id").always(), ver("version", "$version").always(),
 			none("script", noManifest), as("match", `join($hosts, " ")`).returns("$hosts"), as("profile_path", "$profile"), as("path", "$path"), none("referenced", noManifest),
 		}},
-		{name: "portage_packages", why: "the packages of Gentoo are not read"},
-		{name: "portage_use", why: "the packages of Gentoo are not read"},
-		{name: "portage_keywords", why: "the packages of Gentoo are not read"},
+		{name: "portage_packages", module: "package", where: `$manager = "portage"`, columns: []column{
+			as("package", "$name").always(), ver("version", "$version").always(), none("slot", "which versions may be there side by side is not read"), when("build_time", "$installed"),
+			as("repository", "$repository"), none("eapi", "in which form its recipe was written is not read"), num("size", "$size").or("0"), yes("world", "$requested").or("0"),
+		}},
+		{name: "portage_use", module: "line", in: []string{"/var/db/pkg/*/*/USE"}, where: `$text != ""`, rows: "a row for each package, which lists its flags", columns: []column{
+			as("package", `extract($path, '^/var/db/pkg/(.+?)-\d[^-/]*(?:-r\d+)?/USE$', 1)`).always(), as("version", `extract($path, '-(\d[^-/]*(?:-r\d+)?)/USE$', 1)`).always(), as("use", "$text").always(),
+		}},
+		{name: "portage_keywords", why: "which versions of packages of Gentoo are let in or kept out is not read: FIND line /etc/portage/package.* shows it"},
 		{name: "vscode_extensions", why: "extensions of Visual Studio Code are not a module: FIND json /home/*/.vscode/extensions/extensions.json shows their list"},
 		{name: "jetbrains_plugins", why: "plugins of JetBrains are not read"},
 		{name: "snap_packages", why: "snaps are not read"},

@@ -39,7 +39,7 @@ func startTables() []table {
 		{name: "kernel_keys", why: "the keys of the kernel's keyrings are not listed"},
 		{name: "system_controls", module: "sysctl", keys: []string{"name"}, columns: []column{
 			as("name", "$name").always(), as("subsystem", `extract($name, '^[^.]+')`).always().returns("$name"), as("current_value", "$value"),
-			none("config_value", "FIND line /etc/sysctl.conf, /etc/sysctl.d/* shows what the files say"), none("type", "all values are texts"), fixed("oid", `""`), fixed("field_name", `""`),
+			as("config_value", "$configured"), fixed("oid", `""`), column{name: "type", expr: `"string"`}, fixed("field_name", `""`),
 		}},
 		{name: "secureboot", module: "kernel", single: true, columns: []column{
 			yes("secure_boot", "$secure_boot").or("-1", "0"), yes("setup_mode", "$setup_mode").or("-1", "0"), fixed("secure_mode", "0"), fixed("description", `""`), fixed("kernel_extensions", `""`), fixed("mdm_operations", `""`),

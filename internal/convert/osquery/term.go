@@ -232,7 +232,7 @@ func (s *scope) unary(e *sql.Unary) term {
 	case e.Op == "+":
 		return x
 	case e.Op == "~":
-		s.c.refuse(e.Place(), "operators on bits are not carried over")
+		s.c.refuse(e.Place(), "the operator ~ on bits is not carried over")
 	case x.lit != nil && x.lit.Kind == sql.Number:
 		return s.literal(&sql.Literal{At: e.At, Kind: sql.Number, Text: "-" + x.lit.Text})
 	}
@@ -245,12 +245,34 @@ func (s *scope) binary(e *sql.Binary) term {
 		return s.concat(e.Place(), flatten(e))
 	case "+", "-", "*", "/", "%":
 		return s.arithmetic(e)
-	case "&", "|", "<<", ">>":
-		s.c.refuse(e.Place(), "operators on bits are not carried over")
+	case "&", "|":
+		return s.bits(e)
+	case "<<", ">>":
+		s.c.refuse(e.Place(), "the operator %s on bits is not carried over", e.Op)
 	case "->", "->>":
 		s.c.refuse(e.Place(), "JSON in a text is not taken apart: module json reads files")
 	}
 	return s.truth(e)
+}
+
+// bits makes bit_and and bit_or, of whole numbers and of texts that say one.
+func (s *scope) bits(e *sql.Binary) term {
+	name := map[string]string{"&": "bit_and", "|": "bit_or"}[e.Op]
+	var args []string
+	for _, x := range []sql.Expr{e.X, e.Y} {
+		t := s.term(x)
+		switch {
+		case t.kind == number:
+		case t.kind == text:
+			t = atom("coalesce(int("+t.text+"), 0)", number)
+		case t.kind == flag:
+			t = number01(t)
+		default:
+			s.c.refuse(e.Place(), "%s is carried over for whole numbers", e.Op)
+		}
+		args = append(args, t.text)
+	}
+	return atom(name+"("+strings.Join(args, ", ")+")", number)
 }
 
 func flatten(e sql.Expr) []sql.Expr {
