@@ -113,12 +113,13 @@ func (s *spine) prepare(ctx context.Context, replicas int) error {
 	return nil
 }
 
-// awaitEnd waits until ctx ends, or until the spine in this process has; it says
-// whether that was it. One elsewhere is joined again by itself.
+// awaitEnd waits until ctx ends, or until the spine in this process has, or
+// takes nothing more for good; it says whether that was it. One elsewhere is
+// joined again by itself.
 func (s *spine) awaitEnd(ctx context.Context) (ended bool) {
 	t := time.NewTicker(spineEvery)
 	defer t.Stop()
-	for s.server == nil || s.server.JetStreamEnabled() {
+	for s.takes() {
 		select {
 		case <-ctx.Done():
 			return false
@@ -126,6 +127,24 @@ func (s *spine) awaitEnd(ctx context.Context) (ended bool) {
 		}
 	}
 	return ctx.Err() == nil
+}
+
+// takes says whether what is kept can still be kept. A stream that could not
+// write once, for want of room, writes nothing more in its life, and answers
+// nobody.
+func (s *spine) takes() bool {
+	if s.server == nil {
+		return true
+	}
+	if !s.server.JetStreamEnabled() {
+		return false
+	}
+	for _, e := range s.server.Healthz(&server.HealthzOptions{Details: true}).Errors {
+		if e.Type == server.HealthzErrorStream {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *spine) close() {
