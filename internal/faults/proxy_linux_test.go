@@ -116,7 +116,11 @@ func (n *line) cut() {
 func (n *line) stall() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.flows = make(chan struct{})
+	select {
+	case <-n.flows:
+		n.flows = make(chan struct{})
+	default: // it is stalled: who waits for this channel must be let go on
+	}
 }
 
 func (n *line) mend() {
@@ -181,6 +185,7 @@ func TestLine(t *testing.T) {
 		t.Error("nothing passes")
 	}
 	n.stall()
+	n.stall() // with all others, while it is itself
 	if echo(c, 50*time.Millisecond) {
 		t.Error("stalled, it passes")
 	}
