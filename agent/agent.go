@@ -65,13 +65,23 @@ type Agent struct {
 	state   Status
 	changed chan struct{} // has room for one: the status is to be written
 	obeyed  chan struct{} // likewise: another policy is obeyed, which the facts say
+
+	retiring sync.Once
+	retired  chan struct{} // closed when the policy retires this agent
 }
 
 // Open takes up the agent of a folder, and whatever an earlier life left
 // undone. Only one process can have it: the error wraps journal.ErrInUse while
-// another does, and ErrNotEnrolled where the folder is no agent's.
+// another does, ErrNotEnrolled where the folder is no agent's, and ErrRetired
+// where the agent has removed its keys.
 func Open(o Options) (*Agent, error) {
+	if err := checkRetired(o.Dir); err != nil {
+		return nil, err
+	}
 	a, err := read(o)
+	if err == nil {
+		err = checkRetired(o.Dir) // an earlier life took the policy, and ended
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +132,7 @@ func read(o Options) (*Agent, error) {
 	a := &Agent{
 		opts: o, log: o.Logger, conf: conf, started: o.Now(),
 		queue: newQueue(conf.Concurrent), running: map[signing.ID]*running{},
-		changed: make(chan struct{}, 1), obeyed: make(chan struct{}, 1), own: ownFilesOf(o.Dir, o.Host.Root), fullWait: fullWait,
+		changed: make(chan struct{}, 1), obeyed: make(chan struct{}, 1), retired: make(chan struct{}), own: ownFilesOf(o.Dir, o.Host.Root), fullWait: fullWait,
 	}
 	return a, a.readKeys()
 }
@@ -172,15 +182,26 @@ func (a *Agent) member() signing.Member {
 }
 
 // Run answers plans until the context ends, over one relay after the other.
-// The error is nil then, and else says what keeps the agent from going on.
+// The error is nil then, and else says what keeps the agent from going on:
+// ErrRetired, where its policy has retired it.
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var work sync.WaitGroup
 	work.Go(func() { a.housekeeping(ctx) })
+	work.Go(func() {
+		select {
+		case <-a.retired:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
 	err := a.connectAgain(ctx)
 	cancel()
 	a.stop()
 	work.Wait()
+	if a.isRetired() {
+		return ErrRetired
+	}
 	a.writeStatus()
 	return err
 }
@@ -214,6 +235,9 @@ func (a *Agent) Once(ctx context.Context) error {
 		err = context.Cause(ctx)
 	}
 	a.stop()
+	if a.isRetired() {
+		return ErrRetired
+	}
 	a.writeStatus()
 	return err
 }
@@ -229,9 +253,14 @@ func (a *Agent) stop() {
 	a.queue.wait()
 }
 
-// Close lets go of the folder. Run and Once have ended before.
+// Close lets go of the folder, and removes the keys of an agent that was
+// retired. Run and Once have ended before.
 func (a *Agent) Close() error {
-	return errors.Join(a.spool.close(), a.journal.Close())
+	err := errors.Join(a.spool.close(), a.journal.Close())
+	if a.isRetired() {
+		err = errors.Join(err, wipe(a.opts.Dir))
+	}
+	return err
 }
 
 // housekeeping does what is due now and then.

@@ -36,6 +36,10 @@ type EnrollOptions struct {
 	// Hostname is what the machine calls itself, for people; "" asks it.
 	Hostname string
 	Now      func() time.Time // nil: the system's clock
+	// Again: the folder is an agent's, which does not run, and comes to other
+	// relays, or to a new token of the same fleet. It stays the agent that it
+	// was, with its journal.
+	Again bool
 }
 
 // Enroll makes this machine an agent: its keys are made here and its private
@@ -58,6 +62,9 @@ func Enroll(ctx context.Context, o EnrollOptions) (signing.ID, error) {
 	conf := newConfig(withPorts(o.Relays), token.RelayPin(), o.Proxy)
 	if err := conf.check(); err != nil {
 		return signing.ID{}, err
+	}
+	if o.Again {
+		return enrollAgain(ctx, o, conf, token)
 	}
 	if _, err := os.Stat(filepath.Join(o.Dir, configFile)); err == nil {
 		return signing.ID{}, fmt.Errorf("%w: there is a %s in %s; use another folder, or remove that one", ErrEnrolled, configFile, o.Dir)

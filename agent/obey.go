@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/signing"
@@ -76,15 +77,33 @@ func (a *Agent) obey(p *signing.Policy) error {
 	a.mu.Unlock()
 	if outcast != nil {
 		a.log.Error("the policy takes this agent for no member: it answers nothing", "error", outcast)
+		a.noteOutcast(outcast)
 	}
 	a.queue.resize(int(min(int64(a.conf.Concurrent), max(1, p.Ceilings().Concurrent))))
 	a.endForbidden(p)
+	if outcast != nil && slices.Contains(p.Wiped(), a.id.ID()) {
+		if err := a.retire(p); err != nil {
+			return fmt.Errorf("this agent is to remove its keys: %w", err)
+		}
+	}
 	a.touch()
 	select {
 	case a.obeyed <- struct{}{}:
 	default:
 	}
 	return nil
+}
+
+// noteOutcast has the history say why nothing is answered any more. At the
+// start it is there already.
+func (a *Agent) noteOutcast(why error) {
+	if a.journal == nil {
+		return
+	}
+	e := journal.Entry{At: a.opts.Now(), Verdict: journal.Refused, Code: signing.CodePolicy, Reason: "from now on nothing is answered: " + why.Error()}
+	if err := a.journal.Refuse(e); err != nil {
+		a.log.Error("the journal cannot be written", "error", err)
+	}
 }
 
 // endForbidden ends the plans that run, wait or stand and that a new policy

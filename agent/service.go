@@ -58,6 +58,20 @@ func (s Service) File(system string) (ServiceFile, error) {
 	return ServiceFile{}, fmt.Errorf("%w: %s", ErrNoService, system)
 }
 
+// ServiceEnd says how the owner of a machine takes the agent's service out of a
+// system (as in runtime.GOOS), when it is no longer wanted.
+func ServiceEnd(system string) string {
+	switch system {
+	case "linux":
+		return "systemctl disable --now quaestor-agent && rm /etc/systemd/system/quaestor-agent.service"
+	case "darwin":
+		return "launchctl bootout system/" + launchdLabel + " && rm /Library/LaunchDaemons/" + launchdLabel + ".plist"
+	case "windows":
+		return "sc.exe stop " + WindowsService + " & sc.exe delete " + WindowsService
+	}
+	return "stop what starts quaestor-agent"
+}
+
 // WindowsService is the name of the service on Windows.
 const WindowsService = "quaestor-agent"
 

@@ -30,6 +30,7 @@ type Status struct {
 	Tags        map[string]string `json:"tags,omitempty"` // the administrator's word
 	Policy      int64             `json:"policy"`         // the version in force
 	Outcast     string            `json:"outcast,omitempty"`
+	Retired     time.Time         `json:"retired,omitzero"` // when the policy had it remove its keys
 	Software    string            `json:"software"`
 	Certificate time.Time         `json:"certificate"` // when it expires
 	Relays      []string          `json:"relays"`
@@ -105,6 +106,9 @@ func (a *Agent) writeStatus() {
 // ReadStatus gives the state of the agent of a folder, which may be running in
 // another process. Process is 0 where none does.
 func ReadStatus(o Options) (Status, error) {
+	if r, err := readRetirement(o.Dir); err == nil {
+		return Status{Agent: r.Agent, Fleet: r.Fleet, FleetName: r.FleetName, Policy: r.Policy, Retired: r.At, Running: []RunningPlan{}}, nil
+	}
 	a, err := read(o)
 	if err != nil {
 		return Status{}, err

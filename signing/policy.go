@@ -27,6 +27,7 @@ type Policy struct {
 	ceilings       Ceilings
 	revokedAgents  []ID
 	revokedTokens  []ID
+	wiped          []ID
 	log            *LogRule
 
 	mu     sync.Mutex
@@ -141,6 +142,10 @@ func (p *Policy) Ceilings() Ceilings { return p.ceilings }
 
 // RevokedAgents lists agents that are members no more.
 func (p *Policy) RevokedAgents() []ID { return slices.Clone(p.revokedAgents) }
+
+// Wiped lists those of the revoked agents that are to remove their keys when
+// they learn of it.
+func (p *Policy) Wiped() []ID { return slices.Clone(p.wiped) }
 
 // RevokedTokens lists tokens whose agents are members no more.
 func (p *Policy) RevokedTokens() []ID { return slices.Clone(p.revokedTokens) }

@@ -101,6 +101,7 @@ func TestParsePolicyRefuses(t *testing.T) {
 		"negative window":      {`window = "7d"`, `window = "-7d"`, "length of time"},
 		"bytes":                {`bytes = "1 GiB"`, `bytes = "1GB"`, "1 GiB"},
 		"rows":                 {"rows = 1000000", "rows = -1", "at least 1"},
+		"wiped, not revoked":   {"wipe = []", `wipe = ["` + NewID().String() + `"]`, "not among agents"},
 		"revoked":              {"agents = []", `agents = ["web-1"]`, "32 hex digits"},
 		"no text":              {"format = 1", "format = 1 # \xff", "UTF-8"},
 		"twice":                {"format = 1", "format = 1\nformat = 1", "format"},

@@ -48,6 +48,7 @@ type policyFile struct {
 	Revoked       struct {
 		Agents []string `toml:"agents"`
 		Tokens []string `toml:"tokens"`
+		Wipe   []string `toml:"wipe"`
 	} `toml:"revoked"`
 }
 
@@ -188,6 +189,9 @@ func (f *policyFile) policy() (*Policy, error) {
 		return nil, err
 	}
 	if p.revokedTokens, err = ids("tokens", f.Revoked.Tokens); err != nil {
+		return nil, err
+	}
+	if p.wiped, err = wipes(f.Revoked.Wipe, p.revokedAgents); err != nil {
 		return nil, err
 	}
 	p.log, err = f.Log.rule()
@@ -390,4 +394,19 @@ func ids(name string, list []string) ([]ID, error) {
 		out = append(out, id)
 	}
 	return out, nil
+}
+
+// wipes reads who of the revoked agents removes his keys.
+func wipes(list []string, revoked []ID) ([]ID, error) {
+	out, err := ids("wipe", list)
+	known := map[ID]bool{}
+	for _, id := range revoked {
+		known[id] = true
+	}
+	for _, id := range out {
+		if !known[id] {
+			return nil, fmt.Errorf("[revoked] wipe: %s is not among agents: only those that are revoked lose their keys", id)
+		}
+	}
+	return out, err
 }

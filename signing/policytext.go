@@ -143,8 +143,10 @@ concurrent = 4
 # witnesses = ["witness.example/one+…", "witness.example/two+…"]
 # threshold = 2
 
-# Those who are members no more: agents by ID, and all agents of a token.
+# Those who are members no more: agents by ID, and all agents of a token. Those
+# of the agents that wipe names, too, remove their keys when they learn of it.
 [revoked]
 agents = []
 tokens = []
+wipe = []
 `

@@ -14,6 +14,7 @@ type enrollCommand struct {
 	Token     string   `help:"The enrolment token of an administrator." env:"QUAESTOR_TOKEN" xor:"token" placeholder:"TOKEN"`
 	TokenFile string   `help:"The file that holds the token; - is standard input. Other users of the machine can see arguments." xor:"token" placeholder:"FILE"`
 	Proxy     string   `help:"\"env\" for what HTTPS_PROXY says, or http://USER:PASSWORD@HOST:PORT." placeholder:"URL"`
+	Again     bool     `help:"This folder is an agent's already: bring it to this relay, or to this token, with its journal and its identity."`
 	Tag       []string `help:"What this machine is to be known as; may be given again." placeholder:"KEY=VALUE"`
 }
 
@@ -30,7 +31,7 @@ func (c *enrollCommand) Run(s *system) error {
 	if token == "" {
 		return errors.New("a token is needed: --token, --token-file or QUAESTOR_TOKEN")
 	}
-	id, err := agent.Enroll(s.ctx, agent.EnrollOptions{Dir: s.dir, Relays: c.Relay, Token: token, Proxy: c.Proxy, Tags: c.Tag})
+	id, err := agent.Enroll(s.ctx, agent.EnrollOptions{Dir: s.dir, Relays: c.Relay, Token: token, Proxy: c.Proxy, Tags: c.Tag, Again: c.Again})
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,13 @@ type runCommand struct{}
 
 // Run answers plans until the program is stopped.
 func (runCommand) Run(s *system) error {
-	return s.withAgent(func(a *agent.Agent) error { return agent.RunService(s.ctx, a.Run) })
+	err := s.withAgent(func(a *agent.Agent) error { return agent.RunService(s.ctx, a.Run) })
+	if !errors.Is(err, agent.ErrRetired) || s.ctx.Err() != nil {
+		return err
+	}
+	// A service that ended would be started again and again.
+	fmt.Fprintf(s.err, "quaestor-agent: %v: nothing is answered any more, and this program only waits to be stopped\nhint: %s\n", err, agent.ServiceEnd(runtime.GOOS))
+	return agent.RunService(s.ctx, func(ctx context.Context) error { <-ctx.Done(); return nil })
 }
 
 type onceCommand struct {

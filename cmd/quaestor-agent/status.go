@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -35,6 +36,11 @@ func (c statusCommand) Run(s *system) error {
 	line("agent", "%s", st.Agent)
 	line("fleet", "%s (%s)", st.FleetName, st.Fleet)
 	line("policy", "version %d", st.Policy)
+	if !st.Retired.IsZero() {
+		line("retired", "at %s: it has removed its keys and answers nothing; history still shows what was asked", stamp(st.Retired))
+		line("hint", "%s", agent.ServiceEnd(runtime.GOOS))
+		return w.Flush()
+	}
 	if st.Outcast != "" {
 		line("not a member", "%s", st.Outcast)
 	}

@@ -19,6 +19,7 @@ type fleetCommand struct {
 	List    fleetListCommand    `cmd:"" default:"withargs" help:"List the agents that a target means (without a command)."`
 	Show    fleetShowCommand    `cmd:"" help:"Show all that is known of some agents."`
 	Summary fleetSummaryCommand `cmd:"" help:"Count the agents by what they are."`
+	Retire  fleetRetireCommand  `cmd:"" help:"Write the next version of the policy, in which agents are members no more."`
 }
 
 type fleetListCommand struct {

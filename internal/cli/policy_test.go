@@ -35,14 +35,16 @@ func TestRevokedTokenIsWritten(t *testing.T) {
 			old.String() + "\",\n]\n"},
 		"tokens first":   {tail: "[revoked]\ntokens = []\nagents = []\n"},
 		"with a comment": {tail: "[revoked]\n# nobody yet\nagents = []\n\n# none\ntokens = []\n"},
-		"agents alone":   {tail: "[revoked]\nagents = []\n", hand: true},
+		"agents alone":   {tail: "[revoked]\nagents = []\n"},
+		"a table after":  {tail: "[revoked] # who is gone\nagents = []\n[module.line]\nweight = 1\n"},
+		"with blanks":    {tail: "[ revoked ]\nagents = []\n", hand: true},
 	} {
 		text := []byte(head + test.tail)
 		before, err := signing.ParsePolicy(text)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		got, err := withRevokedToken(text, id)
+		got, err := withRevoked(text, "tokens", id)
 		if test.hand {
 			if err == nil || !strings.Contains(err.Error(), "by hand") {
 				t.Errorf("%s: %v", name, err)

@@ -70,7 +70,7 @@ func diffPolicies(w io.Writer, before, next *signing.Policy) error {
 	for _, r := range []struct {
 		what string
 		of   func(*signing.Policy) []signing.ID
-	}{{"agent", (*signing.Policy).RevokedAgents}, {"token", (*signing.Policy).RevokedTokens}} {
+	}{{"agent", (*signing.Policy).RevokedAgents}, {"token", (*signing.Policy).RevokedTokens}, {"and wiped agent", (*signing.Policy).Wiped}} {
 		for _, id := range missingFrom(r.of(before), r.of(next)) {
 			line("+", "revoked %s %s", r.what, id)
 		}

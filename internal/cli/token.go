@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/signing"
@@ -237,7 +235,7 @@ func (c *tokenRevokeCommand) Run(a *app) error {
 			return err
 		}
 	}
-	if text, err = withRevokedToken(text, id); err != nil {
+	if text, err = withRevoked(text, "tokens", id); err != nil {
 		return err
 	}
 	if err := os.WriteFile(c.File, text, 0o644); err != nil {
@@ -245,28 +243,4 @@ func (c *tokenRevokeCommand) Run(a *app) error {
 	}
 	_, err = fmt.Fprintf(a.Err, "%s revokes the token once it is in force: quaestor policy sign %s, then quaestor policy publish\n", c.File, c.File)
 	return err
-}
-
-var revokedTokens = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?m)^\[revoked\]\s*\n(?:[^\[\n]*\n|agents\s*=\s*\[[^\]]*\]\s*\n)*?tokens\s*=\s*\[`)
-})
-
-// withRevokedToken adds a token to those that a policy's text revokes.
-func withRevokedToken(text []byte, id signing.ID) ([]byte, error) {
-	entry := fmt.Sprintf("%q", id)
-	var out []byte
-	if at := revokedTokens().FindIndex(text); at != nil {
-		out = append(append(out, text[:at[1]]...), entry...)
-		if rest := strings.TrimSpace(string(text[at[1]:])); !strings.HasPrefix(rest, "]") {
-			out = append(out, ", "...)
-		}
-		out = append(out, text[at[1]:]...)
-	} else {
-		out = fmt.Appendf(slices.Clone(text), "\n[revoked]\ntokens = [%s]\n", entry)
-	}
-	p, err := signing.ParsePolicy(out)
-	if err != nil || !slices.Contains(p.RevokedTokens(), id) {
-		return nil, errors.Join(fmt.Errorf("the token could not be written into the policy; put %s into tokens of [revoked] by hand", entry), err)
-	}
-	return out, nil
 }
