@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -67,6 +68,7 @@ func diffPolicies(w io.Writer, before, next *signing.Policy) error {
 	if before.Ceilings() != next.Ceilings() {
 		line("~", "ceilings %s, were %s", ceilingsText(next.Ceilings()), ceilingsText(before.Ceilings()))
 	}
+	diffLog(line, before.Log(), next.Log())
 	for _, r := range []struct {
 		what string
 		of   func(*signing.Policy) []signing.ID
@@ -155,6 +157,20 @@ func diffRules(line func(mark, format string, args ...any), before, next *signin
 		if _, ok := of(next, r.Module); !ok {
 			line("-", "[%s] %s", name(r), text(r))
 		}
+	}
+}
+
+func diffLog(line func(mark, format string, args ...any), before, next *signing.LogRule) {
+	switch {
+	case before == nil && next == nil:
+	case before == nil:
+		line("+", "[log] required %t", next.Required)
+	case next == nil:
+		line("-", "[log] required %t", before.Required)
+	case before.Required != next.Required:
+		line("~", "[log] required %t, was %t", next.Required, before.Required)
+	case !reflect.DeepEqual(before.Keys, next.Keys):
+		line("~", "[log] other keys, of the log or of its witnesses, or another threshold")
 	}
 }
 
