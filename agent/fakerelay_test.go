@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -40,6 +41,7 @@ type fakeRelay struct {
 	gaps     bool        // a gap ends the connection, and not the test: what came before was dropped here
 	unstored func() bool // asked at each chunk: it could not be stored; nil: never
 	fail     *message.Failure
+	prove    func(message.LogQuery) (*translog.Proof, error) // nil: it has no log
 }
 
 func newFakeRelay(t *testing.T, policy []byte) *fakeRelay {
@@ -118,11 +120,34 @@ func (r *fakeRelay) serve(ctx context.Context, c *transport.Conn) {
 			switch s.Kind() {
 			case message.KindEnroll, message.KindRenew:
 				r.enroll(s)
+			case message.KindLog:
+				r.proof(s)
 			case message.KindAgent, message.KindAnswer:
 				r.frames(c, s)
 			}
 		})
 	}
+}
+
+// proof answers what an agent asks of the log.
+func (r *fakeRelay) proof(s *transport.Stream) {
+	_, body, err := s.ReadFrame(message.Limit)
+	var q message.LogQuery
+	if err == nil {
+		err = message.Unmarshal(body, &q)
+	}
+	r.mu.Lock()
+	prove := r.prove
+	r.mu.Unlock()
+	if err != nil || prove == nil {
+		return
+	}
+	p, err := prove(q)
+	if err != nil {
+		_ = s.WriteFrame(message.TypeFailure, message.Marshal(message.Failure{Code: message.FailUnknown, Reason: err.Error()}))
+		return
+	}
+	_ = s.WriteFrame(message.TypeLogProof, message.Marshal(p))
 }
 
 func (r *fakeRelay) enroll(s *transport.Stream) {

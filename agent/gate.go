@@ -25,6 +25,7 @@ type permit struct {
 	plan     *plan.Plan
 	policy   *signing.Policy
 	facts    plan.Facts
+	proof    []byte // that the plan is in the log, where the policy asks for that
 }
 
 // admit is the gate: it decides about what a relay calls a plan. The checks
@@ -60,7 +61,10 @@ func (a *Agent) admit(ctx context.Context, raw []byte) (*permit, error) {
 	if err := a.checkMember(); err != nil {
 		return nil, err
 	}
-	if err := a.checkOnce(verified); err != nil {
+	if err := a.checkLogged(ctx, p, raw); err != nil {
+		return nil, err
+	}
+	if err := a.checkOnce(verified, p.proof); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -196,10 +200,11 @@ func (a *Agent) checkMember() error {
 }
 
 // checkOnce: the plan is in the journal now, and was not before.
-func (a *Agent) checkOnce(verified signing.Verified) error {
+func (a *Agent) checkOnce(verified signing.Verified, proof []byte) error {
 	payload := verified.Payload()
 	e := journal.Entry{
 		Plan: payload.ID, At: a.opts.Now(), Expires: payload.Expires, Query: payload.Query, Purpose: payload.Purpose,
+		Proof: proof,
 	}
 	for _, f := range verified.Signers() {
 		e.Signers = append(e.Signers, string(f))

@@ -130,6 +130,9 @@ func (s *Session) Submit(ctx context.Context, e *signing.Envelope) (message.Subm
 	err := s.call(ctx, message.Request{Op: message.OpSubmit}, message.TypeResult, func(body []byte) error {
 		return message.Unmarshal(body, &out)
 	}, frame{message.TypeEnvelope, e.Encode()})
+	if err == nil && !out.Pending && s.Policy().Log() != nil {
+		err = s.opts.home.keepSubmitted(out.Plan, e.Encode())
+	}
 	return out, err
 }
 
@@ -240,7 +243,10 @@ func (s *Session) Cosign(ctx context.Context, e *signing.Envelope) error {
 	if _, err := Replan(payload, s.opts.local); err != nil {
 		return err
 	}
-	return e.Sign(ctx, s.opts.signer)
+	if err := e.Sign(ctx, s.opts.signer); err != nil {
+		return err
+	}
+	return s.opts.home.keepSigned(payload.ID)
 }
 
 // replyKey finds the key that opens a plan's answers: here, or wrapped to the

@@ -153,7 +153,11 @@ func (s *Session) Delete(ctx context.Context, id signing.ID) error {
 	if err := s.call(ctx, message.Request{Op: message.OpDelete, Plan: id}, 0, nil); err != nil {
 		return err
 	}
-	return s.opts.home.forgetReply(id)
+	key, err := s.opts.home.reply(id)
+	if err == nil && key != nil {
+		err = s.opts.home.keepAsked(id) // an audit is to know it still
+	}
+	return errors.Join(err, s.opts.home.forgetReply(id))
 }
 
 // Publish hands the next policy to the relay, which hands it to the agents,

@@ -362,6 +362,8 @@ func (s *agentSession) acceptStreams(ctx context.Context) {
 		switch stream.Kind() {
 		case message.KindAnswer:
 			wg.Go(func() { s.serveAnswer(ctx, stream) })
+		case message.KindLog:
+			wg.Go(func() { s.relay.serveProof(stream) })
 		case message.KindRenew:
 			wg.Go(func() { s.relay.renew(stream, s.agent.id) })
 		default:

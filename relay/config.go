@@ -49,8 +49,8 @@ type InitOptions struct {
 	Policy []byte   // the envelope of the fleet's first policy
 }
 
-// Init sets a relay up in a folder: its CA, its configuration, the fleet's
-// first policy. A folder that holds a relay already is refused.
+// Init sets a relay up in a folder: its CA, its configuration, the key
+// of its log, the fleet's first policy. A folder that holds a relay already is refused.
 func Init(dir string, o InitOptions) error {
 	if _, err := os.Stat(filepath.Join(dir, fileConfig)); err == nil {
 		return fmt.Errorf("relay: %s holds a relay already", dir)
@@ -80,7 +80,11 @@ func Init(dir string, o InitOptions) error {
 	} {
 		errs = append(errs, os.WriteFile(filepath.Join(dir, name), text, 0o600))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	_, err = LogKey(dir)
+	return err
 }
 
 func (o *InitOptions) defaults() {

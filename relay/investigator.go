@@ -144,6 +144,8 @@ func (r *Relay) request(ctx context.Context, s *transport.Stream, who signing.Pr
 		failure = r.fleet(s)
 	case message.OpPolicy:
 		r.policies(s, q.After)
+	case message.OpLogHead, message.OpLogTile, message.OpLogEnvelope:
+		failure = r.doLog(s, q)
 	case message.OpPublish:
 		failure = r.publish(ctx, s)
 	default:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
@@ -167,7 +168,7 @@ func restored(envelope []byte) (*investigation, *signing.Envelope, error) {
 		return nil, nil, err
 	}
 	p := &investigation{
-		id: payload.ID, envelope: envelope, payload: payload, compiled: compiled,
+		id: payload.ID, envelope: envelope, sum: translog.SumOf(envelope), payload: payload, compiled: compiled,
 		agents: map[message.ID]*delivery{}, watchers: map[*watcher]struct{}{},
 	}
 	for _, s := range e.Signatures {
@@ -187,6 +188,7 @@ func (r *Relay) keepHouse(ctx context.Context) {
 		case <-t.C:
 		}
 		r.keepDirty(ctx)
+		r.logPlans()
 		for _, id := range r.stale() {
 			if err := r.delete(ctx, id); err != nil && ctx.Err() == nil {
 				r.log.Error("an old investigation was not deleted", "plan", id, "why", err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/transport/message"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -43,12 +44,14 @@ type investigation struct {
 	id       message.ID
 	record   planRecord
 	envelope []byte // shared by everyone that it is sent to
+	sum      translog.Sum
 	payload  *signing.PlanPayload
 	compiled *plan.Plan
 	signers  []signing.Fingerprint
 	agents   map[message.ID]*delivery
 	watchers map[*watcher]struct{}
 	gone     bool // it was deleted
+	waits    bool // somebody would have been offered it, but for the log
 	dirty    bool // the record is not as the spine has it
 }
 
@@ -180,6 +183,10 @@ func (r *Relay) offer(p *investigation, d *delivery, a *agent) {
 	if a.session == nil || d.sent == a.session || d.reached {
 		return
 	}
+	if !r.mayOffer(p) {
+		p.waits = true
+		return
+	}
 	d.sent = a.session
 	a.session.send(message.TypePlan, p.envelope)
 }
@@ -239,14 +246,31 @@ func (r *Relay) submit(ctx context.Context, envelope []byte, mayWait bool) (mess
 	if err := r.keepPlan(ctx, p); err != nil {
 		return out, storeFailure(err)
 	}
+	if err := r.logPlan(p); err != nil {
+		return out, storeFailure(err) // it is tried again, and offered to nobody before
+	}
+	r.offerNew(ctx, p, &out)
+	return out, nil
+}
+
+// offerNew offers a plan to those that it is for, as soon as the log allows.
+func (r *Relay) offerNew(ctx context.Context, p *investigation, out *message.Submitted) {
+	r.mu.Lock()
+	rule := r.policy.Log()
+	r.mu.Unlock()
+	if rule != nil && rule.Required {
+		r.ledger.wait(ctx, p.sum, true)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.mayOffer(p) {
+		out.Waits = r.ledger.missing()
+	}
 	for id, d := range p.agents {
 		if a := r.agents[id]; a != nil {
 			r.offer(p, d, a)
 		}
 	}
-	return out, nil
 }
 
 func storeFailure(err error) *message.Failure {
@@ -274,7 +298,7 @@ func (r *Relay) accept(e *signing.Envelope, envelope []byte) (*investigation, *m
 		return nil, &message.Failure{Code: message.FailBad, Reason: "the compiled plan: " + err.Error()}
 	}
 	return &investigation{
-		id: v.Payload().ID, envelope: envelope, payload: v.Payload(), compiled: compiled, signers: v.Signers(),
+		id: v.Payload().ID, envelope: envelope, sum: translog.SumOf(envelope), payload: v.Payload(), compiled: compiled, signers: v.Signers(),
 		record: planRecord{Submitted: r.now()}, agents: map[message.ID]*delivery{}, watchers: map[*watcher]struct{}{},
 	}, nil
 }

@@ -71,12 +71,15 @@ func (r *Relay) loadPolicy(ctx context.Context) error {
 		return r.follows(ctx, p, text)
 	}
 	r.policy, r.envelope = p, text
-	return nil
+	return r.logPolicies(p, text)
 }
 
-// follows puts a policy in force and keeps it; mu is held, or nobody else is
-// there yet.
+// follows puts a policy in force and keeps it, after it is in the log; mu is
+// held, or nobody else is there yet.
 func (r *Relay) follows(ctx context.Context, p *signing.Policy, text []byte) error {
+	if err := r.logPolicies(p, text); err != nil {
+		return err
+	}
 	turns := r.policy == nil || !r.policy.SameAdministrators(p)
 	keys := []string{fmt.Sprintf("%s.%d", keyPolicy, p.Version())}
 	if turns {
@@ -149,6 +152,7 @@ func (r *Relay) publish(ctx context.Context, s *transport.Stream) *message.Failu
 	if err := r.follows(ctx, next, text); err != nil {
 		return storeFailure(err)
 	}
+	defer r.wg.Go(r.logPlans) // those that were taken before there was a log
 	for _, p := range r.plans {
 		p.notifyAll() // followers who are in it no more are let go
 	}

@@ -53,6 +53,8 @@ type Relay struct {
 	keeping   sync.Mutex          // held while a plan's record is written; before mu
 	inFlight  *semaphore.Weighted // bytes of chunks that the spine was given
 	strangers *semaphore.Weighted // those who hand in plans and proved nothing
+	watching  *semaphore.Weighted // those who say that they are witnesses
+	ledger    ledger
 
 	mu       sync.Mutex
 	policy   *signing.Policy
@@ -80,6 +82,7 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 		agents: map[message.ID]*agent{}, plans: map[message.ID]*investigation{}, pending: map[message.ID]*pendingPlan{},
 		conns: map[*transport.Conn]struct{}{}, uses: map[signing.ID]int{},
 		inFlight: semaphore.NewWeighted(maxInFlight), strangers: semaphore.NewWeighted(maxStrangers),
+		watching: semaphore.NewWeighted(maxWatching), ledger: ledger{dir: dir},
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -214,6 +217,8 @@ func (r *Relay) serve(ctx context.Context, c *transport.Conn) {
 		r.serveAgent(ctx, c, s)
 	case kind == message.KindAuth:
 		r.serveInvestigator(ctx, c, s)
+	case kind == message.KindWitness && c.Peer() == "":
+		r.serveWitness(ctx, c, s)
 	case kind == message.KindSubmit && c.Peer() == "":
 		r.serveStranger(ctx, s)
 	default:
@@ -252,5 +257,9 @@ func (r *Relay) load(ctx context.Context) error {
 	if err := r.loadAgents(ctx); err != nil {
 		return err
 	}
-	return r.loadPlans(ctx)
+	if err := r.loadPlans(ctx); err != nil {
+		return err
+	}
+	r.logPlans()
+	return nil
 }

@@ -18,6 +18,7 @@ import (
 type commands struct {
 	Init  initCommand  `cmd:"" help:"Set a relay up in a folder: its CA, its configuration, the fleet's policy."`
 	Serve serveCommand `cmd:"" help:"Run the relay of a folder, until Ctrl-C or SIGTERM."`
+	Log   logCommand   `cmd:"" help:"Print the key of the relay's log, for the policy to name."`
 	Pin   pinCommand   `cmd:"" help:"Print what agents and investigators know the relay by."`
 	NewCA newCACommand `cmd:"" name:"new-ca" help:"Make another CA, where others have the keys of this one; print its pin."`
 }

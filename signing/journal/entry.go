@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -21,6 +22,7 @@ const (
 	maxHearsay = 4 << 10  // of one that was refused: whoever wrote it may want to fill the disk
 	maxName    = 256      // of a code, an outcome, a signer
 	maxSigners = 64       // twice those that an envelope may have
+	maxProof   = 64 << 10 // of a proof of the log; a larger one, which no log gives, is left out
 )
 
 // An Entry is what is known of one plan. Times are in UTC.
@@ -39,6 +41,9 @@ type Entry struct {
 	Rows     int64      `json:"rows,omitempty"`  // that left the machine
 	Bytes    int64      `json:"bytes,omitempty"` // that left the machine, sealed
 	Matched  bool       `json:"matched,omitempty"`
+	// Proof is that the plan is in the transparency log, where the policy asked
+	// for it: JSON, as package translog has it.
+	Proof json.RawMessage `json:"proof,omitempty"`
 }
 
 // A Finish is how a plan ended; the fields are those of Entry.
@@ -68,6 +73,9 @@ func (e Entry) clean(limit int) Entry {
 	e.At, e.Expires, e.Finished = clean(e.At), clean(e.Expires), clean(e.Finished)
 	e.Query, e.Purpose, e.Reason = cut(e.Query, limit), cut(e.Purpose, maxHearsay), cut(e.Reason, maxHearsay)
 	e.Code, e.Outcome = cut(e.Code, maxName), cut(e.Outcome, maxName)
+	if len(e.Proof) > maxProof || !json.Valid(e.Proof) {
+		e.Proof = nil
+	}
 	signers := e.Signers[:min(len(e.Signers), maxSigners)]
 	e.Signers = nil
 	for _, s := range signers {

@@ -107,6 +107,19 @@ func SumOf(envelope []byte) Sum { return sha256.Sum256(envelope) }
 // String gives the sum in hex.
 func (s Sum) String() string { return hex.EncodeToString(s[:]) }
 
+// MarshalText gives the sum in hex, for JSON.
+func (s Sum) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText gives.
+func (s *Sum) UnmarshalText(b []byte) error {
+	raw, err := hex.DecodeString(string(b))
+	if err != nil || len(raw) != len(s) {
+		return fmt.Errorf("%w: %.80q is no sum", ErrMalformed, b)
+	}
+	*s = Sum(raw)
+	return nil
+}
+
 // An Entry is one leaf.
 type Entry struct {
 	Kind string // KindPlan or KindPolicy

@@ -27,6 +27,8 @@ const (
 	KindRenew   = "renew"   // an enrolled one asks for its next
 	KindAuth    = "auth"    // an investigator proves his key; the first stream of his connection
 	KindRequest = "request" // one request of an investigator
+	KindLog     = "log"     // an enrolled agent asks for the proof that a plan is in the log
+	KindWitness = "witness" // a witness of the log; the first stream of his connection
 	KindSubmit  = "submit"  // a signed plan of somebody who has no key; the first stream of his connection
 )
 
@@ -60,6 +62,11 @@ const (
 	TypeItem      Type = 23 // relay → investigator: Investigation
 	TypeIdle      Type = 24 // agent → relay: it has nothing more to send (once mode)
 	TypeCaughtUp  Type = 25 // relay → investigator: everything stored so far was sent
+	TypeWitness   Type = 26 // witness → relay: Witness
+	TypeHead      Type = 27 // relay → witness and investigator: translog.Head
+	TypeLogQuery  Type = 28 // agent → relay: LogQuery
+	TypeLogProof  Type = 29 // relay → agent: translog.Proof
+	TypeTile      Type = 30 // relay → investigator: a tile of the log
 )
 
 // Bounds of frames, in bytes.

@@ -30,6 +30,13 @@ const (
 	OpPolicy = "policy"
 	// OpPublish: the investigator sends TypePolicy; TypeEnd.
 	OpPublish = "publish"
+	// OpLogHead: TypeHead, the last checkpoint of the log that enough witnesses
+	// signed, with the proof that it goes on from Request.Log.From entries.
+	OpLogHead = "log-head"
+	// OpLogTile: TypeTile, Request.Log.Tile.
+	OpLogTile = "log-tile"
+	// OpLogEnvelope: TypeEnvelope, Request.Log.Sum.
+	OpLogEnvelope = "log-envelope"
 )
 
 // A Request is the first frame of a request stream.
@@ -38,6 +45,8 @@ type Request struct {
 	Plan   ID     `json:"plan,omitzero"`
 	Stored bool   `json:"stored,omitempty"` // follow: end after what is stored
 	After  int64  `json:"after,omitempty"`  // policy: the version that is known; 0 for none
+
+	Log *LogQuery `json:"log,omitempty"` // what of the log
 }
 
 // Submitted answers a submit.
@@ -46,6 +55,8 @@ type Submitted struct {
 	Online  int  `json:"online"`  // agents of the target that are connected
 	Offline int  `json:"offline"` // agents of the target that are known and not connected
 	Pending bool `json:"pending"` // it waits for further signatures
+	// Waits names the witnesses of the log whose signatures it waits for.
+	Waits []string `json:"waits,omitempty"`
 }
 
 // An Agent is what a relay says of one. Membership and Facts are signed: whoever

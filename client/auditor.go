@@ -1,0 +1,106 @@
+package client
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/translog"
+)
+
+// An auditor goes through a log from its beginning.
+type auditor struct {
+	*Audit
+	session *Session
+	here    map[string]string // plans that were signed here: see Home.signedHere
+	logged  map[string]bool   // "PLAN SUM" of what is in the log
+	chain   []dated           // policies that stand, in order
+}
+
+// A dated policy is one, with the time when the log took it.
+type dated struct {
+	policy *signing.Policy
+	at     time.Time
+}
+
+func (a *auditor) problem(format string, args ...any) {
+	a.Problems = append(a.Problems, clean(fmt.Sprintf(format, args...)))
+}
+
+// policy judges a policy by the one before; the first by the administrators
+// whom this home pins, or as the very one that it follows.
+func (a *auditor) policy(i int, e translog.Entry, envelope *signing.Envelope) {
+	a.Policies++
+	var next *signing.Policy
+	var err error
+	if len(a.chain) == 0 {
+		next, err = a.first(envelope, e.At)
+	} else {
+		next, err = a.chain[len(a.chain)-1].policy.Accept(envelope, e.At)
+	}
+	if err != nil {
+		a.problem("entry %d, policy %s: nobody could have obeyed it: %v", i, e.Name, err)
+		return
+	}
+	if strconv.FormatInt(next.Version(), 10) != e.Name {
+		a.problem("entry %d is called policy %s, and holds version %d", i, e.Name, next.Version())
+	}
+	a.chain = append(a.chain, dated{next, e.At})
+}
+
+func (a *auditor) first(envelope *signing.Envelope, at time.Time) (*signing.Policy, error) {
+	if mine := a.session.Policy(); bytes.Equal(mine.Text(), envelope.Payload) {
+		return mine, nil
+	}
+	pinned, err := a.session.opts.home.pinned()
+	if err != nil {
+		return nil, err
+	}
+	return signing.FirstPolicy(envelope, pinned, at)
+}
+
+// plan judges a plan by the policy of its time.
+func (a *auditor) plan(i int, e translog.Entry, envelope *signing.Envelope) {
+	a.Plans++
+	a.logged[e.Name+" "+e.Sum.String()] = true
+	v, err := a.verify(e, envelope)
+	if err != nil {
+		a.problem("entry %d, plan %s: agents should not have run it: %v", i, e.Name, err)
+		return
+	}
+	payload := v.Payload()
+	if payload.ID.String() != e.Name {
+		a.problem("entry %d is called plan %s, and holds plan %s", i, e.Name, payload.ID)
+	}
+	_, here := a.here[payload.ID.String()]
+	if here {
+		a.Mine++
+	}
+	if !here && slices.Contains(v.Signers(), a.session.opts.signer.Fingerprint()) {
+		a.problem("entry %d, plan %s: IT IS SIGNED WITH YOUR KEY, AND NOT FROM HERE: taken at %s, purpose %q: %s",
+			i, payload.ID, e.At.Format(time.RFC3339), payload.Purpose, payload.Query)
+	}
+}
+
+// verify finds the policy that a plan was taken under: the last before it in
+// the log, or an earlier one where the plan is older than the log.
+func (a *auditor) verify(e translog.Entry, envelope *signing.Envelope) (v signing.Verified, err error) {
+	err = errors.New("no policy stands before it")
+	for i := len(a.chain) - 1; i >= 0; i-- {
+		ok, problem := a.chain[i].policy.Verify(envelope, signing.VerifyOptions{At: e.At})
+		if problem == nil {
+			return ok, nil
+		}
+		if i == len(a.chain)-1 {
+			err = problem
+		}
+		if !a.chain[i].at.After(e.At) {
+			break
+		}
+	}
+	return v, err
+}
