@@ -259,3 +259,49 @@ func TestPolicyOfAnotherLog(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A plan that cannot be put into the log is offered to nobody; once it can, it
+// is offered without another word.
+func TestUnloggedIsOfferedToNobody(t *testing.T) {
+	l, s := newLogged(t)
+	l.watch(0)
+	l.watch(1)
+	envelopes := l.path("relay/log/envelope")
+	if err := errors.Join(os.RemoveAll(envelopes), os.WriteFile(envelopes, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Compile(lang.Source{Name: "query", Text: motd})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := s.Sign(t.Context(), c.Queries[0], client.SignOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Submit(t.Context(), e); err == nil || !strings.Contains(err.Error(), "could not be kept") {
+		t.Fatalf("it is taken: %v", err)
+	}
+	if list, err := agent.ReadHistory(l.path("agent-web-0")); err != nil || len(list) != 0 {
+		t.Fatalf("it was offered: %v %v", list, err)
+	}
+	if err := os.Remove(envelopes); err != nil {
+		t.Fatal(err)
+	}
+	p, err := signing.DecodePlanPayload(e.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := s.Follow(t.Context(), p.ID, client.FollowOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, err := range rows.All() {
+		if n++; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, err := s.Log(t.Context()); err != nil || n != 1 || len(a.Entries) != 3 {
+		t.Errorf("%d rows, %+v %v", n, a, err)
+	}
+}

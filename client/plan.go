@@ -130,6 +130,9 @@ func (s *Session) Submit(ctx context.Context, e *signing.Envelope) (message.Subm
 	err := s.call(ctx, message.Request{Op: message.OpSubmit}, message.TypeResult, func(body []byte) error {
 		return message.Unmarshal(body, &out)
 	}, frame{message.TypeEnvelope, e.Encode()})
+	if len(out.Waits) > 0 {
+		s.doubt(fmt.Sprintf("the plan had to wait for the log, whose checkpoint was not signed by %s", clean(strings.Join(out.Waits, ", "))))
+	}
 	if err == nil && !out.Pending && s.Policy().Log() != nil {
 		err = s.opts.home.keepSubmitted(out.Plan, e.Encode())
 	}

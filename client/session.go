@@ -190,18 +190,15 @@ func (s *Session) follows(ctx context.Context, conn *transport.Conn, granted *me
 		}
 		policy, err = s.opts.home.TakePolicies(append(chain, granted.Policy), s.opts.now())
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if policy != nil {
+		s.mu.Lock()
 		s.policy = policy
+		s.mu.Unlock()
 	}
 	if policy == nil || !errors.Is(err, signing.ErrRollback) {
 		return err
 	}
-	doubt := fmt.Sprintf("the relay %q has an older policy than version %d, which is known here", granted.Relay, policy.Version())
-	if !slices.Contains(s.doubts, doubt) {
-		s.doubts = append(s.doubts, doubt)
-	}
+	s.doubt(fmt.Sprintf("the relay %q has an older policy than version %d, which is known here", granted.Relay, policy.Version()))
 	return nil
 }
 
@@ -246,6 +243,15 @@ func (s *Session) chain(ctx context.Context, conn *transport.Conn, known *signin
 			return nil, fmt.Errorf("client: %w: the relay leads over more policies than there can be", message.ErrMalformed)
 		}
 		out = append(out, body)
+	}
+}
+
+// doubt notes what is odd about the relay, once.
+func (s *Session) doubt(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.doubts, text) {
+		s.doubts = append(s.doubts, text)
 	}
 }
 

@@ -247,7 +247,10 @@ func (r *Relay) submit(ctx context.Context, envelope []byte, mayWait bool) (mess
 		return out, storeFailure(err)
 	}
 	if err := r.logPlan(p); err != nil {
-		return out, storeFailure(err) // it is tried again, and offered to nobody before
+		r.mu.Lock()
+		p.waits = true // it is tried again, and offered to nobody before
+		r.mu.Unlock()
+		return out, storeFailure(err)
 	}
 	r.offerNew(ctx, p, &out)
 	return out, nil

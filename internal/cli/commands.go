@@ -21,7 +21,7 @@ Ask:      repl, run, explain, check, test, fmt, convert, modules, serve, web, ls
 Keep:     case
 A fleet:  demo, setup, fleet, investigations
 Together: sign, cosign, submit, pending, verify
-Rule it:  keys, policy, token
+Rule it:  keys, policy, token, log
 More: quaestor --help
 `
 
@@ -54,6 +54,7 @@ type commands struct {
 
 	Keys    keysCommand    `cmd:"" help:"Make, take in, list and export the keys that sign."`
 	Policy  policyCommand  `cmd:"" help:"Say who may ask what of a fleet."`
+	Log     logCommand     `cmd:"" help:"Say what was ever asked of a fleet, and prove it: the transparency log."`
 	Token   tokenCommand   `cmd:"" help:"Let agents into a fleet."`
 	Version versionCommand `cmd:"" help:"Show the version."`
 }

@@ -288,6 +288,9 @@ func (c *submitCommand) handOver(a *app) error {
 
 // tellSubmitted says what became of a plan, and gives its ID.
 func (a *app) tellSubmitted(sub message.Submitted) error {
+	if len(sub.Waits) > 0 {
+		fmt.Fprintf(a.Err, "it waits for the log: not signed yet by %s\n", value.EscapeText(strings.Join(sub.Waits, ", ")))
+	}
 	if sub.Pending {
 		fmt.Fprintln(a.Err, "it waits for further signatures: quaestor pending lists it, quaestor cosign and submit add one")
 	} else {

@@ -120,6 +120,28 @@ func (a *app) showCeilings(p *signing.Policy) error {
 			}
 		}
 	}
+	if err != nil {
+		return err
+	}
+	return a.showLog(p.Log())
+}
+
+// showLog shows the rule about the transparency log.
+func (a *app) showLog(r *signing.LogRule) error {
+	if r == nil {
+		_, err := fmt.Fprintln(a.Out, "no transparency log")
+		return err
+	}
+	how := "kept, and agents do not ask for it"
+	if r.Required {
+		how = "agents run nothing that is not in it"
+	}
+	_, err := fmt.Fprintf(a.Out, "log %s: %s; %d of %d %s must sign\n", r.Keys.Origin(), how, r.Keys.Threshold(), len(r.Keys.Witnesses()), plural(len(r.Keys.Witnesses()), "witness", "witnesses"))
+	for _, name := range r.Keys.Witnesses() {
+		if err == nil {
+			_, err = fmt.Fprintf(a.Out, "witness %s\n", name)
+		}
+	}
 	return err
 }
 
@@ -147,6 +169,14 @@ func (a *app) doubts(p *signing.Policy) ([]string, error) {
 			case ok && !s.Columns[i].Content:
 				out = append(out, fmt.Sprintf("%s.%s is no content, and needs no rule", r.Module, name))
 			}
+		}
+	}
+	if r := p.Log(); r != nil {
+		switch n, must := len(r.Keys.Witnesses()), r.Keys.Threshold(); {
+		case must == 0:
+			out = append(out, "[log]: no witness must sign: who has the relay can show one log to agents and another to auditors")
+		case 2*must <= n:
+			out = append(out, fmt.Sprintf("[log]: %d of %d witnesses must sign: two halves of them could sign two logs", must, n))
 		}
 	}
 	if p.Threshold() == 1 && len(p.Administrators()) > 1 {

@@ -64,10 +64,20 @@ var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```")
 // The quickstart is followed to the letter, but for the port, which may be in
 // use, and for the programs, which are built already.
 func TestQuickstart(t *testing.T) {
+	followPage(t, "quickstart.md",
+		`signed by 1 administrator`, `enrolled as agent [0-9a-f]{32}`, `online .*team=web`, `1 agent, 1 online`,
+		`/etc/passwd `, `1 of 1 agent answered: 1 (matched|partial)`, `FROM fleet WHERE os = linux FIND file`, `accepted, (complete|partial): \d+ rows`,
+	)
+}
+
+// followPage runs the blocks of a page, and looks for patterns in what they
+// print.
+func followPage(t *testing.T, name string, want ...string) {
+	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("the page is for a shell of Unix")
 	}
-	page, err := os.ReadFile("../../docs/quickstart.md")
+	page, err := os.ReadFile("../../docs/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,10 +100,7 @@ func TestQuickstart(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
 	}
-	for _, want := range []string{
-		`signed by 1 administrator`, `enrolled as agent [0-9a-f]{32}`, `online .*team=web`, `1 agent, 1 online`,
-		`/etc/passwd `, `1 of 1 agent answered: 1 (matched|partial)`, `FROM fleet WHERE os = linux FIND file`, `accepted, (complete|partial): \d+ rows`,
-	} {
+	for _, want := range want {
 		if !regexp.MustCompile(want).Match(out.Bytes()) {
 			t.Errorf("nothing says %q in\n%s", want, &out)
 		}
