@@ -95,7 +95,7 @@ func lastCheckpoint(dir string, keys *translog.Keys) (translog.Checkpoint, error
 	}
 	// Enough witnesses signed it when it was kept; the policy may name others
 	// by now.
-	s, err := keys.Read(seen.Checkpoint)
+	s, err := keys.ReadCheckpoint(seen.Checkpoint)
 	return s.Checkpoint, err
 }
 

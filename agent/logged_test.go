@@ -105,7 +105,7 @@ func (w *logWorld) head(l *translog.Log, by ...int) []byte {
 func (w *logWorld) proves(l *translog.Log, head []byte) {
 	w.relay.set(func() {
 		w.relay.prove = func(q message.LogQuery) (*translog.Proof, error) {
-			s, err := w.keys.Read(head)
+			s, err := w.keys.ReadCheckpoint(head)
 			if err != nil {
 				return nil, err
 			}

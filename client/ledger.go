@@ -154,7 +154,7 @@ func (h *Home) seenLog(keys *translog.Keys) (translog.Checkpoint, error) {
 	if seen.Key != keys.Log() {
 		return translog.Checkpoint{}, nil // the policy names another log now
 	}
-	s, err := keys.Read(seen.Checkpoint)
+	s, err := keys.ReadCheckpoint(seen.Checkpoint)
 	if err != nil {
 		return translog.Checkpoint{}, fmt.Errorf("client: %s: %w", h.path(fileSeen), err)
 	}

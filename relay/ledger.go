@@ -182,7 +182,7 @@ func (l *ledger) missing() []string {
 	if l.keys == nil {
 		return nil
 	}
-	s, err := l.keys.Read(l.head)
+	s, err := l.keys.ReadCheckpoint(l.head)
 	if err != nil {
 		return nil
 	}
@@ -197,7 +197,7 @@ func (l *ledger) cosign(brought []byte) error {
 	if l.keys == nil {
 		return errNoLog
 	}
-	s, err := l.keys.Read(brought)
+	s, err := l.keys.ReadCheckpoint(brought)
 	if err != nil {
 		return err
 	}
@@ -222,7 +222,7 @@ func (l *ledger) pending(name string, seen int64) (*translog.Head, <-chan struct
 	if l.keys == nil {
 		return nil, nil, errNoLog
 	}
-	s, err := l.keys.Read(l.head)
+	s, err := l.keys.ReadCheckpoint(l.head)
 	if err != nil {
 		return nil, nil, err
 	}

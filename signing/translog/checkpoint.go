@@ -47,17 +47,17 @@ func parseCheckpoint(text string) (Checkpoint, error) {
 	return c, nil
 }
 
-// A Signed is a checkpoint that the log signed: only Keys.Read and Keys.Open
+// A Signed is a checkpoint that the log signed: only Keys.ReadCheckpoint and Keys.Open
 // make one.
 type Signed struct {
 	Checkpoint
 	Witnesses []string // whose cosignatures are good, in the order of the keys
 }
 
-// Read reads a signed checkpoint of this log, whoever of the witnesses signed
+// ReadCheckpoint reads a signed checkpoint of this log, whoever of the witnesses signed
 // it. The error wraps ErrMalformed, or ErrUnlogged where the log did not sign
 // it.
-func (k *Keys) Read(b []byte) (Signed, error) {
+func (k *Keys) ReadCheckpoint(b []byte) (Signed, error) {
 	var s Signed
 	if len(b) > MaxCheckpoint {
 		return s, fmt.Errorf("%w: a checkpoint of %d bytes", ErrMalformed, len(b))
@@ -87,10 +87,10 @@ func (k *Keys) Read(b []byte) (Signed, error) {
 	return s, nil
 }
 
-// Open is Read for a checkpoint to rely on: enough witnesses signed it. Else
+// Open is ReadCheckpoint for a checkpoint to rely on: enough witnesses signed it. Else
 // the error wraps ErrUnwitnessed and names those who did not.
 func (k *Keys) Open(b []byte) (Signed, error) {
-	s, err := k.Read(b)
+	s, err := k.ReadCheckpoint(b)
 	if err != nil {
 		return s, err
 	}

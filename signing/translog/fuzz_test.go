@@ -15,6 +15,10 @@ func FuzzEntry(f *testing.F) {
 		if e, err := ParseEntry(b); err == nil && !bytes.Equal(e.Encode(), b) {
 			t.Errorf("%q is read and written as %q", b, e.Encode())
 		}
+		var sum Sum
+		if err := sum.UnmarshalText(b); err == nil && !bytes.EqualFold([]byte(sum.String()), b) {
+			t.Errorf("%q is read as %s", b, sum)
+		}
 	})
 }
 
@@ -25,11 +29,11 @@ func FuzzCheckpoint(f *testing.F) {
 	f.Add(w.cosigned())
 	signed := w.log.Checkpoint()
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if s, err := w.keys.Read(b); err == nil && !bytes.HasPrefix(b, []byte(s.text())) {
+		if s, err := w.keys.ReadCheckpoint(b); err == nil && !bytes.HasPrefix(b, []byte(s.text())) {
 			t.Errorf("%q is read as %q", b, s.text())
 		}
 		if out, err := w.keys.Merge(signed, b); err == nil {
-			if _, err := w.keys.Read(out); err != nil {
+			if _, err := w.keys.ReadCheckpoint(out); err != nil {
 				t.Errorf("merged to what cannot be read: %v", err)
 			}
 		}

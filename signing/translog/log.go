@@ -63,7 +63,7 @@ func OpenLog(dir, private string) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("translog: %w", err)
 	}
-	c, err := keys.Read(l.checkpoint)
+	c, err := keys.ReadCheckpoint(l.checkpoint)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, l.path(fileCheckpoint), err)
 	}

@@ -98,7 +98,7 @@ func TestTiles(t *testing.T) {
 			t.Errorf("%v: %v", tile, err)
 		}
 	}
-	s := must(w.keys.Read(w.log.Checkpoint()))(t)
+	s := must(w.keys.ReadCheckpoint(w.log.Checkpoint()))(t)
 	r := tlog.TileHashReader(tlog.Tree{N: 600, Hash: s.Root}, tiles{w.log})
 	for n := range 600 {
 		_, envelope := entryOf(n)

@@ -128,7 +128,7 @@ func TestEverySize(t *testing.T) {
 		if size > 0 {
 			w.grow(1)
 		}
-		s := must(w.keys.Read(w.log.Checkpoint()))(t)
+		s := must(w.keys.ReadCheckpoint(w.log.Checkpoint()))(t)
 		roots = append(roots, s.Checkpoint)
 		for from, last := range roots {
 			tree := must(w.log.Consistency(int64(from), s.Size))(t)

@@ -51,7 +51,7 @@ func OpenWitness(dir, private, log string, now func() time.Time) (*Witness, erro
 	if err != nil {
 		return nil, fmt.Errorf("translog: %w", err)
 	}
-	seen, err := keys.Read(b)
+	seen, err := keys.ReadCheckpoint(b)
 	if err != nil {
 		return nil, fmt.Errorf("translog: %s: %w", filepath.Join(dir, fileSeen), err)
 	}
@@ -70,7 +70,7 @@ func (w *Witness) Last() Checkpoint { return w.last }
 // go on from the last is refused: the error wraps ErrFork or ErrRollback, and
 // then somebody should be called.
 func (w *Witness) Cosign(h Head) ([]byte, error) {
-	s, err := w.keys.Read(h.Checkpoint)
+	s, err := w.keys.ReadCheckpoint(h.Checkpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -100,11 +100,11 @@ func (w *Witness) Cosign(h Head) ([]byte, error) {
 // which is the same one as another brought it back. One of another text is an
 // error, and so is one that brings no witness's signature.
 func (k *Keys) Merge(have, brought []byte) ([]byte, error) {
-	a, err := k.Read(have)
+	a, err := k.ReadCheckpoint(have)
 	if err != nil {
 		return nil, err
 	}
-	b, err := k.Read(brought)
+	b, err := k.ReadCheckpoint(brought)
 	if err != nil {
 		return nil, err
 	}
