@@ -92,6 +92,7 @@ var floors = []floor{
 	{pkg: "internal/spec", may: ". internal/pretend lang modules modules/std plan plan/answer value", why: "runs behaviour scripts through the library, as a user would"},
 	{pkg: "internal/scaffold", may: "lang modules", why: "writes files for others to go on with; it runs nothing"},
 	{pkg: "internal/convert", may: "lang planner", why: "the rules of others become texts of queries; it runs none"},
+	{pkg: "internal/convert/converttest", may: "internal/convert modules modules/std", why: "what tests of formats have in common; no program links it"},
 	{pkg: "internal/convert/document", may: "internal/convert", why: "trees with lines, for every format that is JSON or YAML"},
 	{pkg: "internal/convert/mig", may: "internal/convert internal/convert/document", why: "knows the text of one format, and no file, terminal or fleet"},
 	{pkg: "internal/convert/artifact", may: "internal/convert internal/convert/document", why: "as internal/convert/mig"},
@@ -144,7 +145,7 @@ type reserved struct {
 var reservations = []reserved{
 	{"os/exec", "bench internal/cli signing", "Quaestor looks itself: an investigator's editor and GnuPG are all that it starts, and an agent starts nothing"},
 	{"plugin", "", "what runs on an endpoint was linked when it was built"},
-	{"testing", "modules/moduletest modules/windows/hivetest internal/spec", "tests are not linked into programs"},
+	{"testing", "modules/moduletest modules/windows/hivetest internal/convert/converttest internal/spec", "tests are not linked into programs"},
 	{"net/http", "internal/gateway internal/web", "what answers over HTTP stands on the investigator's machine; agents and relays do not speak it"},
 	{"unsafe", "value engine internal/search modules/file modules/host modules/native", "where a measured cost or a system call asks for it"},
 	{"github.com/alecthomas/participle/v2", "lang", "the parser stays behind lang"},

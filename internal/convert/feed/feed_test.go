@@ -1,61 +1,41 @@
 package feed
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/quaestor-engine/quaestor/internal/convert"
-	"github.com/quaestor-engine/quaestor/modules"
-	"github.com/quaestor-engine/quaestor/modules/std"
+	"github.com/quaestor-engine/quaestor/internal/convert/converttest"
 )
 
-var update = flag.Bool("update", false, "rewrite what is expected")
-
-func convertFile(t testing.TB, name string, data []byte) (*convert.Result, error) {
-	t.Helper()
-	cat, err := modules.NewCatalogue(std.Modules()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := convert.Input{Name: name, Data: data, Catalogue: cat, Now: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)}
-	return convert.Run(context.Background(), Formats(), "", in)
-}
+var (
+	update  = flag.Bool("update", false, "rewrite what is expected")
+	formats = Formats()
+)
 
 // samples are the files of testdata, by what each is recognised as.
 var samples = map[string]string{"plain.txt": "list", "table.csv": "csv", "bundle.json": "stix", "event.json": "misp", "yeti.json": "yeti", "open.ioc": "openioc"}
 
+func files() (names []string) {
+	for name := range samples {
+		names = append(names, filepath.Join("testdata", name))
+	}
+	return names
+}
+
 func TestGolden(t *testing.T) {
-	for name, format := range samples {
+	converttest.Golden(t, formats, files(), *update)
+	for name, want := range samples {
 		data, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := convertFile(t, name, data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Format != format {
-			t.Errorf("%s is taken for %s", name, r.Format)
-		}
-		got := r.Query(name)
-		for _, l := range r.Lists {
-			got += "\n-- @" + l.Name + "\n-- " + strings.ReplaceAll(strings.TrimSpace(string(l.Text)), "\n", "\n-- ") + "\n"
-		}
-		golden := filepath.Join("testdata", name+".qst")
-		if *update {
-			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil || got != string(want) {
-			t.Errorf("%s (%v):\n%s", golden, err, got)
+		if r, err := converttest.Run(t, formats, name, data); err != nil || r.Format != want {
+			t.Errorf("%s is taken for %v: %v", name, r, err)
 		}
 	}
 }
@@ -92,32 +72,13 @@ func TestGuess(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
-	for _, c := range [...]struct{ name, data, want string }{
-		{"x", "nothing here\nthat is one\n", "no format"},
-		{"x.json", `{"type": "bundle", "objects": [`, "x.json:1: this is not JSON"},
-		{"x.json", `{"Attribute": [}`, "x.json:1: this is not JSON"},
-		{"x.json", `[{"value": "a", "type": "x"}, {"type": "y"}]`, "x.json:1: this is no observable"},
-		{"x.ioc", "<ioc><definition>", "x.ioc:1: this is not OpenIOC"},
-		{"x.ioc", "<ioc></ioc>", "x.ioc: there is no Indicator"},
-		{"x.ioc", `<?xml version="1.0" encoding="utf-16"?><ioc></ioc>`, "iconv"},
-		{"x.ioc", "<ioc>" + strings.Repeat("<Indicator operator='OR'>", 100), "over 50 times"},
-		{"x.csv", "type,value\nmd5,d41d8cd98f00b204e9800998ecf8427e\n\xff,\xff\n", "x.csv: it is not UTF-8"},
-	} {
-		_, err := convertFile(t, c.name, []byte(c.data))
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %s", c.data, err, c.want)
-		}
-	}
-}
-
 // A large feed becomes as few questions as a small one.
 func TestLarge(t *testing.T) {
 	var b strings.Builder
 	for i := range 20_000 {
 		fmt.Fprintf(&b, "%064x\nname-%d.exe\n10.%d.%d.%d\n", i, i, i>>16&255, i>>8&255, i&255)
 	}
-	r, err := convertFile(t, "large.txt", []byte(b.String()))
+	r, err := converttest.Run(t, formats, "large.txt", []byte(b.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,23 +94,21 @@ func TestLarge(t *testing.T) {
 	}
 }
 
-func FuzzFeed(f *testing.F) {
-	for name := range samples {
-		data, err := os.ReadFile(filepath.Join("testdata", name))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(name, data)
-	}
-	f.Fuzz(func(t *testing.T, name string, data []byte) {
-		r, err := convertFile(t, name, data)
-		if err != nil {
-			return
-		}
-		for _, x := range r.Rules {
-			if x.Outcome != convert.Not && len(x.Queries) == 0 || x.Outcome == convert.Not && len(x.Notes) == 0 {
-				t.Fatalf("a rule without an account: %+v", x)
-			}
-		}
+func TestErrors(t *testing.T) {
+	converttest.Errors(t, formats, [][3]string{
+		{"x", "nothing here\nthat is one\n", "no format"},
+		{"x.json", `{"type": "bundle", "objects": [`, "x.json:1: this is not JSON"},
+		{"x.json", `{"Attribute": [}`, "x.json:1: this is not JSON"},
+		{"x.json", `[{"value": "a", "type": "x"}, {"type": "y"}]`, "x.json:1: this is no observable"},
+		{"x.ioc", "<ioc><definition>", "x.ioc:1: this is not OpenIOC"},
+		{"x.ioc", "<ioc></ioc>", "x.ioc: there is no Indicator"},
+		{"x.ioc", `<?xml version="1.0" encoding="utf-16"?><ioc></ioc>`, "iconv"},
+		{"x.ioc", "<ioc>" + strings.Repeat("<Indicator operator='OR'>", 100), "over 50 times"},
+		{"x.csv", "type,value\nmd5,d41d8cd98f00b204e9800998ecf8427e\n\xff,\xff\n", "x.csv: it is not UTF-8"},
 	})
+}
+
+func FuzzFeed(f *testing.F) {
+	converttest.Seeds(f, files())
+	f.Fuzz(func(t *testing.T, name string, data []byte) { converttest.Laws(t, formats, name, data) })
 }

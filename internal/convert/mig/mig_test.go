@@ -1,62 +1,31 @@
 package mig
 
 import (
-	"context"
 	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/quaestor-engine/quaestor/internal/convert"
+	"github.com/quaestor-engine/quaestor/internal/convert/converttest"
 	"github.com/quaestor-engine/quaestor/internal/convert/document"
-	"github.com/quaestor-engine/quaestor/modules"
-	"github.com/quaestor-engine/quaestor/modules/std"
 )
 
-var update = flag.Bool("update", false, "rewrite what is expected")
+var (
+	update  = flag.Bool("update", false, "rewrite what is expected")
+	formats = []convert.Format{Format()}
+)
 
-func convertFile(t testing.TB, name string, data []byte) (*convert.Result, error) {
-	t.Helper()
-	cat, err := modules.NewCatalogue(std.Modules()...)
-	if err != nil {
-		t.Fatal(err)
+// files are those of testdata that are converted.
+func files(t testing.TB) []string {
+	names, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(names) < 3 {
+		t.Fatal(names, err)
 	}
-	return convert.Run(context.Background(), []convert.Format{Format()}, "", convert.Input{Name: name, Data: data, Catalogue: cat, Now: time.Unix(0, 0)})
+	return names
 }
 
-// Each file of testdata becomes the query file beside it, with its lists.
-func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) < 4 {
-		t.Fatal(files, err)
-	}
-	for _, name := range files {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := convertFile(t, filepath.Base(name), data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := r.Query(filepath.Base(name))
-		for _, l := range r.Lists {
-			got += "\n-- @" + l.Name + "\n-- " + strings.ReplaceAll(strings.TrimSpace(string(l.Text)), "\n", "\n-- ") + "\n"
-		}
-		golden := strings.TrimSuffix(name, ".json") + ".qst"
-		if *update {
-			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil || got != string(want) {
-			t.Errorf("%s (%v):\n%s", golden, err, got)
-		}
-	}
-}
+func TestGolden(t *testing.T) { converttest.Golden(t, formats, files(t), *update) }
 
 func TestTargets(t *testing.T) {
 	for _, c := range [...]struct{ target, want string }{
@@ -99,40 +68,13 @@ func textNode(t *testing.T, s string) *document.Node {
 }
 
 func TestErrors(t *testing.T) {
-	for _, c := range [...]struct{ data, want string }{
-		{`{"operations": "x", "target": ""}`, "x.json:1: this is no action"},
-		{`{"operations": [{}], "target": "`, "x.json:1: this is not JSON"},
-	} {
-		_, err := convertFile(t, "x.json", []byte(c.data))
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", c.data, err)
-		}
-	}
+	converttest.Errors(t, formats, [][3]string{
+		{"x.json", `{"operations": "x", "target": ""}`, "x.json:1: this is no action"},
+		{"x.json", `{"operations": [{}], "target": "`, "x.json:1: this is not JSON"},
+	})
 }
 
-// Whatever a file holds, its conversion ends, and what counts as carried over
-// passes the checker, which Run sees to.
 func FuzzAction(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.json")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, name := range files {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := convertFile(t, "x.json", data)
-		if err != nil {
-			return
-		}
-		for _, x := range r.Rules {
-			if x.Outcome != convert.Not && len(x.Queries) == 0 || x.Outcome == convert.Not && len(x.Notes) == 0 {
-				t.Fatalf("a rule without an account: %+v", x)
-			}
-		}
-	})
+	converttest.Seeds(f, files(f))
+	f.Fuzz(func(t *testing.T, name string, data []byte) { converttest.Laws(t, formats, name, data) })
 }
