@@ -32,12 +32,12 @@ func machineTables() []table {
 			as("type", "$type").always(), num("blocks_size", "$block_size").or("0"), num("blocks", "$size / ($block_size * 1B)").or("0").returns("$size"), num("blocks_free", "$free / ($block_size * 1B)").or("0").returns("$free"),
 			num("blocks_available", "$available / ($block_size * 1B)").or("0").returns("$available"), num("inodes", "$inodes").or("0"), num("inodes_free", "$inodes_free").or("0"), as("flags", `join($options, ",")`).always().returns("$options"),
 		}},
-		{name: "block_devices", module: "disk", columns: []column{
+		{name: "block_devices", module: "disk", rows: "a row for each disk, which lists its partitions", columns: []column{
 			as("name", "$device").always().follows("$device", "file"), as("parent", `join($made_of, " ")`).returns("$made_of"), as("vendor", "$vendor"), as("model", "$model"), num("size", "$size / 512B").returns("$size"), none("block_size", "sizes are in bytes"),
 			none("uuid", "the names of file systems are not read from disks: module mount has what is mounted"), none("type", "the file systems of disks are not read: module mount has what is mounted"), none("label", "the labels of file systems are not read from disks"),
 			as("serial", "$serial"),
 		}},
-		{name: "disk_encryption", module: "disk", columns: []column{
+		{name: "disk_encryption", module: "disk", rows: "a row for each disk, which lists its partitions", columns: []column{
 			as("name", "$device").always().follows("$device", "file"), as("uuid", "$mapped_id").returns("$mapped_id"), yes("encrypted", `coalesce($mapped_id STARTS WITH "CRYPT-", false)`).always().returns("$mapped_id"),
 			as("type", "$mapped_id").returns("$mapped_id"), column{name: "encryption_status", shown: "$mapped_id"}.meaning("encrypted", `$mapped_id STARTS WITH "CRYPT-"`, "not encrypted", `NOT coalesce($mapped_id STARTS WITH "CRYPT-", false)`),
 			fixed("uid", `""`), fixed("user_uuid", `""`), fixed("filevault_status", `""`),

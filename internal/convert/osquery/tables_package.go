@@ -52,7 +52,7 @@ func packageTables() []table {
 		{name: "firefox_addons", module: "browser_extension", users: true, where: `$browser = "firefox"`, columns: []column{
 			num("uid", "$user.uid").follows("$user", "user"), as("name", "$name"), as("identifier", "$id").always(), as("creator", "$author"), as("type", "$type"), ver("version", "$version").always(),
 			as("description", "$description"), as("source_url", "$update_url"), fixed("visible", "1"), yes("active", "$enabled"), yes("disabled", "NOT $enabled").returns("$enabled"),
-			yes("autoupdate", "$auto_update"), as("location", "$location"), as("path", "$path").follows("$path", "file"),
+			yes("autoupdate", "$auto_update"), none("native", "whether an add-on brings programs of its own is not read").hide(), as("location", "$location"), as("path", "$path").follows("$path", "file"),
 		}},
 		{name: "opera_extensions", module: "browser_extension", users: true, where: `$browser = "opera"`, columns: []column{
 			num("uid", "$user.uid").follows("$user", "user"), as("name", "$name"), as("identifier", "$id").always(), ver("version", "$version").always(), as("description", "$description"),
