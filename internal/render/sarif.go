@@ -132,7 +132,7 @@ func (s *sarif) Row(table int, values []value.Value) error {
 	row := newJSONRow(Table{Columns: t.Columns}, false).append(nil, values)
 	print := sha256.Sum256(append([]byte(s.ids[table]+"\n"), row...))
 	r := sarifResult{
-		RuleID: s.ids[table], RuleIndex: table, Level: sarifLevel(t.About.Severity), Message: sarifText{sentence(s.ids[table], t, values)},
+		RuleID: s.ids[table], RuleIndex: table, Level: sarifLevel(t.About.Severity), Message: sarifText{sarifWords(sentence(s.ids[table], t, values))},
 		Fingerprints: map[string]string{"row/v1": hex.EncodeToString(print[:16])}, Properties: row,
 	}
 	if l, ok := location(t, values); ok {
@@ -161,6 +161,10 @@ func sentence(title string, t Table, values []value.Value) string {
 	return value.EscapeText(title) + ": " + strings.Join(parts, ", ")
 }
 
+// sarifWords gives text that a viewer shows and makes no link of: a link is
+// words in brackets with an address in round ones right behind.
+func sarifWords(s string) string { return strings.ReplaceAll(s, "](", "] (") }
+
 // location finds the path of a row, and the line.
 func location(t Table, values []value.Value) (l sarifLocation, ok bool) {
 	for i, c := range t.Columns {
@@ -188,14 +192,14 @@ func fileURI(path string) string {
 func (s *sarif) End(sum answer.Summary) error {
 	inv := sarifInvocation{Successful: sum.Outcome == answer.Complete}
 	if !inv.Successful {
-		inv.Notifications = append(inv.Notifications, sarifNotification{"error", sarifText{"the answer is " + sum.Outcome.String() + ": " + sum.Reason}})
+		inv.Notifications = append(inv.Notifications, sarifNotification{"error", sarifText{"the answer is " + sum.Outcome.String() + ": " + sarifWords(value.EscapeText(sum.Reason))}})
 	}
 	for _, k := range sum.Skipped {
 		level := "warning"
 		if k.Kind.Informative() {
 			level = "note"
 		}
-		inv.Notifications = append(inv.Notifications, sarifNotification{level, sarifText{"not looked at: " + skipped(k, 0)}})
+		inv.Notifications = append(inv.Notifications, sarifNotification{level, sarifText{"not looked at: " + sarifWords(skipped(k, 0))}})
 	}
 	text, err := json.Marshal([]sarifInvocation{inv})
 	if err != nil {

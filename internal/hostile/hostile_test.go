@@ -1,0 +1,35 @@
+package hostile
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The judges see what they are for, and let plain text pass.
+func TestJudges(t *testing.T) {
+	for _, v := range Values()[:23] {
+		if !strings.HasPrefix(v, "w") && !strings.HasPrefix(v, "j") && Terminal(v) == nil {
+			t.Errorf("a terminal would show %q", v)
+		}
+	}
+	for _, v := range []string{"=1", "-1", "＝1", "a\nb", "\x1b", "\t1"} {
+		if Spreadsheet(v) == nil {
+			t.Errorf("%q passes for a cell", v)
+		}
+	}
+	for _, v := range []string{"", "plain", "żółw 日本語", "'=1"} {
+		if err := Spreadsheet(v); err != nil {
+			t.Error(err)
+		}
+	}
+	td := func(name string) bool { return slices.Contains([]string{"td", "/td"}, name) }
+	if err := Markup("<td>a &lt;b 1 < 2</td>", td); err != nil {
+		t.Error(err)
+	}
+	for _, page := range []string{"<td><script>", "<td><!-- x", "<td></style>", "<IMG src=x>", "<?xml"} {
+		if Markup(page, td) == nil {
+			t.Errorf("%q passes", page)
+		}
+	}
+}
