@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 
 	"github.com/quaestor-engine/quaestor/agent"
@@ -11,16 +12,18 @@ import (
 
 type enrollCommand struct {
 	Relay     []string `help:"A relay, HOST or HOST:PORT; may be given again." required:"" placeholder:"HOST:PORT"`
-	Token     string   `help:"The enrolment token of an administrator." env:"QUAESTOR_TOKEN" xor:"token" placeholder:"TOKEN"`
-	TokenFile string   `help:"The file that holds the token; - is standard input. Other users of the machine can see arguments." xor:"token" placeholder:"FILE"`
-	Proxy     string   `help:"\"env\" for what HTTPS_PROXY says, or http://USER:PASSWORD@HOST:PORT." placeholder:"URL"`
+	TokenFile string   `help:"The file that holds the token of an administrator; - is standard input (default: $$QUAESTOR_TOKEN)." placeholder:"FILE"`
+	Proxy     string   `help:"\"env\" for what HTTPS_PROXY says, or http://HOST:PORT; a password can stand in HTTPS_PROXY, and later in agent.toml." placeholder:"URL"`
 	Again     bool     `help:"This folder is an agent's already: bring it to this relay, or to this token, with its journal and its identity."`
 	Tag       []string `help:"What this machine is to be known as; may be given again." placeholder:"KEY=VALUE"`
 }
 
 // Run makes this machine an agent.
 func (c *enrollCommand) Run(s *system) error {
-	token := c.Token
+	if u, err := url.Parse(c.Proxy); err == nil && u.User != nil {
+		return errors.New("--proxy: other users of the machine can see arguments, so a password cannot stand in one\nhint: HTTPS_PROXY=… quaestor-agent enroll --proxy env")
+	}
+	token := os.Getenv("QUAESTOR_TOKEN")
 	if c.TokenFile != "" {
 		b, err := readToken(c.TokenFile)
 		if err != nil {
@@ -29,7 +32,7 @@ func (c *enrollCommand) Run(s *system) error {
 		token = string(b)
 	}
 	if token == "" {
-		return errors.New("a token is needed: --token, --token-file or QUAESTOR_TOKEN")
+		return errors.New("a token is needed: --token-file or QUAESTOR_TOKEN")
 	}
 	id, err := agent.Enroll(s.ctx, agent.EnrollOptions{Dir: s.dir, Relays: c.Relay, Token: token, Proxy: c.Proxy, Tags: c.Tag, Again: c.Again})
 	if err != nil {

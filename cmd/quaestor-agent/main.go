@@ -19,11 +19,13 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/quaestor-engine/quaestor/agent"
+	"github.com/quaestor-engine/quaestor/internal/nocore"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/std"
 )
 
 func main() {
+	_ = nocore.Guard() // where there is none, nothing here can make one
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second Ctrl-C ends it at once
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {

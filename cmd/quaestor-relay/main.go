@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/quaestor-engine/quaestor/internal/nocore"
 	"github.com/quaestor-engine/quaestor/relay"
 )
 
@@ -81,6 +82,7 @@ func (c *pinCommand) Run() error {
 }
 
 func main() {
+	_ = nocore.Guard() // where there is none, nothing here can make one
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	k := kong.Parse(&commands{}, kong.Name("quaestor-relay"), kong.UsageOnError(),

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/quaestor-engine/quaestor/internal/nocore"
 	"github.com/quaestor-engine/quaestor/signing"
 )
 
@@ -90,6 +91,7 @@ func (s signerFlags) unlocked(a *app, text []byte, err error) (holder, error) {
 }
 
 func (s signerFlags) unlock(a *app, k *signing.PrivateKey) (holder, error) {
+	_ = nocore.Guard() // where there is none, the key is used all the same
 	if !k.Locked() {
 		return k, nil
 	}

@@ -1,0 +1,6 @@
+//go:build !linux && !darwin
+
+package nocore
+
+// Guard does nothing and says so.
+func Guard() error { return ErrUnsupported }
