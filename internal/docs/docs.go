@@ -39,6 +39,7 @@ func Products(root string) ([]Product, error) {
 		{"queries/README.md", queries},
 		{"docs/grammar.ebnf", lang.Grammar()},
 		{"docs/modules.md", Modules(std.Modules())},
+		{"docs/privacy.md", Privacy(std.Modules())},
 		{"docs/functions.md", Functions()},
 		{"docs/settings.md", Settings()},
 		{"docs/osquery.md", Osquery()},

@@ -1,0 +1,69 @@
+package docs
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/modules/std"
+	"github.com/quaestor-engine/quaestor/signing"
+)
+
+var tomlBlock = regexp.MustCompile("(?s)```toml\n(.*?)```")
+
+// The policy of the page is one, and says what the page says of it.
+func TestPolicyOfPrivacy(t *testing.T) {
+	page, err := os.ReadFile(root + "/docs/privacy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := tomlBlock.FindStringSubmatch(string(page))
+	key, err := signing.NewPrivateKey("ada", "", time.Now())
+	if err != nil || rules == nil {
+		t.Fatal(err)
+	}
+	who := []signing.PrincipalSpec{{Name: "ada", Key: key.Public()}}
+	text := signing.NewPolicyText(signing.PolicySpec{Fleet: signing.NewID(), Name: "x", Administrators: who, Investigators: who})
+	head, rest, _ := strings.Cut(text, "# The rule of modules that have none of their own.")
+	_, tail, found := strings.Cut(rest, "# The most that a plan may ask for")
+	if !found {
+		t.Fatal("a new policy has another form")
+	}
+	p, err := signing.ParsePolicy([]byte(head + rules[1] + "\n" + tail[strings.Index(tail, "\n"):]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := map[string][]string{}
+	for _, m := range std.Modules() {
+		s := m.Schema()
+		content[s.Name] = nil
+		for _, c := range s.Columns {
+			if c.Content {
+				content[s.Name] = append(content[s.Name], c.Name)
+			}
+		}
+	}
+	for _, m := range []string{"file", "log", "memory", "environment", "shell_history"} {
+		r := p.Rule(m)
+		if _, known := content[m]; !known || r.Module != m {
+			t.Errorf("%s has no rule, or is no module", m)
+		}
+		for _, c := range r.Content {
+			if !slices.Contains(content[m], c) {
+				t.Errorf("%s.%s is no content", m, c)
+			}
+		}
+	}
+	if r := p.Rule("file"); len(r.Content) != 0 || !slices.Contains(r.Deny, "/home/**") {
+		t.Errorf("%+v", r)
+	}
+	if r := p.Rule("log"); r.ContentWeight != 2 {
+		t.Errorf("%+v", r)
+	}
+	if r := p.Rule("memory"); r.Weight != 1000 {
+		t.Errorf("%+v", r)
+	}
+}
