@@ -9,7 +9,7 @@ SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 window
 # What starts goroutines, or is called from several.
 CONCURRENT = . ./engine ./modules/file ./modules/host ./internal/search ./internal/render ./internal/querytest ./internal/spec ./internal/cli
 
-.PHONY: help build test race spec fuzz faults bench lint docs cross
+.PHONY: help build test race spec fuzz faults bench lint docs cross licences release
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,3 +53,9 @@ cross: ## build and vet everything for every system
 		GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) vet ./... && \
 		(cd docs/examples/module && GOOS=$${s%/*} GOARCH=$${s#*/} $(GO) vet ./...) || exit 1; \
 	done
+
+licences: ## the page of what is linked and under which terms
+	$(GO) -C packaging run . licences -write
+
+release: ## binaries, packages, lists and checksums of VERSION=1.2.0, in dist/
+	$(GO) -C packaging run . release -version $(VERSION) -out ../dist

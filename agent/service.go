@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -40,7 +41,7 @@ func (s Service) File(system string) (ServiceFile, error) {
 	case "linux":
 		return ServiceFile{
 			Path: "/etc/systemd/system/quaestor-agent.service",
-			Text: fmt.Sprintf(systemdUnit, systemdWord(s.Program), systemdWord(s.Dir), systemdPath(s.Dir)),
+			Text: fmt.Sprintf(systemdUnit, systemdCondition(path.Join(s.Dir, configFile)), systemdWord(s.Program), systemdWord(s.Dir), systemdPath(s.Dir)),
 			Then: "systemctl daemon-reload && systemctl enable --now quaestor-agent",
 		}, nil
 	case "darwin":
@@ -84,6 +85,8 @@ Description=Quaestor agent: answers signed questions about this machine
 Documentation=https://github.com/quaestor-engine/quaestor
 Wants=network-online.target
 After=network-online.target
+# Before it was enrolled there is nothing to run.
+ConditionPathExists=%s
 
 [Service]
 ExecStart=%s run --dir %s
@@ -105,12 +108,20 @@ ReadWritePaths=%s
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
 ProtectClock=yes
+ProtectKernelLogs=yes
 ProtectKernelModules=yes
+ProtectKernelTunables=yes
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @module @mount @obsolete @raw-io @reboot @swap
+SystemCallErrorNumber=EPERM
+KeyringMode=private
 UMask=0077
+
+# A core holds keys, and what was read.
+LimitCORE=0
 
 [Install]
 WantedBy=multi-user.target
@@ -165,6 +176,10 @@ func systemdWord(s string) string {
 func systemdPath(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, "%", "%%").Replace(s) + `"`
 }
+
+// systemdCondition writes a path of a condition, which takes the rest of the
+// line as it stands but for specifiers.
+func systemdCondition(s string) string { return strings.ReplaceAll(s, "%", "%%") }
 
 func xmlText(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)

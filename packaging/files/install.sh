@@ -1,0 +1,34 @@
+#!/bin/sh
+# Runs once the files are there. It works without a running systemd, too: in
+# a container, a chroot, or while an image is made.
+set -e
+
+if [ @FORMAT@ = deb ] && [ "${1:-}" != configure ]; then
+	exit 0
+fi
+if [ @OWNER@ != root ] && ! grep -q '^@OWNER@:' /etc/passwd; then
+	if command -v useradd >/dev/null; then
+		useradd --system --user-group --no-create-home --home-dir @STATE@ --shell /usr/sbin/nologin @OWNER@
+	else
+		addgroup -S @OWNER@
+		adduser -S -D -H -h @STATE@ -s /sbin/nologin -G @OWNER@ @OWNER@
+	fi
+fi
+if [ ! -d @STATE@ ]; then
+	mkdir -p -m 0700 @STATE@
+	chown @OWNER@:@OWNER@ @STATE@
+fi
+if ! command -v systemctl >/dev/null; then
+	exit 0
+fi
+case "@FORMAT@ ${1:-} ${2:-}" in
+"deb configure "?* | "rpm 2 ") ;; # an upgrade: whoever switched it off wants it off
+*) systemctl enable --quiet @PROGRAM@.service ;;
+esac
+if [ -d /run/systemd/system ]; then
+	systemctl daemon-reload
+	case "@FORMAT@ ${1:-} ${2:-}" in
+	"deb configure "?* | "rpm 2 ") systemctl try-restart @PROGRAM@.service ;;
+	*) systemctl start @PROGRAM@.service ;; # does nothing before there are settings
+	esac
+fi
