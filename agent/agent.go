@@ -175,6 +175,9 @@ func (a *Agent) Policy() *signing.Policy {
 	return a.policy
 }
 
+// Connected says whether a relay has welcomed the agent and is there still.
+func (a *Agent) Connected() bool { return a.current() != nil }
+
 func (a *Agent) member() signing.Member {
 	a.mu.Lock()
 	defer a.mu.Unlock()

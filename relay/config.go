@@ -36,6 +36,7 @@ type Config struct {
 	Replicas int      `toml:"replicas"`
 	KeepFor  string   `toml:"keep_for"`
 	KeepSize int64    `toml:"keep_bytes"`
+	Crowd    int      `toml:"connections_per_address"`
 
 	dir     string
 	keepFor time.Duration
@@ -125,6 +126,10 @@ replicas = 1
 # sooner where all together are larger than this, in bytes.
 keep_for = "720h"
 keep_bytes = 20_000_000_000
+
+# How many connections one address may hold: as many as there are machines
+# behind one NAT.
+connections_per_address = 4096
 `, o.Name, o.Listen, strings.Join(quoted, ", "))
 }
 
@@ -143,6 +148,9 @@ func readConfig(dir string) (*Config, error) {
 	}
 	if c.Listen == "" || len(c.Hosts) == 0 || c.KeepSize <= 0 || c.keepFor <= 0 {
 		return nil, fmt.Errorf("relay: %s: listen, hosts, keep_for and keep_bytes must say something", fileConfig)
+	}
+	if meta.IsDefined("connections_per_address") && c.Crowd < 1 {
+		return nil, fmt.Errorf("relay: %s: connections_per_address is %d, and nobody could connect", fileConfig, c.Crowd)
 	}
 	return c, nil
 }

@@ -102,7 +102,7 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 	}
 	if err = r.load(ctx); err == nil {
 		r.listener, err = transport.Listen(cfg.Listen, transport.ListenOptions{
-			Certificate: cert, CA: r.ca.Certificate(), Window: 1 << 20,
+			Certificate: cert, CA: r.ca.Certificate(), Window: 1 << 20, MaxPerAddress: cfg.Crowd,
 		})
 	}
 	if err != nil {

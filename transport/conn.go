@@ -64,6 +64,7 @@ func newConn(t *tls.Conn, s settings) (*Conn, error) {
 		if c.timer != nil {
 			c.timer.Stop()
 		}
+		c.wake()
 		c.mu.Unlock()
 		if s.release != nil {
 			s.release()
@@ -248,6 +249,15 @@ func (c *Conn) Close() error {
 	c.mux.Close()
 	c.work.Wait()
 	return nil
+}
+
+// wake has readers of streams see that the connection ends; mu is held. The
+// multiplexer's reads would spin until the peer has hung up, on its shutdown
+// that is there and the stream's that is not.
+func (c *Conn) wake() {
+	for s := range c.streams {
+		s.mux.SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 // fail ends the connection for a reason. It waits for no goroutine of ours.

@@ -69,6 +69,10 @@ func (c cutConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
+// CloseWrite makes it a connection whose peer may still say something, as those
+// of TCP are.
+func (c cutConn) CloseWrite() error { return nil }
+
 // piped gives both ends of a connection without a network.
 func piped(t *testing.T, pulse time.Duration) (client, server *Conn, cut *atomic.Bool, sent *atomic.Int64) {
 	cut, sent = new(atomic.Bool), new(atomic.Int64)
@@ -195,6 +199,35 @@ func TestIdleStreamRests(t *testing.T) {
 		}
 		a.mu.Unlock()
 		client.Close()
+		server.Close()
+	})
+}
+
+// Who reads learns at once that his end closes the connection, and does not
+// spin until a peer hangs up that is not there any more.
+func TestReadersWakeBeforeThePeerHangsUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		client, server, cut, _ := piped(t, time.Hour)
+		a, _ := streams(t, client, server)
+		cut.Store(true)
+		woke := make(chan time.Time, 1)
+		go func() {
+			_, _, err := a.ReadFrame(atMost(1))
+			if !errors.Is(err, ErrClosed) {
+				t.Error(err)
+			}
+			woke <- time.Now()
+		}()
+		synctest.Wait()
+		start := time.Now()
+		client.Close()
+		if d := time.Since(start); d < hangUpTimeout {
+			t.Errorf("the peer was waited for %v", d)
+		}
+		if d := (<-woke).Sub(start); d != 0 {
+			t.Errorf("the reader was woken after %v", d)
+		}
+		cut.Store(false)
 		server.Close()
 	})
 }

@@ -24,13 +24,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
-	"github.com/quaestor-engine/quaestor/agent"
 	"github.com/quaestor-engine/quaestor/client"
-	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/internal/simulate"
 	"github.com/quaestor-engine/quaestor/modules/std"
 	"github.com/quaestor-engine/quaestor/relay"
 	"github.com/quaestor-engine/quaestor/signing"
@@ -99,51 +97,18 @@ func serveRelay(ctx context.Context, s *settings) error {
 	return r.Serve(ctx)
 }
 
-// runAgents enrols and runs some agents in this process.
+// runAgents is some agents of the fleet, in this process.
 func runAgents(ctx context.Context, s *settings) error {
-	cat, err := modules.NewCatalogue(append(std.Modules(), rowsModule{bytes: s.rows})...)
+	f, err := simulate.Start(ctx, simulate.Options{
+		Dir: s.dir, Count: s.agents, First: s.first, Seed: 1, Relays: []string{s.addr}, Token: s.token,
+		Modules: append(std.Modules(), rowsModule{bytes: s.rows}), Software: "1.0.0",
+	})
 	if err != nil {
 		return err
 	}
-	var wg sync.WaitGroup
-	for i := s.first; i < s.first+s.agents; i++ {
-		root := filepath.Join(s.dir, fmt.Sprint("root", i))
-		if err := makeHost(root, fmt.Sprintf("host-%05d", i)); err != nil {
-			return err
-		}
-		dir := filepath.Join(s.dir, fmt.Sprint("agent", i))
-		if _, err := agent.Enroll(ctx, agent.EnrollOptions{Dir: dir, Relays: []string{s.addr}, Token: s.token}); err != nil {
-			return err
-		}
-		a, err := agent.Open(agent.Options{Dir: dir, Catalogue: cat, Host: modules.Host{Root: root, Now: time.Now}, Software: "1.0.0"})
-		if err != nil {
-			return err
-		}
-		wg.Go(func() {
-			if err := a.Run(ctx); err != nil {
-				fmt.Fprintln(os.Stderr, "fleet: agent:", err)
-			}
-			_ = a.Close()
-		})
-	}
 	fmt.Println("ready")
-	wg.Wait()
-	return nil
-}
-
-func makeHost(root, name string) error {
-	for path, text := range map[string]string{
-		"etc/hostname": name + "\n", "etc/os-release": "ID=debian\nVERSION_ID=\"12\"\n", "etc/motd": "welcome to " + name + "\n",
-	} {
-		file := filepath.Join(root, path)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	<-ctx.Done()
+	return f.Stop()
 }
 
 // child starts this program again in a role, and gives it with the first line

@@ -149,7 +149,7 @@ func stream(ctx context.Context, session *client.Session, s *settings) error {
 	defer out.Close()
 	w := bufio.NewWriterSize(out, 1<<20)
 	start := time.Now()
-	rows, err := session.Query(ctx, `FROM host "host-00000" FIND rows WITH rows = 50000000, timeout = 9m`)
+	rows, err := session.Query(ctx, `FROM host "sim-00000" FIND rows WITH rows = 50000000, timeout = 9m`)
 	if err != nil {
 		return err
 	}

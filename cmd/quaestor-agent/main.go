@@ -39,6 +39,7 @@ type system struct {
 	ctx      context.Context
 	out, err io.Writer
 	dir      string
+	given    bool // dir was given, and is not the usual one
 }
 
 // run is the command line. Kong ends the program itself for --help alone.
@@ -57,11 +58,15 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
+	given := c.Dir != ""
+	if !given {
+		c.Dir = defaultDir(runtime.GOOS, os.Getenv)
+	}
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
 		return err
 	}
-	return parsed.Run(&system{ctx: ctx, out: out, err: errs, dir: dir})
+	return parsed.Run(&system{ctx: ctx, out: out, err: errs, dir: dir, given: given})
 }
 
 // options are those of package agent for the folder.

@@ -23,7 +23,8 @@ func command(ctx context.Context, args ...string) (string, error) {
 
 // The life of an agent as its owner sees it.
 func TestCommands(t *testing.T) {
-	addr, token := newRelay(t)
+	r := newRelay(t, 1)
+	addr, token := r.addr, r.token
 	dir := filepath.Join(t.TempDir(), "agent")
 	if _, err := command(t.Context(), "--dir", dir, "status"); !errors.Is(err, agent.ErrNotEnrolled) {
 		t.Errorf("status before: %v", err)

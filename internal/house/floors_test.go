@@ -77,6 +77,7 @@ var floors = []floor{
 	{pkg: "relay", may: "plan signing signing/translog transport transport/message value", why: "routes by facts and keeps what it cannot read"},
 	{pkg: "agent", may: "engine engine/rounds modules plan plan/answer signing signing/sealing signing/journal signing/translog transport transport/message value", why: "runs what its gate accepted, on an endpoint, where no query is parsed"},
 	{pkg: "client", may: ". engine lang modules modules/std plan plan/answer planner signing signing/sealing signing/translog transport transport/message value", why: "asks fleets for whoever has a key"},
+	{pkg: "internal/simulate", may: "agent modules value", why: "many agents in one process, with modules that are handed in; it asks nobody"},
 	{pkg: "internal/demo", may: ". agent client modules modules/std relay signing transport transport/message", why: "a fleet in a temporary folder"},
 	{pkg: ".", may: "lang planner plan plan/answer engine engine/rounds modules modules/std value", why: "the library: joins the floors below"},
 	{pkg: "sqldriver", may: ". plan/answer value", why: "database/sql over any session: it links no network"},
@@ -87,6 +88,8 @@ var floors = []floor{
 	{pkg: "internal/cases", may: ". modules plan/answer value", why: "keeps and shows answers; asks nobody and holds no key"},
 	{pkg: "internal/lsp", may: ". internal/complete lang planner", why: "speaks to editors; what a query may say is said by others, and none is run"},
 	{pkg: "repl", may: "internal/complete lang value", why: "the prompt works on any session: it knows no network, no key and no fleet"},
+	{pkg: "internal/nocore", why: "guards a process, and knows not what it holds"},
+	{pkg: "internal/hostile", why: "texts for tests, and what may become of them; it knows no place where they are shown"},
 	{pkg: "internal/pretend", may: "modules plan/answer value", why: "hosts that stand in a text; it knows no query"},
 	{pkg: "internal/querytest", may: ". engine internal/pretend lang modules plan plan/answer planner value", why: "runs the tests of query files on pretended hosts, through planner, engine and library"},
 	{pkg: "internal/spec", may: ". internal/pretend lang modules modules/std plan plan/answer value", why: "runs behaviour scripts through the library, as a user would"},
@@ -101,14 +104,15 @@ var floors = []floor{
 	{pkg: "internal/convert/osquery/sql", why: "reads SQL and knows neither osquery nor queries of ours"},
 	{pkg: "internal/convert/sigma", may: "internal/convert internal/convert/document", why: "as internal/convert/mig"},
 	{pkg: "internal/convert/formats", may: "internal/convert internal/convert/artifact internal/convert/feed internal/convert/mig internal/convert/osquery internal/convert/sigma", why: "the list of formats and nothing else"},
-	{pkg: "internal/cli", may: ". client internal/cases internal/complete internal/convert internal/convert/formats internal/demo internal/gateway internal/lsp internal/querytest internal/render internal/scaffold internal/spec internal/web lang modules modules/std plan plan/answer planner repl signing signing/translog transport transport/message value", why: "the command, with its surroundings handed in"},
+	{pkg: "internal/cli", may: ". client internal/cases internal/complete internal/convert internal/convert/formats internal/demo internal/gateway internal/lsp internal/nocore internal/querytest internal/render internal/scaffold internal/spec internal/web lang modules modules/std plan plan/answer planner repl signing signing/translog transport transport/message value", why: "the command, with its surroundings handed in"},
 	{pkg: "internal/docs", down: true, may: ". internal/cases internal/cli internal/convert/osquery internal/docs internal/render lang modules modules/std plan plan/answer planner value", why: "makes the reference from the tables that the program runs by"},
 	{pkg: "internal/faults", why: "a test alone: it strikes processes and looks at their answers"},
 	{pkg: "internal/house", why: "reads the source and runs none of it"},
-	{pkg: "cmd", down: true, may: ". agent internal/cli modules modules/std relay signing signing/journal signing/translog transport value", why: "where a program meets the system; under 100 lines"},
+	{pkg: "cmd", down: true, may: ". agent internal/cli internal/nocore internal/simulate modules modules/std relay signing signing/journal signing/translog transport value", why: "where a program meets the system; under 100 lines"},
 	{pkg: "docs/examples", down: true, may: ". client signing sqldriver", why: "programs of users, as the pages show them"},
 	{pkg: "docs/examples/module", down: true, may: ". agent client modules modules/hostfs modules/std modules/table signing", why: "a Go module of its own, as a third party has it: what it needs must be public"},
-	{pkg: "bench", down: true, may: ". agent client lang modules modules/std modules/yara relay signing transport value bench/internal/planted", why: "measures from outside, as a user sees it"},
+	{pkg: "packaging", down: true, may: "agent signing", why: "a Go module of its own, so that what makes packages is linked into no program"},
+	{pkg: "bench", down: true, may: ". agent bench/internal/planted client internal/simulate lang modules modules/std modules/yara relay signing transport value", why: "measures from outside, as a user sees it"},
 }
 
 // A never is a promise that holds however indirectly a package is imported.
@@ -143,7 +147,7 @@ type reserved struct {
 }
 
 var reservations = []reserved{
-	{"os/exec", "bench internal/cli signing", "Quaestor looks itself: an investigator's editor and GnuPG are all that it starts, and an agent starts nothing"},
+	{"os/exec", "bench internal/cli packaging signing", "Quaestor looks itself: an investigator's editor and GnuPG are all that it starts, and an agent starts nothing"},
 	{"plugin", "", "what runs on an endpoint was linked when it was built"},
 	{"testing", "modules/moduletest modules/windows/hivetest internal/convert/converttest internal/spec", "tests are not linked into programs"},
 	{"net/http", "internal/gateway internal/web", "what answers over HTTP stands on the investigator's machine; agents and relays do not speak it"},
