@@ -284,7 +284,7 @@ func TestWalkReadsWhatToolsWrite(t *testing.T) {
 	os.WriteFile(filepath.Join(dir, "d", "small"), []byte("x"), 0o755)
 	os.Symlink("small", filepath.Join(dir, "d", "link"))
 	for name, script := range map[string]string{
-		"zip": "zip -qry - d", "zip -0": "zip -qry0 - d", "tar": "tar cf - d", "v7 names": "tar --format=gnu -cf - d",
+		"zip": "zip -qry a.zip d && cat a.zip", "zip -0": "zip -qry0 b.zip d && cat b.zip", "tar": "tar cf - d", "v7 names": "tar --format=gnu -cf - d",
 		"pax": "tar --format=pax -cf - d", "gz": "tar czf - d", "xz": "tar cJf - d", "bz2": "tar cjf - d", "zst": "tar c d | zstd -q",
 	} {
 		data := run(t, nil, "sh", "-c", "cd "+dir+" && "+script)
