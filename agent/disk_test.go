@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing/journal"
@@ -25,6 +26,13 @@ func TestDiskThatTakesNoAnswer(t *testing.T) {
 		t.Errorf("%d rows, %+v", len(got.rows), got.sum)
 	}
 	list := a.History()
+	for range 1000 { // the journal is written behind the answer
+		if len(list) == 1 && list[0].Outcome != "" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+		list = a.History()
+	}
 	if len(list) != 1 || list[0].Verdict != journal.Accepted || list[0].Outcome != "refused" {
 		t.Errorf("%+v", list)
 	}

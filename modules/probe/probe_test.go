@@ -84,14 +84,8 @@ func speak(t testing.TB, say func([]byte) [][]byte) (port int) {
 }
 
 // nobody gives a port of TCP and of UDP at which nobody is.
-func nobody(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+func nobody(testing.TB) int {
+	return 1 // that of tcpmux: a free one of the others may be somebody's next
 }
 
 func TestContract(t *testing.T) {
