@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
@@ -36,6 +37,9 @@ type Options struct {
 	Logger    *slog.Logger     // nil: nobody is told
 	Now       func() time.Time // nil: the system's clock
 	Software  string           // the version of this program
+	// Scanner is the command of a process that looks, as sandbox.Serve does;
+	// nil: this one does, which keeps nobody from anything.
+	Scanner []string
 }
 
 // An Agent is one endpoint.
@@ -49,7 +53,8 @@ type Agent struct {
 	spool   *spool
 	queue   *queue
 	rounds  sync.WaitGroup // plans that stand
-	own     ownFiles
+	own     sandbox.OwnFiles
+	runner  sandbox.Runner
 	backoff transport.Backoff
 	started time.Time
 	offered offers
@@ -132,9 +137,18 @@ func read(o Options) (*Agent, error) {
 	a := &Agent{
 		opts: o, log: o.Logger, conf: conf, started: o.Now(),
 		queue: newQueue(conf.Concurrent), running: map[signing.ID]*running{},
-		changed: make(chan struct{}, 1), obeyed: make(chan struct{}, 1), retired: make(chan struct{}), own: ownFilesOf(o.Dir, o.Host.Root), fullWait: fullWait,
+		changed: make(chan struct{}, 1), obeyed: make(chan struct{}, 1), retired: make(chan struct{}), own: sandbox.OwnFilesOf(o.Dir, o.Host.Root), fullWait: fullWait,
 	}
+	a.runner = a.newRunner()
 	return a, a.readKeys()
+}
+
+// newRunner gives who looks at the machine.
+func (a *Agent) newRunner() sandbox.Runner {
+	if len(a.opts.Scanner) == 0 || a.conf.Sandbox == sandboxOff {
+		return sandbox.Local{Catalogue: a.opts.Catalogue, Host: func() modules.Host { return a.opts.Host }}
+	}
+	return sandbox.NewChildren(a.opts.Scanner, a.opts.Dir, a.opts.Catalogue, a.log)
 }
 
 // readKeys reads who the agent is and what it obeys.
@@ -259,7 +273,7 @@ func (a *Agent) stop() {
 // Close lets go of the folder, and removes the keys of an agent that was
 // retired. Run and Once have ended before.
 func (a *Agent) Close() error {
-	err := errors.Join(a.spool.close(), a.journal.Close())
+	err := errors.Join(a.runner.Close(), a.spool.close(), a.journal.Close())
 	if a.isRetired() {
 		err = errors.Join(err, wipe(a.opts.Dir))
 	}

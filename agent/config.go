@@ -37,6 +37,7 @@ type config struct {
 	Proxy      string   `toml:"proxy"`
 	Concurrent int      `toml:"concurrent"`
 	Spool      int64    `toml:"spool_mib"`
+	Sandbox    string   `toml:"sandbox"`
 }
 
 const configText = `# What quaestor-agent was told when it was enrolled. It reads this when it starts.
@@ -55,7 +56,17 @@ concurrent = %d
 
 # What may wait on disk for a relay, in MiB. When that is full scans wait, too.
 spool_mib = %d
+
+# "on": scans run in a process of their own, which may read and do nothing else.
+# "off": in the process that holds the keys. The status and the facts say so.
+sandbox = %q
 `
+
+// The words of sandbox.
+const (
+	sandboxOn  = "on"
+	sandboxOff = "off"
+)
 
 const tagsText = `# What this machine is to be known as, one a line: key = value
 # A tag that came with the enrolment token is the administrator's word and
@@ -68,12 +79,12 @@ func (c config) text() []byte {
 	for i, r := range c.Relays {
 		quoted[i] = fmt.Sprintf("%q", r)
 	}
-	return fmt.Appendf(nil, configText, strings.Join(quoted, ", "), c.Pin, c.Proxy, c.Concurrent, c.Spool)
+	return fmt.Appendf(nil, configText, strings.Join(quoted, ", "), c.Pin, c.Proxy, c.Concurrent, c.Spool, c.Sandbox)
 }
 
 // newConfig gives the configuration of a new agent.
 func newConfig(relays []string, pin, proxy string) config {
-	return config{Relays: relays, Pin: pin, Proxy: proxy, Concurrent: 4, Spool: defaultDisk >> 20}
+	return config{Relays: relays, Pin: pin, Proxy: proxy, Concurrent: 4, Spool: defaultDisk >> 20, Sandbox: sandboxOn}
 }
 
 // readConfig reads agent.toml. A key that is not known is an error: it is
@@ -111,6 +122,8 @@ func (c config) check() error {
 		return fmt.Errorf("concurrent is %d, and must be from 1 to %d", c.Concurrent, maxConcurrent)
 	case c.Spool < 1 || c.Spool > maxSpool:
 		return fmt.Errorf("spool_mib is %d, and must be from 1 to %d", c.Spool, maxSpool)
+	case c.Sandbox != sandboxOn && c.Sandbox != sandboxOff:
+		return fmt.Errorf("sandbox is %q, and must be %q or %q", c.Sandbox, sandboxOn, sandboxOff)
 	}
 	if err := transport.CheckPin(c.Pin); err != nil {
 		return fmt.Errorf("pin: %w", err)

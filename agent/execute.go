@@ -8,8 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/quaestor-engine/quaestor/engine"
-	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
@@ -45,7 +44,7 @@ type running struct {
 
 // execute runs a plan to its end and seals what it finds. Whatever happens, the
 // last chunk says how it ended, and so does the journal.
-func (a *Agent) execute(ctx context.Context, p *permit, out *outgoing, turn *turnstile) {
+func (a *Agent) execute(ctx context.Context, p *permit, out *outgoing, turn *sandbox.Turn) {
 	w, err := a.newWriter(ctx, out, 0)
 	if err != nil {
 		a.finish(p, out, nil, answer.Summary{Outcome: answer.Failed, Reason: err.Error()})
@@ -58,7 +57,7 @@ func (a *Agent) execute(ctx context.Context, p *permit, out *outgoing, turn *tur
 }
 
 // look runs the engine and gives the account of what it did.
-func (a *Agent) look(ctx context.Context, p *permit, w *writer, turn *turnstile) (sum answer.Summary) {
+func (a *Agent) look(ctx context.Context, p *permit, w *writer, turn *sandbox.Turn) (sum answer.Summary) {
 	defer func() {
 		if v := recover(); v != nil {
 			a.log.Error("a plan panicked", "plan", p.payload.ID, "panic", v)
@@ -76,8 +75,8 @@ func (a *Agent) look(ctx context.Context, p *permit, w *writer, turn *turnstile)
 
 // run hands the rows that the engine finds to row, whose error is the cause
 // with which cancel ends it, and gives the engine's account.
-func (a *Agent) run(ctx context.Context, cancel context.CancelCauseFunc, p *permit, turn *turnstile, row func(int, []value.Value) error) answer.Summary {
-	run := a.engine(ctx, p, turn).Start(ctx, p.plan)
+func (a *Agent) run(ctx context.Context, cancel context.CancelCauseFunc, p *permit, turn *sandbox.Turn, row func(int, []value.Value) error) answer.Summary {
+	run := a.scan(ctx, p, turn)
 	for got, err := range run.Rows() {
 		if err != nil {
 			break // the summary tells it
@@ -87,24 +86,21 @@ func (a *Agent) run(ctx context.Context, cancel context.CancelCauseFunc, p *perm
 			break
 		}
 	}
-	return run.Summary(0)
+	return run.Summary()
 }
 
-// engine makes the engine of one plan, whose turn comes and goes.
-func (a *Agent) engine(ctx context.Context, p *permit, turn *turnstile) *engine.Engine {
-	allowed := a.permitted(p)
-	host := a.opts.Host
-	host.Deny = p.policy.Denier()
-	e := engine.New(a.opts.Catalogue, engine.Options{
-		Host: host, Workers: int(p.plan.Limits.Workers), Partial: true, Facts: p.facts,
-		Permit: func(module, place string) modules.SkipKind {
-			turn.pass(ctx)
-			return allowed(module, place)
-		},
-	})
-	turn.pass(ctx)
-	return e
+// scan prepares the run of one plan, whose turn comes and goes.
+func (a *Agent) scan(ctx context.Context, p *permit, turn *sandbox.Turn) sandbox.Scan {
+	job := sandbox.Job{
+		Plan: p.plan, Policy: p.policy, Facts: p.facts, Own: a.own, Turn: turn, Self: a.opts.Host.Self,
+		Limits: sandbox.Limits{Timeout: p.plan.Limits.Timeout, Memory: p.plan.Limits.Memory + beside},
+	}
+	return a.runner.Start(ctx, job)
 }
+
+// beside is what a process that looks may hold beside what a plan keeps:
+// buffers of files, the program itself. In bytes.
+const beside = 256 << 20
 
 // summarize adds to the engine's account what it cannot know.
 func summarize(ctx context.Context, sum answer.Summary, w *writer) answer.Summary {

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/quaestor-engine/quaestor/engine"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -29,15 +28,14 @@ const (
 	maxTagsFile = 64 << 10 // bytes
 )
 
-// ownFacts are those that the module host does not know: tags, the agent's
-// version, that of the policy that it obeys, and what the machine's firmware says of its cloud.
+// ownFacts are those that the machine does not know of itself: tags, and the
+// versions of the agent and of the policy that it obeys.
 func (a *Agent) ownFacts() plan.Facts {
 	f := plan.Facts{}
 	if a.opts.Software != "" {
 		f["agent_version"] = value.NewVersion(a.opts.Software, value.AnyScheme)
 	}
 	f["policy_version"] = value.NewInt(a.Policy().Version())
-	maps.Copy(f, cloudFacts(a.opts.Host.Root))
 	tags, err := readTags(filepath.Join(a.opts.Dir, tagsFile))
 	if err != nil {
 		a.log.Warn("tags are not read", "error", err)
@@ -53,7 +51,7 @@ func (a *Agent) ownFacts() plan.Facts {
 // Facts gives what targets can say of this machine. One that could not be
 // looked at is null.
 func (a *Agent) Facts(ctx context.Context) (plan.Facts, error) {
-	f, err := engine.FactsOf(ctx, a.opts.Catalogue, a.opts.Host)
+	f, err := a.runner.Facts(ctx)
 	if err != nil {
 		return nil, err
 	}

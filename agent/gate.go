@@ -137,7 +137,7 @@ func (a *Agent) checkSource(ctx context.Context, p *permit) error {
 
 // checkNamed: one of the names is this machine's, or the agent's ID.
 func (a *Agent) checkNamed(ctx context.Context, hosts []string) error {
-	facts, err := engine.FactsOf(ctx, a.opts.Catalogue, a.opts.Host)
+	facts, err := a.runner.Facts(ctx)
 	if err != nil {
 		return refusal(signing.CodeTarget, "this machine's name cannot be told: %w", err)
 	}
@@ -175,8 +175,7 @@ func (a *Agent) checkEarlier(p *plan.Plan) error {
 
 // checkTarget: the target is true of this machine as it is now.
 func (a *Agent) checkTarget(ctx context.Context, p *permit) error {
-	e := engine.New(a.opts.Catalogue, engine.Options{Host: a.opts.Host, Facts: p.facts})
-	truth, err := e.Matches(ctx, p.plan)
+	truth, err := a.runner.Matches(ctx, p.plan, p.facts)
 	switch {
 	case err != nil:
 		return refusal(signing.CodeTarget, "the target: %w", err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
@@ -360,19 +361,19 @@ func TestOwnFiles(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	own := ownFilesOf(dir, root)
+	own := sandbox.OwnFilesOf(dir, root)
 	sep := string(filepath.Separator)
 	for place, want := range map[string]bool{
 		"/var/agent": true, "/var/agent/spool/x": true, "/var/agent.d": false, "/var": false, "/var/agents": false, "/": false,
 	} {
-		if got := own.has(strings.ReplaceAll(place, "/", sep)); got != want {
+		if got := own.Has(strings.ReplaceAll(place, "/", sep)); got != want {
 			t.Errorf("%s: %v", place, got)
 		}
 	}
-	if live := ownFilesOf(dir, ""); !live.has(filepath.Join(dir, "journal", "x")) || live.has(root) {
+	if live := sandbox.OwnFilesOf(dir, ""); !live.Has(filepath.Join(dir, "journal", "x")) || live.Has(root) {
 		t.Errorf("%q", live)
 	}
-	if elsewhere := ownFilesOf(dir, filepath.Join(root, "tree")); len(elsewhere) != 0 {
+	if elsewhere := sandbox.OwnFilesOf(dir, filepath.Join(root, "tree")); len(elsewhere) != 0 {
 		t.Errorf("%q", elsewhere)
 	}
 }
@@ -387,7 +388,7 @@ func TestZeroPermit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.execute(t.Context(), &permit{}, out, &turnstile{})
+	a.execute(t.Context(), &permit{}, out, &sandbox.Turn{})
 	data, final, err := out.take(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)

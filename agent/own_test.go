@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/account"
@@ -26,7 +27,7 @@ func TestPathsOfFilesHoldForAll(t *testing.T) {
 	f.relay = newFakeRelay(t, f.policy.Encode())
 	a := f.open(f.enroll(), numbers{})
 	defer a.Close()
-	allowed := a.permitted(&permit{policy: a.Policy()})
+	allowed := sandbox.Permitted(a.opts.Catalogue, a.own, a.Policy())
 	for _, c := range []struct {
 		module, place string
 		want          modules.SkipKind
@@ -80,7 +81,7 @@ func TestDeniedFilesAreNotRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sum := a.run(t.Context(), func(error) {}, &permit{policy: a.Policy(), plan: c.Queries[0].Plan}, &turnstile{}, func(_ int, row []value.Value) error {
+		sum := a.run(t.Context(), func(error) {}, &permit{policy: a.Policy(), plan: c.Queries[0].Plan}, &sandbox.Turn{}, func(_ int, row []value.Value) error {
 			if want != "" {
 				t.Errorf("%s: %v", query, row)
 			}

@@ -1,11 +1,11 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/quaestor-engine/quaestor/agent/sandbox"
 )
 
 // Bounds of the queue.
@@ -42,8 +42,8 @@ type queue struct {
 
 // A task is one plan in the queue. Its fields are under the queue's lock.
 type task struct {
-	run     func(*turnstile)
-	turn    turnstile
+	run     func(*sandbox.Turn)
+	turn    sandbox.Turn
 	begun   bool
 	holds   bool          // a slot
 	changed time.Time     // when it last got or lost one
@@ -59,7 +59,7 @@ func newQueue(slots int) *queue {
 
 // submit has run called as soon as there is a slot, on a goroutine of its own.
 // run asks its turnstile now and then whether it may go on.
-func (q *queue) submit(run func(*turnstile)) error {
+func (q *queue) submit(run func(*sandbox.Turn)) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.tasks) >= maxQueued {
@@ -198,13 +198,13 @@ func (t *task) quick(now time.Time) bool {
 func (t *task) suspend(now time.Time) {
 	t.spent += now.Sub(t.changed)
 	t.holds, t.changed = false, now
-	t.turn.shut()
+	t.turn.Shut()
 }
 
 func (q *queue) give(t *task, now time.Time) {
 	t.holds, t.changed = true, now
 	if t.begun {
-		t.turn.open()
+		t.turn.Open()
 		return
 	}
 	t.begun = true
@@ -224,47 +224,4 @@ func (q *queue) end(t *task) {
 		}
 	}
 	q.schedule(time.Now())
-}
-
-// A turnstile holds up the goroutines of a plan that has yielded its slot.
-type turnstile struct {
-	closed atomic.Bool // spares those who may pass the lock
-	mu     sync.Mutex
-	opened chan struct{} // closed by open; nil while it is open
-}
-
-// pass waits while the turnstile is shut, until ctx ends.
-func (t *turnstile) pass(ctx context.Context) {
-	if !t.closed.Load() {
-		return
-	}
-	t.mu.Lock()
-	opened := t.opened
-	t.mu.Unlock()
-	if opened == nil {
-		return
-	}
-	select {
-	case <-opened:
-	case <-ctx.Done():
-	}
-}
-
-func (t *turnstile) shut() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.opened == nil {
-		t.opened = make(chan struct{})
-		t.closed.Store(true)
-	}
-}
-
-func (t *turnstile) open() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.opened != nil {
-		t.closed.Store(false)
-		close(t.opened)
-		t.opened = nil
-	}
 }

@@ -8,13 +8,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/quaestor-engine/quaestor/agent/sandbox"
 )
 
 // scan plays a plan that works for so long in small steps, and asks between
 // them whether it may go on.
-func scan(ctx context.Context, turn *turnstile, work time.Duration) {
+func scan(ctx context.Context, turn *sandbox.Turn, work time.Duration) {
 	for done := time.Duration(0); done < work && ctx.Err() == nil; done += 10 * time.Millisecond {
-		turn.pass(ctx)
+		turn.Pass(ctx)
 		time.Sleep(10 * time.Millisecond)
 	}
 }
@@ -26,7 +28,7 @@ func TestQuestionDoesNotWaitForScans(t *testing.T) {
 		q := newQueue(2)
 		var ended atomic.Int64
 		for range 10 {
-			if err := q.submit(func(turn *turnstile) { scan(t.Context(), turn, 5*time.Minute); ended.Add(1) }); err != nil {
+			if err := q.submit(func(turn *sandbox.Turn) { scan(t.Context(), turn, 5*time.Minute); ended.Add(1) }); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -34,7 +36,7 @@ func TestQuestionDoesNotWaitForScans(t *testing.T) {
 			time.Sleep(time.Minute)
 			start := time.Now()
 			answered := make(chan time.Duration, 1)
-			if err := q.submit(func(turn *turnstile) {
+			if err := q.submit(func(turn *sandbox.Turn) {
 				scan(t.Context(), turn, 20*time.Millisecond)
 				answered <- time.Since(start)
 			}); err != nil {
@@ -56,12 +58,12 @@ func TestQuestionsShareSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(1)
 		for range 3 {
-			if err := q.submit(func(turn *turnstile) { scan(t.Context(), turn, time.Second) }); err != nil {
+			if err := q.submit(func(turn *sandbox.Turn) { scan(t.Context(), turn, time.Second) }); err != nil {
 				t.Fatal(err)
 			}
 		}
 		start, done := time.Now(), make(chan time.Duration, 1)
-		if err := q.submit(func(turn *turnstile) { done <- time.Since(start) }); err != nil {
+		if err := q.submit(func(turn *sandbox.Turn) { done <- time.Since(start) }); err != nil {
 			t.Fatal(err)
 		}
 		if took := <-done; took > 4*youngSlice {
@@ -81,9 +83,9 @@ func TestScansTakeTurns(t *testing.T) {
 		var mu sync.Mutex
 		active, most := 0, 0
 		for i := range work {
-			if err := q.submit(func(turn *turnstile) {
+			if err := q.submit(func(turn *sandbox.Turn) {
 				for ctx.Err() == nil {
-					if turn.pass(ctx); ctx.Err() != nil {
+					if turn.Pass(ctx); ctx.Err() != nil {
 						return
 					}
 					mu.Lock()
@@ -122,11 +124,11 @@ func TestQueueIsBounded(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		q := newQueue(4)
 		for i := range maxQueued {
-			if err := q.submit(func(turn *turnstile) { scan(ctx, turn, time.Hour) }); err != nil {
+			if err := q.submit(func(turn *sandbox.Turn) { scan(ctx, turn, time.Hour) }); err != nil {
 				t.Fatal(i, err)
 			}
 		}
-		if err := q.submit(func(*turnstile) {}); !errors.Is(err, errQueueFull) {
+		if err := q.submit(func(*sandbox.Turn) {}); !errors.Is(err, errQueueFull) {
 			t.Errorf("one too many: %v", err)
 		}
 		time.Sleep(time.Minute)

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"io/fs"
+	"os"
 	"path/filepath"
+	"runtime/metrics"
 	"slices"
 
 	"github.com/quaestor-engine/quaestor/modules"
@@ -17,6 +19,7 @@ const lastPlans = 20
 func (a *Agent) describe() modules.Self {
 	s, c, entries := a.Status(), a.Policy().Ceilings(), a.journal.Entries()
 	self := modules.Self{
+		Process: int64(os.Getpid()), Held: held(),
 		Agent: s.Agent.String(), Fleet: s.Fleet.String(), FleetName: s.FleetName, Software: s.Software,
 		Policy: s.Policy, Relay: s.Relay, Started: s.Started, Certificate: s.Certificate, Outcast: s.Outcast,
 		Running: int64(len(s.Running)), Asked: int64(len(entries)),
@@ -35,6 +38,13 @@ func (a *Agent) describe() modules.Self {
 		}
 	}
 	return self
+}
+
+// held gives what this process has from the system, as the runtime counts it.
+func held() int64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}}
+	metrics.Read(sample)
+	return int64(sample[0].Value.Uint64())
 }
 
 // sizeOf adds up the files of one of the agent's own folders.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
@@ -317,7 +318,7 @@ func (a *Agent) begin(p *permit, raw []byte) {
 		a.stands(ctx, r, raw)
 		return
 	}
-	if err := a.queue.submit(func(turn *turnstile) { a.execute(ctx, p, out, turn) }); err != nil {
+	if err := a.queue.submit(func(turn *sandbox.Turn) { a.execute(ctx, p, out, turn) }); err != nil {
 		w, werr := a.newWriter(ctx, out, 0)
 		if werr != nil {
 			w = nil

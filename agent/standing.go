@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/engine/rounds"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
@@ -178,7 +179,7 @@ func (a *Agent) oneRound(ctx context.Context, s *standing) (sum answer.Summary) 
 	s.number++
 	s.resumed = false
 	done := make(chan struct{})
-	err := a.queue.submit(func(turn *turnstile) {
+	err := a.queue.submit(func(turn *sandbox.Turn) {
 		defer close(done)
 		sum = a.lookAgain(ctx, s, turn)
 	})
@@ -192,7 +193,7 @@ func (a *Agent) oneRound(ctx context.Context, s *standing) (sum answer.Summary) 
 }
 
 // lookAgain runs the engine, and tells what has changed since the last time.
-func (a *Agent) lookAgain(ctx context.Context, s *standing, turn *turnstile) (sum answer.Summary) {
+func (a *Agent) lookAgain(ctx context.Context, s *standing, turn *sandbox.Turn) (sum answer.Summary) {
 	defer func() {
 		if v := recover(); v != nil {
 			a.log.Error("a plan panicked", "plan", s.permit.payload.ID, "panic", v)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/quaestor-engine/quaestor/engine"
+	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 )
@@ -74,7 +74,7 @@ func (a *Agent) watchRun(ctx context.Context, s *standing) (sum answer.Summary, 
 	if left := p.payload.Expires.Sub(a.opts.Now()); p.plan.Limits.Timeout == 0 || p.plan.Limits.Timeout > left {
 		p.plan.Limits.Timeout = max(left, time.Nanosecond) // the good end of watching
 	}
-	run := a.engine(ctx, p, &turnstile{}).Start(ctx, p.plan)
+	run := a.scan(ctx, p, &sandbox.Turn{})
 	done, told := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(told)
@@ -90,12 +90,12 @@ func (a *Agent) watchRun(ctx context.Context, s *standing) (sum answer.Summary, 
 			break
 		}
 	}
-	return run.Summary(0), errors.Is(context.Cause(ctx), errPolicy)
+	return run.Summary(), errors.Is(context.Cause(ctx), errPolicy)
 }
 
 // tellAccounts says from time to time how the watching goes, so that silence is
 // told from quiet.
-func (a *Agent) tellAccounts(s *standing, run *engine.Run, done <-chan struct{}, cancel context.CancelCauseFunc) {
+func (a *Agent) tellAccounts(s *standing, run sandbox.Scan, done <-chan struct{}, cancel context.CancelCauseFunc) {
 	t, look := time.NewTimer(firstAccount), time.NewTicker(policyEvery)
 	defer t.Stop()
 	defer look.Stop()
@@ -113,7 +113,7 @@ func (a *Agent) tellAccounts(s *standing, run *engine.Run, done <-chan struct{},
 		t.Reset(plan.WatchAccount)
 		s.number++
 		s.began = a.opts.Now()
-		if err := s.w.round(s.accountOf(run.Summary(0))); err != nil {
+		if err := s.w.round(s.accountOf(run.Summary())); err != nil {
 			return // the next row meets it
 		}
 		a.keepRound(s)

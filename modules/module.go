@@ -131,11 +131,19 @@ type Host struct {
 	// Self tells what the program that looks knows of itself beyond its
 	// process, as an agent does; nil: it is no agent.
 	Self func() Self
+	// Agent, where not 0, is the process of the agent for which this one
+	// looks: it and the others that look for it are the agent's own.
+	Agent int64
+	// Kept holds, by name, what was in files that this process may not open
+	// any more; package hostfs gives it in their place.
+	Kept map[string][]byte
 }
 
 // Self is what an agent says of itself.
 type Self struct {
 	Agent, Fleet  string // IDs
+	Process       int64  // of the agent; 0: the one that looks
+	Held          int64  // what it has from the system, in bytes
 	FleetName     string
 	Software      string    // the version of the program
 	Policy        int64     // the version in force

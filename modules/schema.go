@@ -24,6 +24,10 @@ type Schema struct {
 	// Sends says that scans send packets to whom the locators name. An agent
 	// runs them only where a rule of its policy names the module.
 	Sends bool
+	// Processes says that scans look into processes of others, which takes a
+	// right of its own: the child of an agent that scans has it only for
+	// plans that name such a module.
+	Processes bool
 	// Watch lists the systems (as in runtime.GOOS) on which the module is a
 	// Watcher that can watch; empty for none.
 	Watch []string

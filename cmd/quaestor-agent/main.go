@@ -19,12 +19,16 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/quaestor-engine/quaestor/agent"
+	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/internal/nocore"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/std"
 )
 
 func main() {
+	if sandbox.IsChild(os.Args) {
+		os.Exit(serve())
+	}
 	_ = nocore.Guard() // where there is none, nothing here can make one
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second Ctrl-C ends it at once
@@ -73,7 +77,11 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 func (s *system) options() (agent.Options, error) {
 	cat, err := modules.NewCatalogue(std.Modules()...)
 	log := slog.New(slog.NewTextHandler(s.err, nil))
-	return agent.Options{Dir: s.dir, Catalogue: cat, Logger: log, Software: version()}, err
+	if err != nil {
+		return agent.Options{}, err
+	}
+	program, err := os.Executable()
+	return agent.Options{Dir: s.dir, Catalogue: cat, Logger: log, Software: version(), Scanner: []string{program, sandbox.ChildArgument}}, err
 }
 
 // defaultDir is where an agent's folder is on a system.

@@ -53,6 +53,7 @@ type FS struct {
 	root   *os.Root // nil on the live machine
 	report modules.Report
 	deny   func(string) bool // nil: nothing is denied
+	kept   map[string][]byte // what files held that cannot be opened any more
 
 	mu      sync.Mutex
 	refused string // the path that was denied last
@@ -64,7 +65,7 @@ type FS struct {
 // Open opens the files of a host. What cannot be read goes to the report.
 func Open(h modules.Host, r modules.Report) (*FS, error) {
 	if h.Root == "" || h.Root == "/" {
-		return &FS{report: r, deny: h.Deny}, nil
+		return &FS{report: r, deny: h.Deny, kept: h.Kept}, nil
 	}
 	root, err := os.OpenRoot(h.Root)
 	if err != nil {
@@ -98,7 +99,12 @@ func (f *FS) Get(name string) ([]byte, bool) {
 }
 
 // ReadFile reads a file of at most MaxFile bytes.
-func (f *FS) ReadFile(name string) ([]byte, error) { return f.Append(nil, name, MaxFile) }
+func (f *FS) ReadFile(name string) ([]byte, error) {
+	if b, ok := f.kept[name]; ok && (f.deny == nil || !f.deny(name)) {
+		return b, nil
+	}
+	return f.Append(nil, name, MaxFile)
+}
 
 // Fail reports that something could not be looked at, in the kind of skip
 // that the error is. Where says what, and is a path for the most part.

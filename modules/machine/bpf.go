@@ -25,7 +25,7 @@ type bpfObject struct {
 
 func bpfs() modules.Module {
 	return table.New(modules.Schema{
-		Name:    "bpf",
+		Name: "bpf", Processes: true,
 		Doc:     "The BPF programs in the kernel that a process has open, that the kernel lists in its BPF file system, or that are pinned there.",
 		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "A glob of names.", Example: "trace_*"},
 	}, []table.Column[bpfObject]{

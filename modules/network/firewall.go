@@ -27,7 +27,7 @@ const fromKernel = "kernel"
 
 func firewall() modules.Module {
 	return table.New(modules.Schema{
-		Name: "firewall", Doc: "Rules of the packet filter: those of nftables and of iptables that are in force, and those in saved files of iptables and ufw. A chain's policy is a row of its own, at position 0. Other network namespaces, and files in the languages of nft and firewalld are named in the account and not read.",
+		Name: "firewall", Processes: true, Doc: "Rules of the packet filter: those of nftables and of iptables that are in force, and those in saved files of iptables and ufw. A chain's policy is a row of its own, at position 0. Other network namespaces, and files in the languages of nft and firewalld are named in the account and not read.",
 	}, []table.Column[filterRule]{
 		table.Text("family", "What kind of packets.", func(r *filterRule) string { return r.family }).OneOf("ip", "ip6", "inet", "arp", "bridge", "netdev", "other").Shown(),
 		table.Text("table", "The table that the rule is in.", func(r *filterRule) string { return r.table }).Shown(),

@@ -38,7 +38,7 @@ func stateName(n uint64) string {
 
 func sockets() modules.Module {
 	return table.New(modules.Schema{
-		Name: "socket", Doc: "Sockets: connections and those who wait for them, one row for each socket and process that has it.",
+		Name: "socket", Processes: true, Doc: "Sockets: connections and those who wait for them, one row for each socket and process that has it.",
 		Locator: modules.Locator{
 			Use: modules.LocatorOptional,
 			Doc: "a port at either end, an address, a network, or an address with its port", Example: ":22",

@@ -14,9 +14,10 @@ import (
 // process makes the module of processes.
 func process() modules.Module {
 	return table.New(modules.Schema{
-		Name: "process",
-		Doc:  "What runs: one row for each process, without the one that answers.",
-		Key:  "pid",
+		Name:      "process",
+		Doc:       "What runs: one row for each process, without the one that answers.",
+		Key:       "pid",
+		Processes: true,
 		Locator: modules.Locator{
 			Use: modules.LocatorOptional, Column: "pid",
 			Doc: "a process by its number, or by a glob of names", Example: "'ssh*'",

@@ -156,6 +156,6 @@ func regionPath(_ *table.Scan, r *region) (value.Value, error) {
 func mapping() modules.Module {
 	return table.New(modules.Schema{
 		Name: "mapping", Doc: "The address spaces of processes: one row for each mapping.",
-		Key: "process", Locator: locator(),
+		Key: "process", Locator: locator(), Processes: true,
 	}, regionColumns(), within("mappings", (*proc).regions)).By()
 }

@@ -34,7 +34,7 @@ func newMemory() *memory {
 	columns := regionColumns()
 	schema := modules.Schema{
 		Name: "memory", Doc: "What processes have in memory: one row for each mapping that can be read, whose content can be asked about.",
-		Key: "process", Locator: locator(), Content: true,
+		Key: "process", Locator: locator(), Content: true, Processes: true,
 	}
 	m := &memory{}
 	m.rows = table.New(schema, columns, within("memory", readableRegions)).By()

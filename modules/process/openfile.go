@@ -80,7 +80,7 @@ func (d *descriptor) access() (value.Value, error) {
 func openFile() modules.Module {
 	return table.New(modules.Schema{
 		Name: "open_file", Doc: "What processes have open: files, sockets, pipes and others, one row for each descriptor.",
-		Key: "process", Locator: locator(),
+		Key: "process", Locator: locator(), Processes: true,
 	}, []table.Column[descriptor]{
 		table.Int("process", "The process.", func(d *descriptor) int64 { return d.proc.pid }).To("process").Shown(),
 		table.Int("fd", "The number of the descriptor; 0 is the input, 1 the output, 2 that of errors.", func(d *descriptor) int64 { return d.number }).Shown(),

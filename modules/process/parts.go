@@ -55,7 +55,7 @@ type variable struct {
 func environment() modules.Module {
 	return table.New(modules.Schema{
 		Name: "environment", Doc: "The environment that processes were started with: one row for each variable.",
-		Key: "process", Locator: locator(),
+		Key: "process", Locator: locator(), Processes: true,
 	}, []table.Column[variable]{
 		table.Int("process", "The process.", func(v *variable) int64 { return v.pid }).To("process").Shown(),
 		table.Text("name", "The name of the variable.", func(v *variable) string { return v.name }).Shown(),
@@ -85,7 +85,7 @@ type task struct {
 
 func thread() modules.Module {
 	return table.New(modules.Schema{
-		Name: "thread", Doc: "The threads of processes.", Key: "process", Locator: locator(),
+		Name: "thread", Doc: "The threads of processes.", Key: "process", Locator: locator(), Processes: true,
 	}, []table.Column[task]{
 		table.Int("process", "The process.", func(t *task) int64 { return t.pid }).To("process").Shown(),
 		table.Int("tid", "The number of the thread; that of the first is the number of the process.", func(t *task) int64 { return t.tid }).Shown(),

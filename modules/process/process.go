@@ -61,7 +61,7 @@ func each(s *table.Scan, yield func(*proc) error) error {
 		}
 	}
 	for _, pid := range pids {
-		if s.FS.Live() && pid == int64(os.Getpid()) {
+		if s.FS.Live() && l.isOwn(pid) {
 			s.Skip(modules.SkipSelf, label(pid), "the process that answers")
 			continue
 		}
@@ -70,6 +70,24 @@ func each(s *table.Scan, yield func(*proc) error) error {
 		}
 	}
 	return nil
+}
+
+// isOwn says whether a process is the one that asks, its agent, or another that
+// looks for that.
+func (l *lookout) isOwn(pid int64) bool {
+	agent := l.Host.Agent
+	if pid == int64(os.Getpid()) || agent != 0 && pid == agent {
+		return true
+	}
+	if agent == 0 {
+		return false
+	}
+	text, err := l.FS.ReadFile("/proc/" + strconv.FormatInt(pid, 10) + "/stat")
+	if err != nil {
+		return false // visit says so
+	}
+	s, err := parseStat(text)
+	return err == nil && s.parent == agent
 }
 
 // label says which process it is, for reports.

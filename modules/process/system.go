@@ -2,7 +2,6 @@ package process
 
 import (
 	"errors"
-	"os"
 	"slices"
 
 	"github.com/quaestor-engine/quaestor/modules"
@@ -45,7 +44,7 @@ func (l *lookout) eachFound(yield func(*proc) error) error {
 		if l.only != nil && !slices.Contains(l.only, f.pid) || !l.located(f.pid, f.name) {
 			continue
 		}
-		if f.pid == int64(os.Getpid()) {
+		if l.isOwn(f.pid) {
 			l.Skip(modules.SkipSelf, label(f.pid), "the process that answers")
 			continue
 		}

@@ -36,8 +36,8 @@ func agent() modules.Module {
 		table.Text("version", "The version of the program.", func(l *looker) string { return l.Software }).Shown(),
 		table.Value("policy", value.Int, "The version of the policy that the agent obeys; null of a program, which obeys none.", of(func(l *looker) value.Value { return value.NewInt(l.Policy) })).Shown(),
 		table.Value("uptime", value.Duration, "How long the agent has been at work; null of a program.", of(func(l *looker) value.Value { return value.NewDuration(l.now.Sub(l.Started)) })).Shown(),
-		table.Value("pid", value.Int, "Its process.", func(*looker) value.Value { return value.NewInt(int64(os.Getpid())) }).To("process").Shown(),
-		table.Size("memory", "What its process has from the system, as the runtime of Go counts it.", func(*looker) int64 { return memory() }).Shown(),
+		table.Value("pid", value.Int, "Its process.", func(l *looker) value.Value { return value.NewInt(l.pid()) }).To("process").Shown(),
+		table.Size("memory", "What its process has from the system, as the runtime of Go counts it.", func(l *looker) int64 { return l.memory() }).Shown(),
 		table.Text("id", "The ID of the agent.", func(l *looker) string { return l.Agent }),
 		table.Text("fleet", "The ID of its fleet.", func(l *looker) string { return l.Fleet }),
 		table.Text("fleet_name", "The name of its fleet.", func(l *looker) string { return l.FleetName }),
@@ -82,6 +82,22 @@ func of(get func(*looker) value.Value) func(*looker) value.Value {
 	}
 }
 
+// pid gives the process of an agent, or that of a program.
+func (l *looker) pid() int64 {
+	if l.Process != 0 {
+		return l.Process
+	}
+	return int64(os.Getpid())
+}
+
+func (l *looker) memory() int64 {
+	if l.Process != 0 {
+		return l.Held
+	}
+	return memory()
+}
+
+// memory gives what this process has from the system, as the runtime counts it.
 func memory() int64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}}
 	metrics.Read(sample)

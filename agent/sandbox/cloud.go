@@ -1,4 +1,4 @@
-package agent
+package sandbox
 
 import (
 	"os"
@@ -43,7 +43,7 @@ func clouds() []cloud {
 // cloudFacts gives cloud.provider, cloud.instance and cloud.type, as far as
 // the firmware tells them.
 func cloudFacts(root string) plan.Facts {
-	dir := filepath.Join(root, filepath.FromSlash(dmiDir))
+	dir := localName(root, dmiDir)
 	f := plan.Facts{}
 	for _, c := range clouds() {
 		if !strings.HasPrefix(strings.ToLower(dmi(dir, c.field)), c.word) {

@@ -1,4 +1,4 @@
-package agent
+package sandbox
 
 import (
 	"path/filepath"
@@ -6,15 +6,16 @@ import (
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/signing"
 )
 
-// ownFiles are the places of the agent's own folder, as modules name places.
+// OwnFiles are the places of the agent's own folder, as modules name places.
 // They hold what was asked for, and are no part of what is asked about.
-type ownFiles []string
+type OwnFiles []string
 
-// ownFilesOf gives the folder's names below the root that modules see.
-func ownFilesOf(dir, root string) ownFiles {
-	var own ownFiles
+// OwnFilesOf gives the folder's names below the root that modules see.
+func OwnFilesOf(dir, root string) OwnFiles {
+	var own OwnFiles
 	names := []string{dir}
 	if abs, err := filepath.Abs(dir); err == nil {
 		names = append(names, abs)
@@ -37,8 +38,8 @@ func ownFilesOf(dir, root string) ownFiles {
 	return own
 }
 
-// has says whether a place is the folder or below it.
-func (o ownFiles) has(place string) bool {
+// Has says whether a place is the folder or below it.
+func (o OwnFiles) Has(place string) bool {
 	for _, dir := range o {
 		if len(place) < len(dir) {
 			continue
@@ -53,21 +54,20 @@ func (o ownFiles) has(place string) bool {
 	return false
 }
 
-// sends says whether a module's places are those of other hosts, and no paths.
-func (a *Agent) sends(module string) bool {
-	s, ok := a.opts.Catalogue.Schema(module)
-	return ok && s.Sends
-}
-
-// permitted is what the engine asks about every place that a module finds.
+// Permitted gives what the engine asks about every place that a module finds.
 // What the policy says of the paths of module file holds for each module that
 // finds files: a file that must not be read must not be read as lines either.
-func (a *Agent) permitted(p *permit) func(module, place string) modules.SkipKind {
+func Permitted(cat *modules.Catalogue, own OwnFiles, policy *signing.Policy) func(module, place string) modules.SkipKind {
+	// A module that sends has places of other hosts, and no paths.
+	sends := func(module string) bool {
+		s, ok := cat.Schema(module)
+		return ok && s.Sends
+	}
 	return func(module, place string) modules.SkipKind {
 		switch {
-		case !a.sends(module) && a.own.has(place):
+		case !sends(module) && own.Has(place):
 			return modules.SkipSelf
-		case !p.policy.PathAllowed(module, place), filepath.IsAbs(place) && !a.sends(module) && !p.policy.PathAllowed("file", place):
+		case !policy.PathAllowed(module, place), filepath.IsAbs(place) && !sends(module) && !policy.PathAllowed("file", place):
 			return modules.SkipPolicy
 		}
 		return ""

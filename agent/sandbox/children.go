@@ -1,0 +1,246 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/engine"
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// Children runs each job in a process of its own, which ends with it. One that
+// waits answers questions about facts, and takes the next job that needs no
+// more rights than it has.
+type Children struct {
+	command   []string // the program, and what makes it call Serve
+	dir       string   // the agent's folder, from which children are kept
+	catalogue *modules.Catalogue
+	log       *slog.Logger
+
+	asking sync.Mutex // held while the child that waits is asked
+	mu     sync.Mutex
+	spare  *process // the child that waits; nil while there is none
+	doors  []Door   // as the latest child found them
+	closed bool
+}
+
+// NewChildren makes a runner whose children are started by a command. The
+// folder is the agent's own. The catalogue is the one that they serve.
+func NewChildren(command []string, dir string, cat *modules.Catalogue, log *slog.Logger) *Children {
+	return &Children{command: command, dir: dir, catalogue: cat, log: log}
+}
+
+// Times that a child is given.
+const (
+	startTime = 30 * time.Second // to come up: a machine may be busy
+	askTime   = time.Minute      // to tell facts
+)
+
+// Kind says what a child may do.
+type Kind string
+
+// The kinds of children.
+const (
+	Files     Kind = "files"     // reads files
+	Processes Kind = "processes" // also looks into processes of others
+	Sends     Kind = "sends"     // sends packets, and reads no files
+	Mixed     Kind = "mixed"     // one plan asks for packets and for files
+)
+
+// KindOf gives the kind of child that a plan needs.
+func KindOf(cat *modules.Catalogue, p *plan.Plan) Kind {
+	sends, reads, processes := false, false, false
+	for _, t := range slices.Concat(p.Tables, p.Subs) {
+		for _, s := range t.Slots {
+			if schema, ok := cat.Schema(s.Module); ok { // else the engine refuses it
+				sends = sends || schema.Sends
+				reads = reads || !schema.Sends
+				processes = processes || schema.Processes
+			}
+		}
+	}
+	switch {
+	case sends && reads:
+		return Mixed
+	case sends:
+		return Sends
+	case processes:
+		return Processes
+	}
+	return Files
+}
+
+// start makes a child of a kind.
+func (c *Children) start(ctx context.Context, kind Kind) (*process, error) {
+	p, err := spawn(c.command)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: the process that looks cannot be started: %w", err)
+	}
+	p.kind = kind
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	if err := p.out.writeJSON(frameConfine, Confinement{Kind: kind, Dir: c.dir}); err != nil {
+		return nil, p.died(err)
+	}
+	body, err := p.answer(ctx, frameHello)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(body, &p.doors); err != nil {
+		p.kill()
+		return nil, fmt.Errorf("%w: %w", errFrame, err)
+	}
+	if kind == Files {
+		c.mu.Lock()
+		c.doors = p.doors
+		c.mu.Unlock()
+	}
+	return p, nil
+}
+
+// take gives a child of a kind: the one that waits, or a new one.
+func (c *Children) take(ctx context.Context, kind Kind) (*process, error) {
+	if kind == Files {
+		c.mu.Lock()
+		p := c.spare
+		c.spare = nil
+		c.mu.Unlock()
+		if p != nil && !p.gone() {
+			return p, nil
+		}
+		if p != nil {
+			p.kill()
+		}
+	}
+	return c.start(ctx, kind)
+}
+
+// keep has a child wait for the next question, unless another one does.
+func (c *Children) keep(p *process) {
+	c.mu.Lock()
+	if c.spare == nil && !c.closed {
+		c.spare, p = p, nil
+	}
+	c.mu.Unlock()
+	if p != nil {
+		p.end()
+	}
+}
+
+// ask puts a question about facts to a child, and to a second one where the
+// first has ended.
+func (c *Children) ask(ctx context.Context, kind byte, body []byte, want byte) ([]byte, error) {
+	c.asking.Lock()
+	defer c.asking.Unlock()
+	var err error
+	for range 2 {
+		var p *process
+		if p, err = c.take(ctx, Files); err != nil {
+			continue
+		}
+		var back []byte
+		if back, err = p.ask(ctx, kind, body, want); err == nil || errors.Is(err, errAnswer) {
+			c.keep(p)
+			return back, err
+		}
+		p.kill()
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, err
+}
+
+// Facts asks a child.
+func (c *Children) Facts(ctx context.Context) (plan.Facts, error) {
+	body, err := c.ask(ctx, frameFacts, nil, frameFacts)
+	if err != nil {
+		return nil, err
+	}
+	return plan.DecodeFacts(body)
+}
+
+// Matches asks a child, where there is something to ask.
+func (c *Children) Matches(ctx context.Context, p *plan.Plan, facts plan.Facts) (value.Truth, error) {
+	if p.Target == nil {
+		return value.True, nil
+	}
+	body, err := c.ask(ctx, frameMatch, join(p.Encode(), plan.EncodeFacts(facts)), frameTruth)
+	if err != nil {
+		return value.Unknown, err
+	}
+	if len(body) != 1 || body[0] > byte(max(value.True, value.False, value.Unknown)) {
+		return value.Unknown, errFrame
+	}
+	return value.Truth(body[0]), nil
+}
+
+// Start prepares a job for a child.
+func (c *Children) Start(ctx context.Context, job Job) Scan {
+	return &childScan{children: c, ctx: ctx, job: job, kind: KindOf(c.catalogue, job.Plan)}
+}
+
+// Doors says what keeps children in, as the latest of them found it.
+func (c *Children) Doors() []Door {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.doors
+}
+
+// Try starts a child of a kind and has it try each door.
+func (c *Children) Try(ctx context.Context, kind Kind) ([]Door, error) {
+	p, err := c.start(ctx, kind)
+	if err != nil {
+		return nil, err
+	}
+	defer p.end()
+	t := Trial{Agent: os.Getpid(), Dir: c.dir}
+	body, err := json.Marshal(t)
+	if err != nil {
+		return nil, err
+	}
+	if body, err = p.ask(ctx, frameTry, body, frameHello); err != nil {
+		return nil, err
+	}
+	var doors []Door
+	if err := json.Unmarshal(body, &doors); err != nil {
+		return nil, fmt.Errorf("%w: %w", errFrame, err)
+	}
+	return append(p.doors, doors...), nil
+}
+
+// Close ends the child that waits. Jobs have ended before.
+func (c *Children) Close() error {
+	c.mu.Lock()
+	p := c.spare
+	c.spare, c.closed = nil, true
+	c.mu.Unlock()
+	if p != nil {
+		p.end()
+	}
+	return nil
+}
+
+// errAnswer says that a child could not tell what it was asked, in its words.
+var errAnswer = errors.New("sandbox: it cannot be told")
+
+// An answerError is what a child says why.
+type answerError struct {
+	text    string
+	refused bool
+}
+
+func (e *answerError) Error() string { return e.text }
+
+func (e *answerError) Is(target error) bool {
+	return target == errAnswer || e.refused && target == engine.ErrRefused
+}

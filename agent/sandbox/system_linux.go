@@ -1,0 +1,59 @@
+package sandbox
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// attributes have a child die with its agent, and keep from it what a terminal
+// sends to those in front of it.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// pause stops the child where it stands, or lets it go on.
+func (p *process) pause(halted bool) {
+	s := syscall.SIGCONT
+	if halted {
+		s = syscall.SIGSTOP
+	}
+	_ = p.cmd.Process.Signal(s) // it may have ended
+}
+
+// cpu gives the time of processors that the child has used, by the clock that
+// the kernel keeps of it.
+func (p *process) cpu() time.Duration {
+	var ts unix.Timespec
+	// The clock of a process, as clock_getcpuclockid makes its number.
+	clock := ^int32(p.cmd.Process.Pid)<<3 | 2
+	if unix.ClockGettime(clock, &ts) != nil {
+		return time.Duration(p.used.Load())
+	}
+	return time.Duration(ts.Nano())
+}
+
+// memory gives what the child holds in memory of its own.
+func (p *process) memory() int64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	fields := strings.Fields(string(b))
+	if err != nil || len(fields) < 3 {
+		return 0
+	}
+	resident, _ := strconv.ParseInt(fields[1], 10, 64)
+	shared, _ := strconv.ParseInt(fields[2], 10, 64)
+	return (resident - shared) * int64(os.Getpagesize())
+}
+
+// limitMemory has the kernel refuse memory beyond a bound. Go takes it in
+// pieces of 64 MiB, and needs some beside its heap.
+func limitMemory(n int64) {
+	const beside = 192 << 20
+	lim := unix.Rlimit{Cur: uint64(n + beside), Max: uint64(n + beside)}
+	_ = unix.Setrlimit(unix.RLIMIT_DATA, &lim) // the agent looks, too
+}

@@ -1,0 +1,3 @@
+package sandbox
+
+func (Trial) run() []Door { return nil }
