@@ -25,6 +25,7 @@ type Children struct {
 	dir       string   // the agent's folder, from which children are kept
 	catalogue *modules.Catalogue
 	log       *slog.Logger
+	grace     time.Duration // from when a job is to end
 
 	asking sync.Mutex // held while the child that waits is asked
 	mu     sync.Mutex
@@ -36,7 +37,7 @@ type Children struct {
 // NewChildren makes a runner whose children are started by a command. The
 // folder is the agent's own. The catalogue is the one that they serve.
 func NewChildren(command []string, dir string, cat *modules.Catalogue, log *slog.Logger) *Children {
-	return &Children{command: command, dir: dir, catalogue: cat, log: log}
+	return &Children{command: command, dir: dir, catalogue: cat, log: log, grace: 10 * time.Second}
 }
 
 // Times that a child is given.

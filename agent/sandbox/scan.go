@@ -21,9 +21,8 @@ import (
 
 // Times after which a child is taken to hang.
 const (
-	grace    = 10 * time.Second // from when a job is to end
-	silence  = time.Minute      // without a beat, while it may work
-	accounts = 5 * time.Second  // that an account may take
+	silence  = time.Minute     // without a beat, while it may work
+	accounts = 5 * time.Second // that an account may take
 )
 
 // tries is how often a job is tried whose process ends before it told a row:

@@ -51,7 +51,7 @@ func (w *watchdog) cancel() {
 	w.mu.Lock()
 	first := w.due.IsZero()
 	if first {
-		w.due = time.Now().Add(grace)
+		w.due = time.Now().Add(w.scan.children.grace)
 	}
 	w.mu.Unlock()
 	if first {
@@ -112,7 +112,7 @@ func (w *watchdog) judge(now time.Time, m *meter) (why, limit string) {
 	if w.reads || w.proc.halt.halted() {
 		return "", ""
 	}
-	if limit := w.scan.job.Limits.Timeout; w.due.IsZero() && limit > 0 && now.Sub(w.begun) > limit+grace {
+	if limit := w.scan.job.Limits.Timeout; w.due.IsZero() && limit > 0 && now.Sub(w.begun) > limit+w.scan.children.grace {
 		return "it did not end when its time was over, and was killed", "timeout"
 	}
 	switch {
