@@ -145,10 +145,13 @@ func read(o Options) (*Agent, error) {
 
 // newRunner gives who looks at the machine.
 func (a *Agent) newRunner() sandbox.Runner {
+	if a.conf.Sandbox == sandboxOff {
+		a.log.Warn("scans run in the process that holds the keys: the sandbox is off")
+	}
 	if len(a.opts.Scanner) == 0 || a.conf.Sandbox == sandboxOff {
 		return sandbox.Local{Catalogue: a.opts.Catalogue, Host: func() modules.Host { return a.opts.Host }}
 	}
-	return sandbox.NewChildren(a.opts.Scanner, a.opts.Dir, a.opts.Catalogue, a.log)
+	return sandbox.NewChildren(a.opts.Scanner, a.opts.Dir, a.opts.Catalogue, a.log).Within(a.conf.CPU)
 }
 
 // readKeys reads who the agent is and what it obeys.

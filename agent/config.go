@@ -28,6 +28,7 @@ const (
 	maxRelays      = 32             // addresses
 	maxConcurrent  = 64             // plans at once
 	maxSpool       = 1 << 20        // MiB
+	maxCPU         = 100 * 1024     // percent
 )
 
 // A config is agent.toml.
@@ -38,6 +39,7 @@ type config struct {
 	Concurrent int      `toml:"concurrent"`
 	Spool      int64    `toml:"spool_mib"`
 	Sandbox    string   `toml:"sandbox"`
+	CPU        int64    `toml:"cpu"`
 }
 
 const configText = `# What quaestor-agent was told when it was enrolled. It reads this when it starts.
@@ -60,6 +62,10 @@ spool_mib = %d
 # "on": scans run in a process of their own, which may read and do nothing else.
 # "off": in the process that holds the keys. The status and the facts say so.
 sandbox = %q
+
+# Percent of one processor that all plans together may use over time, by their
+# processes; 0: as many as they ask for.
+cpu = %d
 `
 
 // The words of sandbox.
@@ -79,7 +85,7 @@ func (c config) text() []byte {
 	for i, r := range c.Relays {
 		quoted[i] = fmt.Sprintf("%q", r)
 	}
-	return fmt.Appendf(nil, configText, strings.Join(quoted, ", "), c.Pin, c.Proxy, c.Concurrent, c.Spool, c.Sandbox)
+	return fmt.Appendf(nil, configText, strings.Join(quoted, ", "), c.Pin, c.Proxy, c.Concurrent, c.Spool, c.Sandbox, c.CPU)
 }
 
 // newConfig gives the configuration of a new agent.
@@ -122,6 +128,10 @@ func (c config) check() error {
 		return fmt.Errorf("concurrent is %d, and must be from 1 to %d", c.Concurrent, maxConcurrent)
 	case c.Spool < 1 || c.Spool > maxSpool:
 		return fmt.Errorf("spool_mib is %d, and must be from 1 to %d", c.Spool, maxSpool)
+	case c.CPU < 0 || c.CPU > maxCPU:
+		return fmt.Errorf("cpu is %d, and must be from 0 to %d", c.CPU, maxCPU)
+	case c.CPU > 0 && c.Sandbox == sandboxOff:
+		return errors.New("cpu is held by the sandbox, and that is off")
 	case c.Sandbox != sandboxOn && c.Sandbox != sandboxOff:
 		return fmt.Errorf("sandbox is %q, and must be %q or %q", c.Sandbox, sandboxOn, sandboxOff)
 	}

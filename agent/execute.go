@@ -93,7 +93,7 @@ func (a *Agent) run(ctx context.Context, cancel context.CancelCauseFunc, p *perm
 func (a *Agent) scan(ctx context.Context, p *permit, turn *sandbox.Turn) sandbox.Scan {
 	job := sandbox.Job{
 		Plan: p.plan, Policy: p.policy, Facts: p.facts, Own: a.own, Turn: turn, Self: a.opts.Host.Self,
-		Limits: sandbox.Limits{Timeout: p.plan.Limits.Timeout, Memory: p.plan.Limits.Memory + beside},
+		Limits: sandbox.Limits{CPU: p.plan.Limits.CPU, Timeout: p.plan.Limits.Timeout, Memory: p.plan.Limits.Memory + beside},
 	}
 	return a.runner.Start(ctx, job)
 }

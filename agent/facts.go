@@ -31,7 +31,7 @@ const (
 // ownFacts are those that the machine does not know of itself: tags, and the
 // versions of the agent and of the policy that it obeys.
 func (a *Agent) ownFacts() plan.Facts {
-	f := plan.Facts{}
+	f := plan.Facts{"sandbox": value.NewText(a.sandboxed())}
 	if a.opts.Software != "" {
 		f["agent_version"] = value.NewVersion(a.opts.Software, value.AnyScheme)
 	}

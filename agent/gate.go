@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/engine"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
@@ -115,9 +116,12 @@ func (a *Agent) checkAllowed(p *permit, verified signing.Verified) error {
 		return refusal(signing.CodeType, "this agent, version %s, cannot run it: %w", a.opts.Software, err)
 	}
 	l := p.plan.Limits
+	if _, apart := a.runner.(*sandbox.Children); l.CPU > 0 && !apart {
+		return refusal(signing.CodeLimit, "the plan may use a part of a processor only, and this agent looks in its own process, which it cannot halt: its sandbox is off")
+	}
 	return p.policy.Permit(verified, signing.Needs{
 		Modules: needs.Modules, Content: needs.Content, Named: needs.Sends, FollowLinks: needs.FollowLinks, Paths: true,
-		Timeout: l.Timeout, Rows: l.Rows, Bytes: l.Bytes, Memory: l.Memory, Workers: l.Workers,
+		Timeout: l.Timeout, Rows: l.Rows, Bytes: l.Bytes, Memory: l.Memory, Workers: l.Workers, CPU: l.CPU,
 		Every: p.plan.Every, Watch: p.plan.Watch,
 	})
 }
@@ -238,6 +242,9 @@ func setLimits(p *plan.Plan, c signing.Ceilings) {
 	}
 	if l.Memory == 0 {
 		l.Memory = min(defaultHeld, c.Memory)
+	}
+	if l.CPU == 0 {
+		l.CPU = c.CPU
 	}
 	if l.Workers == 0 {
 		l.Workers = max(1, min(workers(), c.Workers))

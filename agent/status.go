@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
@@ -34,6 +35,7 @@ type Status struct {
 	Software    string            `json:"software"`
 	Certificate time.Time         `json:"certificate"` // when it expires
 	Relays      []string          `json:"relays"`
+	Sandbox     string            `json:"sandbox"` // on, or off: scans run in the process that holds the keys
 
 	Process   int           `json:"process"` // 0: it does not run
 	Started   time.Time     `json:"started,omitzero"`
@@ -72,6 +74,7 @@ func (a *Agent) Status() Status {
 		return cmp.Or(x.Since.Compare(y.Since), cmp.Compare(x.Plan.String(), y.Plan.String()))
 	})
 	s.Software, s.Relays, s.Process, s.Started = a.opts.Software, a.conf.Relays, os.Getpid(), a.started
+	s.Sandbox = a.sandboxed()
 	if s.Written = a.opts.Now(); a.spool != nil {
 		s.Spooled = a.spool.bytes()
 	}
@@ -79,6 +82,14 @@ func (a *Agent) Status() Status {
 		s.Certificate = leaf.NotAfter
 	}
 	return s
+}
+
+// sandboxed says in a word whether scans run in a process of their own.
+func (a *Agent) sandboxed() string {
+	if _, apart := a.runner.(*sandbox.Children); apart {
+		return sandboxOn
+	}
+	return sandboxOff
 }
 
 // note changes the state and has it written.

@@ -207,4 +207,5 @@ type Limits struct {
 	Decompress    bool
 	FollowLinks   bool
 	OneFilesystem bool
+	CPU           int64 `wire:"4"` // percent of one processor
 }

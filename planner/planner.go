@@ -202,6 +202,7 @@ func (c *compiler) parameterNames() []string {
 var fleetFacts = [...]modules.Column{
 	{Name: "agent_version", Type: value.Version, Doc: "The version of the agent."},
 	{Name: "policy_version", Type: value.Int, Doc: "The version of the policy that the agent obeys."},
+	{Name: "sandbox", Type: value.Text, Doc: "On, or off where scans run in the process that holds the agent's keys."},
 	{Name: "last_seen", Type: value.Time, Doc: "When the agent was last there; now, where it is."},
 }
 

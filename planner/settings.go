@@ -37,7 +37,7 @@ var settings = []Setting{
 	{Name: "archives", Type: value.Bool, Default: "off", Doc: "look into zip, jar, war, apk, docx and tar, each member a row", set: func(l *plan.Limits, v value.Value) { l.Archives = v.Bool() }},
 	{Name: "bytes", Type: value.Size, Low: 1, High: 1 << 50, Default: "none", Doc: "stop when so much content was read", set: func(l *plan.Limits, v value.Value) { l.Bytes = v.Int() }},
 	{Name: "context", Type: value.Int, Low: 16, High: 64 << 10, Default: "512", Doc: "bytes of a matching line that the column line shows", set: func(l *plan.Limits, v value.Value) { l.Context = v.Int() }},
-	{Name: "cpu", reserved: true},
+	{Name: "cpu", Type: value.Int, Low: 1, High: 6400, Default: "none", Doc: "percent of one processor that an agent may use for it, over time", set: func(l *plan.Limits, v value.Value) { l.CPU = v.Int() }},
 	{Name: "decompress", Type: value.Bool, Default: "off", Doc: "ask the content inside gzip, zstd, xz and bzip2 files", set: func(l *plan.Limits, v value.Value) { l.Decompress = v.Bool() }},
 	{Name: "depth", Type: value.Int, Low: 0, High: 10_000, Default: "none", Doc: "levels below a locator's literal front; 0 is itself alone", set: func(l *plan.Limits, v value.Value) { l.Depth = v.Int() }},
 	{Name: "errors", Type: value.Int, Low: 0, High: 10_000, Default: "5", Doc: "how many of the things that were left out are named, of each kind; all are counted", set: func(l *plan.Limits, v value.Value) { l.Errors = v.Int() }},
@@ -69,6 +69,10 @@ func (c *compiler) settings(q *lang.Query) {
 			continue
 		}
 		seen[row.Name] = true
+		if row.Name == "cpu" && (c.plan.Source == "local" || c.plan.Source == "case") {
+			c.report(notYet(w.Name.Span(), "WITH cpu without a fleet"))
+			continue
+		}
 		v, ok := c.settingValue(row, w)
 		if !ok {
 			continue

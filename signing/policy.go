@@ -66,6 +66,7 @@ type Ceilings struct {
 	Bytes      int64         // of one answer
 	Memory     int64         // bytes that an agent uses for a plan
 	Workers    int64         // goroutines that scan
+	CPU        int64         // percent of one processor that a plan may use over time; 0: no bound
 	Concurrent int64         // plans that an agent runs at once
 }
 

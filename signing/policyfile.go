@@ -77,6 +77,7 @@ type ceilingsFile struct {
 	Bytes      string `toml:"bytes"`
 	Memory     string `toml:"memory"`
 	Workers    int64  `toml:"workers"`
+	CPU        int64  `toml:"cpu"`
 	Concurrent int64  `toml:"concurrent"`
 }
 
@@ -332,6 +333,9 @@ func (f *ceilingsFile) ceilings() (c Ceilings, err error) {
 	}
 	if c.Memory, err = size("memory", f.Memory, 256<<20); err != nil {
 		return c, err
+	}
+	if c.CPU = f.CPU; c.CPU < 0 {
+		return c, fmt.Errorf("cpu = %d: at least 1, or 0 for no bound", c.CPU)
 	}
 	for _, n := range []struct {
 		name     string

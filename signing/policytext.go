@@ -132,6 +132,8 @@ bytes = "1 GiB"
 memory = "256 MiB"
 workers = 4
 concurrent = 4
+# Percent of one processor that a plan may use over time; without it, any:
+# cpu = 50
 
 # A log of every plan and policy, which the relay keeps and anybody who may ask
 # can audit. With required, agents run nothing that is not proved to be in it by

@@ -1,8 +1,10 @@
 package signing
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -195,6 +197,7 @@ type Needs struct {
 	Bytes   int64
 	Memory  int64
 	Workers int64
+	CPU     int64 // percent of one processor
 	// FollowLinks: it follows symbolic links.
 	FollowLinks bool
 	// Every is the time between two looks of a plan that stands; 0: it looks
@@ -265,6 +268,7 @@ func (p *Policy) checkLimits(n Needs) error {
 		{"bytes", n.Bytes, p.ceilings.Bytes},
 		{"memory", n.Memory, p.ceilings.Memory},
 		{"workers", n.Workers, p.ceilings.Workers},
+		{"percent of a processor", n.CPU, cmp.Or(p.ceilings.CPU, math.MaxInt64)},
 	} {
 		if l.asked > l.ok {
 			return refuse(CodeLimit, "the plan asks for %d %s, and the ceiling is %d", l.asked, l.name, l.ok)

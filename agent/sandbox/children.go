@@ -25,6 +25,7 @@ type Children struct {
 	dir       string   // the agent's folder, from which children are kept
 	catalogue *modules.Catalogue
 	log       *slog.Logger
+	total     *budget       // of processors, of all children; nil: no bound
 	grace     time.Duration // from when a job is to end
 
 	asking sync.Mutex // held while the child that waits is asked
@@ -45,6 +46,15 @@ const (
 	startTime = 30 * time.Second // to come up: a machine may be busy
 	askTime   = time.Minute      // to tell facts
 )
+
+// Within has all children together use so many percent of one processor; 0: no
+// bound.
+func (c *Children) Within(cpu int64) *Children {
+	if cpu > 0 {
+		c.total = &budget{share: share{part: float64(cpu) / 100}}
+	}
+	return c
+}
 
 // Kind says what a child may do.
 type Kind string

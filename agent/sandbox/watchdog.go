@@ -80,7 +80,7 @@ func (w *watchdog) run() {
 	t := time.NewTicker(look)
 	defer t.Stop()
 	cancelled := w.scan.ctx.Done()
-	meter := newMeter(w.scan.job.Limits)
+	meter := newMeter(w.scan.job.Limits, w.scan.children.total)
 	for {
 		select {
 		case <-w.stop:

@@ -58,6 +58,7 @@ func (c statusCommand) Run(s *system) error {
 		line("running", "process %d since %s", st.Process, stamp(st.Started))
 		line("connected", "to %s at %s since %s", st.Relay, st.Address, stamp(st.Connected))
 	}
+	line("sandbox", "%s", st.Sandbox)
 	line("waiting", "%s for a relay", value.FormatSize(st.Spooled))
 	for _, p := range st.Running {
 		line("plan", "%s since %s: %s", p.Plan, stamp(p.Since), p.Query)

@@ -154,7 +154,7 @@ var reservations = []reserved{
 	{"plugin", "", "what runs on an endpoint was linked when it was built"},
 	{"testing", "modules/moduletest modules/windows/hivetest internal/convert/converttest internal/spec", "tests are not linked into programs"},
 	{"net/http", "internal/gateway internal/web", "what answers over HTTP stands on the investigator's machine; agents and relays do not speak it"},
-	{"unsafe", "value engine internal/search modules/file modules/host modules/native", "where a measured cost or a system call asks for it"},
+	{"unsafe", "value agent/sandbox engine internal/search modules/file modules/host modules/native", "where a measured cost or a system call asks for it"},
 	{"github.com/alecthomas/participle/v2", "lang", "the parser stays behind lang"},
 	{"github.com/c-bata/go-prompt", "repl", "the line editor can be replaced"},
 	{"modernc.org/sqlite", "internal/cases", "a case is one file; nothing else keeps its things in a database"},
