@@ -45,6 +45,9 @@ func NewChildren(command []string, dir string, cat *modules.Catalogue, log *slog
 const (
 	startTime = 30 * time.Second // to come up: a machine may be busy
 	askTime   = time.Minute      // to tell facts
+	// spareTime is how long a child waits for the next job: it holds memory,
+	// and may not read what was made beside the agent's folder since it began.
+	spareTime = 20 * time.Second
 )
 
 // Within has all children together use so many percent of one processor; 0: no
@@ -139,10 +142,25 @@ func (c *Children) take(ctx context.Context, kind Kind) (*process, error) {
 func (c *Children) keep(p *process) {
 	c.mu.Lock()
 	if c.spare == nil && !c.closed {
+		kept := p
+		time.AfterFunc(spareTime, func() { c.drop(kept) })
 		c.spare, p = p, nil
 	}
 	c.mu.Unlock()
 	if p != nil {
+		p.end()
+	}
+}
+
+// drop ends a child that has waited long enough.
+func (c *Children) drop(p *process) {
+	c.mu.Lock()
+	waits := c.spare == p
+	if waits {
+		c.spare = nil
+	}
+	c.mu.Unlock()
+	if waits {
 		p.end()
 	}
 }
