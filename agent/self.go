@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/metrics"
 	"slices"
 
 	"github.com/quaestor-engine/quaestor/modules"
@@ -38,13 +37,6 @@ func (a *Agent) describe() modules.Self {
 		}
 	}
 	return self
-}
-
-// held gives what this process has from the system, as the runtime counts it.
-func held() int64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}}
-	metrics.Read(sample)
-	return int64(sample[0].Value.Uint64())
 }
 
 // sizeOf adds up the files of one of the agent's own folders.

@@ -66,13 +66,16 @@ type pipe struct {
 }
 
 func (p *pipe) write(kind byte, body []byte) error {
-	b := make([]byte, 5, 5+len(body))
-	b[0] = kind
-	binary.BigEndian.PutUint32(b[1:], uint32(len(body)))
+	b := appendFrame(make([]byte, 0, 5+len(body)), kind, body)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, err := p.w.Write(append(b, body...))
+	_, err := p.w.Write(b)
 	return err
+}
+
+func appendFrame(dst []byte, kind byte, body []byte) []byte {
+	dst = binary.BigEndian.AppendUint32(append(dst, kind), uint32(len(body)))
+	return append(dst, body...)
 }
 
 func (p *pipe) writeJSON(kind byte, v any) error {
