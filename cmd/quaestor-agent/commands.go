@@ -17,17 +17,9 @@ type commands struct {
 	Once     onceCommand     `cmd:"" help:"Answer the plans that wait, and leave."`
 	Status   statusCommand   `cmd:"" help:"Show who this agent is and what it does."`
 	History  historyCommand  `cmd:"" help:"Show what was asked of this machine, by whom, and what left it."`
-	Facts    factsCommand    `cmd:"" help:"Show the facts that targets can speak of."`
-	Simulate simulateCommand `cmd:"" help:"Be many agents on machines that are made up, to try a relay with."`
-	Install  installCommand  `cmd:"" name:"install-service" help:"Have the system run the agent from its start on."`
-	Version  versionCommand  `cmd:"" help:"Show the version."`
-	Enroll   enrollCommand   `cmd:"" help:"Make this machine an agent of a fleet."`
-	Run      runCommand      `cmd:"" help:"Answer plans until it is stopped."`
-	Once     onceCommand     `cmd:"" help:"Answer the plans that wait, and leave."`
-	Status   statusCommand   `cmd:"" help:"Show who this agent is and what it does."`
-	History  historyCommand  `cmd:"" help:"Show what was asked of this machine, by whom, and what left it."`
 	Doctor   doctorCommand   `cmd:"" help:"Try what keeps the processes that look here from doing more."`
 	Facts    factsCommand    `cmd:"" help:"Show the facts that targets can speak of."`
+	Simulate simulateCommand `cmd:"" help:"Be many agents on machines that are made up, to try a relay with."`
 	Install  installCommand  `cmd:"" name:"install-service" help:"Have the system run the agent from its start on."`
 	Version  versionCommand  `cmd:"" help:"Show the version."`
 }
