@@ -37,6 +37,8 @@ var judged = map[string]string{
 	"4194f8e7119be72babd499db4f6f1f7547e36e8a7bffcb2b9c8df241b8f1576a": "BSD-3-Clause AND MIT AND blessing",
 	// sqlite, LICENSE-SQLITE: the public domain, which SPDX calls a blessing.
 	"8438c9c89b849131ead81d5435cb97fcf052df5b0b286dda8a2d4c29e6cb3fd0": "blessing",
+	// psx, License: one of BSD-3-Clause and GPL-2.0, as its user chooses.
+	"279fa656c62857d42952b86a0789b98669ca1cb4b324a8d9e91397c174af4c14": "BSD-3-Clause",
 	// memory, LICENSE-LOGO: where a picture came from. No program has it.
 	"5ae5bee3072a841376451b48d8cfcec7188e10543926d5870828d36c8a750dc5": "",
 }

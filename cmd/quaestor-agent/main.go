@@ -84,17 +84,6 @@ func (s *system) options() (agent.Options, error) {
 	return agent.Options{Dir: s.dir, Catalogue: cat, Logger: log, Software: version(), Scanner: []string{program, sandbox.ChildArgument}}, err
 }
 
-// defaultDir is where an agent's folder is on a system.
-func defaultDir(system string, getenv func(string) string) string {
-	switch system {
-	case "windows":
-		return filepath.Join(getenv("ProgramData"), "quaestor-agent")
-	case "darwin":
-		return "/var/db/quaestor-agent"
-	}
-	return "/var/lib/quaestor-agent"
-}
-
 // version is that of the module, as the build recorded it.
 func version() string {
 	info, ok := debug.ReadBuildInfo()

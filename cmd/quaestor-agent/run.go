@@ -83,3 +83,14 @@ func (c installCommand) Run(s *system) error {
 	_, err = fmt.Fprintf(s.out, "installed %s\nhint: %s\n", what, f.Then)
 	return err
 }
+
+// defaultDir is where an agent's folder is on a system.
+func defaultDir(system string, getenv func(string) string) string {
+	switch system {
+	case "windows":
+		return filepath.Join(getenv("ProgramData"), "quaestor-agent")
+	case "darwin":
+		return "/var/db/quaestor-agent"
+	}
+	return "/var/lib/quaestor-agent"
+}
