@@ -133,6 +133,8 @@ func (c *child) do(kind byte, body []byte) error {
 		t.turn.Open()
 	case frameAccount:
 		return t.account(frameAccount)
+	case frameSent:
+		return t.needs.take(body)
 	}
 	return nil
 }
@@ -197,7 +199,10 @@ type task struct {
 	scan   Scan
 	turn   Turn
 	cancel context.CancelFunc
-	ended  bool // under the child's lock
+	needs  *needs
+
+	telling sync.Mutex
+	ended   bool // the summary is told
 
 	mu    sync.Mutex
 	rows  []byte // that wait to be sent
@@ -229,9 +234,15 @@ func (c *child) begin(body []byte) error {
 	}
 	h.Limits.bind()
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &task{child: c, cancel: cancel, wake: make(chan struct{}, 1)}
+	t := &task{child: c, cancel: cancel, wake: make(chan struct{}, 1), needs: &needs{out: c.out, open: map[uint64]chan []byte{}}}
 	host := modules.Host{Now: time.Now, Agent: h.Agent, Kept: c.kept}
 	local := Local{Catalogue: c.cat, Host: func() modules.Host { return host }}
+	if h.Apart {
+		if local.Catalogue, err = t.needs.apart(c.cat); err != nil {
+			cancel()
+			return err
+		}
+	}
 	job := Job{Plan: p, Policy: policy, Facts: facts, Own: h.Own, Turn: &t.turn}
 	if h.Self != nil {
 		job.Self = func() modules.Self { return *h.Self }
@@ -239,9 +250,9 @@ func (c *child) begin(body []byte) error {
 	t.scan = local.Start(ctx, job)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.task != nil {
+	if c.task != nil && !c.task.told() {
 		cancel()
-		return fmt.Errorf("%w: a second job", errFrame)
+		return fmt.Errorf("%w: a second job at once", errFrame)
 	}
 	c.task = t
 	c.work.Go(t.run)
@@ -273,10 +284,10 @@ func (t *task) run() {
 		sum.Matched -= t.large
 		sum.Reason = also(sum.Reason, tooLarge(t.large))
 	}
-	t.child.mu.Lock()
-	t.ended = true
-	t.child.mu.Unlock()
 	_ = t.flush() // whoever does not read has gone
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	t.ended = true
 	_ = t.child.out.write(frameSummary, answer.AppendSummary(nil, sum))
 }
 
@@ -338,12 +349,17 @@ func (t *task) flush() error {
 	return err
 }
 
+func (t *task) told() bool {
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	return t.ended
+}
+
 // account tells what was done so far, unless all was told.
 func (t *task) account(kind byte) error {
-	t.child.mu.Lock()
-	ended := t.ended
-	t.child.mu.Unlock()
-	if ended {
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	if t.ended {
 		return nil
 	}
 	return t.child.out.write(kind, answer.AppendSummary(nil, t.scan.Summary()))

@@ -54,7 +54,7 @@ const (
 // bound.
 func (c *Children) Within(cpu int64) *Children {
 	if cpu > 0 {
-		c.total = &budget{share: share{part: float64(cpu) / 100}}
+		c.total = newBudget(cpu)
 	}
 	return c
 }
@@ -67,11 +67,11 @@ const (
 	Files     Kind = "files"     // reads files
 	Processes Kind = "processes" // also looks into processes of others
 	Sends     Kind = "sends"     // sends packets, and reads no files
-	Mixed     Kind = "mixed"     // one plan asks for packets and for files
 )
 
-// KindOf gives the kind of child that a plan needs.
-func KindOf(cat *modules.Catalogue, p *plan.Plan) Kind {
+// kindOf gives the kind of child that a plan needs. Apart: it needs a second
+// one, which sends.
+func kindOf(cat *modules.Catalogue, p *plan.Plan) (kind Kind, apart bool) {
 	sends, reads, processes := false, false, false
 	for _, t := range slices.Concat(p.Tables, p.Subs) {
 		for _, s := range t.Slots {
@@ -83,14 +83,12 @@ func KindOf(cat *modules.Catalogue, p *plan.Plan) Kind {
 		}
 	}
 	switch {
-	case sends && reads:
-		return Mixed
-	case sends:
-		return Sends
+	case sends && !reads:
+		return Sends, false
 	case processes:
-		return Processes
+		return Processes, sends
 	}
-	return Files
+	return Files, sends
 }
 
 // start makes a child of a kind.
@@ -215,7 +213,11 @@ func (c *Children) Matches(ctx context.Context, p *plan.Plan, facts plan.Facts) 
 
 // Start prepares a job for a child.
 func (c *Children) Start(ctx context.Context, job Job) Scan {
-	return &childScan{children: c, ctx: ctx, job: job, kind: KindOf(c.catalogue, job.Plan)}
+	s := &childScan{children: c, ctx: ctx, job: job}
+	if s.kind, s.apart = kindOf(c.catalogue, job.Plan); job.Limits.CPU > 0 {
+		s.job.share = newBudget(job.Limits.CPU)
+	}
+	return s
 }
 
 // Doors says what keeps children in, as the latest of them found it.

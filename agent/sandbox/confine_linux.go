@@ -130,19 +130,21 @@ func (c Confinement) landlock() Door {
 	}
 	conf := landlock.V7.BestEffort()
 	var rules []landlock.Rule
+	what := "what is there is read, but for the agent's folder"
 	if c.Kind == Sends {
+		what = "nothing is read but that by which names become addresses"
 		for _, file := range resolverFiles() {
 			rules = append(rules, landlock.PathAccess(landlocksys.AccessFSReadFile, file).IgnoreIfMissing())
 		}
 	} else if rules, err = c.readable(); err != nil {
 		return Door{Name: name, How: err.Error()}
 	}
-	if c.Kind == Sends || c.Kind == Mixed {
+	if c.Kind == Sends {
 		err = conf.RestrictPaths(rules...)
 	} else {
 		err = conf.Restrict(rules...)
 	}
-	return doorOf(name, fmt.Sprintf("ABI %d: what is there is read, but for the agent's folder; %d rules", abi, len(rules)), err)
+	return doorOf(name, fmt.Sprintf("ABI %d: %s; %d rules", abi, what, len(rules)), err)
 }
 
 // resolverFiles are what names become addresses by, where links lead.
@@ -277,7 +279,7 @@ func (c Confinement) filter() (filter, error) {
 	f.on(unix.SYS_PRCTL, oneOf(0, unix.PR_SET_VMA, unix.PR_GET_DUMPABLE))
 	f.on(unix.SYS_IOCTL, oneOf(1, unix.TCGETS, unix.FS_IOC_GETFLAGS, unix.SIOCGIFNAME))
 	families := []uint32{unix.AF_NETLINK}
-	if c.Kind == Sends || c.Kind == Mixed {
+	if c.Kind == Sends {
 		families = append(families, unix.AF_INET, unix.AF_INET6)
 		f.on(unix.SYS_CONNECT, (*filter).allow)
 	}

@@ -7,22 +7,19 @@ import (
 
 // A meter measures what a child uses, and holds it to its share.
 type meter struct {
-	limits Limits
-	share  *share
+	memory int64         // bytes that it may hold; 0: no bound
+	share  *budget       // of all children of its job; nil: no bound
 	total  *budget       // of all children; nil: no bound
-	used   time.Duration // of which total knows
+	used   time.Duration // of which both know
 	looked time.Time     // when memory was looked at
 }
 
 // memoryEvery is how often the memory of a child is looked at.
 const memoryEvery = 200 * time.Millisecond
 
-func newMeter(l Limits, total *budget) *meter {
-	m := &meter{limits: l, total: total}
-	if l.CPU > 0 {
-		m.share = &share{part: float64(l.CPU) / 100}
-	}
-	return m
+// newMeter makes that of a child that has used so much before.
+func newMeter(job Job, total *budget, used time.Duration) *meter {
+	return &meter{memory: job.Limits.Memory, share: job.share, total: total, used: used}
 }
 
 // over halts the child while it is over its share of a processor, and says
@@ -30,15 +27,15 @@ func newMeter(l Limits, total *budget) *meter {
 func (m *meter) over(p *process, now time.Time) bool {
 	if m.share != nil || m.total != nil {
 		used := p.cpu()
-		p.halt.set("cpu", m.share != nil && !m.share.may(now, used))
+		p.halt.set("cpu", m.share != nil && !m.share.may(now, used-m.used))
 		p.halt.set("all", m.total != nil && !m.total.may(now, used-m.used))
 		m.used = used
 	}
-	if m.limits.Memory == 0 || now.Sub(m.looked) < memoryEvery {
+	if m.memory == 0 || now.Sub(m.looked) < memoryEvery {
 		return false
 	}
 	m.looked = now
-	return p.memory() > m.limits.Memory
+	return p.memory() > m.memory
 }
 
 // A share is a part of one processor that may be used over time. What was not
@@ -57,6 +54,8 @@ type budget struct {
 	share share
 	used  time.Duration
 }
+
+func newBudget(cpu int64) *budget { return &budget{share: share{part: float64(cpu) / 100}} }
 
 // may says whether work may go on, when one of the processes has used more.
 func (b *budget) may(now time.Time, more time.Duration) bool {

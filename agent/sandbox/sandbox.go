@@ -63,6 +63,8 @@ type Job struct {
 	Self   func() modules.Self // what module agent shows; nil where there is none
 	Host   func() modules.Host // of Local: the machine
 	Limits Limits
+
+	share *budget // of a processor, where Limits has one: of all children of the job
 }
 
 // Limits are what a job's process may use, beside what its plan says.

@@ -19,6 +19,7 @@ import (
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/file"
 	"github.com/quaestor-engine/quaestor/modules/host"
+	"github.com/quaestor-engine/quaestor/modules/probe"
 	processes "github.com/quaestor-engine/quaestor/modules/process"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/plan/answer"
@@ -62,10 +63,14 @@ type misfit struct {
 }
 
 func (m misfit) Schema() *modules.Schema {
+	use := modules.LocatorOptional
+	if m.name == "sends_back" {
+		use = modules.LocatorRequired
+	}
 	return &modules.Schema{
-		Name: m.name, Doc: "A test.", Processes: m.name == "hostile_process", Sends: m.name == "hostile_sender",
+		Name: m.name, Doc: "A test.", Processes: m.name == "hostile_process", Sends: m.name == "hostile_sender" || strings.HasPrefix(m.name, "sends_"),
 		Columns: []modules.Column{{Name: "text", Type: value.Text, Default: true, Doc: "What it says."}},
-		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "text", Doc: "Anything.", Example: "x"},
+		Locator: modules.Locator{Use: use, Column: "text", Doc: "Anything.", Example: "x"},
 	}
 }
 
@@ -156,7 +161,7 @@ func list() []modules.Module {
 			}
 		}},
 		file.New(), host.New(),
-	}, processes.Modules()...)
+	}, slices.Concat(senders(), processes.Modules(), probe.Modules())...)
 }
 
 // A stage is children with the folder of an agent.
@@ -246,7 +251,7 @@ func TestDoors(t *testing.T) {
 // What the doors say of themselves holds for a child of each kind.
 func TestDoorsAreTold(t *testing.T) {
 	s := newStage(t)
-	for _, kind := range []Kind{Files, Processes, Sends, Mixed} {
+	for _, kind := range []Kind{Files, Processes, Sends} {
 		doors, err := s.Try(t.Context(), kind)
 		if err != nil {
 			t.Fatal(err)

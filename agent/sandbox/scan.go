@@ -35,6 +35,9 @@ type childScan struct {
 	ctx      context.Context
 	job      Job
 	kind     Kind
+	apart    bool    // what it sends, another child does
+	second   bool    // it is what that child does
+	broker   *broker // between the two; nil where there is one child
 
 	mu    sync.Mutex
 	proc  *process
@@ -69,7 +72,11 @@ var errBroken = errors.New("sandbox: nobody reads the rows")
 // was not the last attempt.
 func (s *childScan) attempt(yield func(engine.Row, error) bool, last bool) (failure error, again bool) {
 	s.job.Turn.Pass(s.ctx)
-	p, err := s.children.take(s.ctx, s.kind)
+	if s.apart {
+		s.broker = newBroker(s)
+		defer s.broker.close()
+	}
+	p, err := s.child()
 	if err != nil {
 		s.fail(answer.Failed, err.Error())
 		return err, !last && s.ctx.Err() == nil
@@ -90,7 +97,11 @@ func (s *childScan) attempt(yield func(engine.Row, error) bool, last bool) (fail
 		return nil, false
 	}
 	if s.finished() {
-		p.end()
+		if s.second {
+			s.broker.keep(p)
+		} else {
+			p.end()
+		}
 		return s.failure(), false
 	}
 	p.kill()
@@ -111,6 +122,14 @@ func (s *childScan) attempt(yield func(engine.Row, error) bool, last bool) (fail
 	return errors.New(reason), false
 }
 
+// child gives one for the scan.
+func (s *childScan) child() (*process, error) {
+	if s.second {
+		return s.broker.take(s.ctx)
+	}
+	return s.children.take(s.ctx, s.kind)
+}
+
 // selfModule is the module that shows what an agent says of itself.
 const selfModule = "agent"
 
@@ -125,7 +144,7 @@ func names(p *plan.Plan, module string) bool {
 
 // body is the frame that a job is.
 func (s *childScan) body() []byte {
-	h := head{Own: s.job.Own, Agent: int64(os.Getpid()), Limits: s.job.Limits}
+	h := head{Own: s.job.Own, Agent: int64(os.Getpid()), Limits: s.job.Limits, Apart: s.apart}
 	if s.job.Self != nil && names(s.job.Plan, selfModule) {
 		self := s.job.Self()
 		h.Self = &self
@@ -159,6 +178,8 @@ func (s *childScan) listen(p *process, yield func(engine.Row, error) bool, w *wa
 				s.take(sum, f.kind == frameSummary)
 				return nil
 			})
+		case frameNeed, frameMore, frameDrop:
+			err = s.need(p, f)
 		}
 		w.busy(false)
 		switch {
@@ -178,6 +199,17 @@ func (s *childScan) listen(p *process, yield func(engine.Row, error) bool, w *wa
 		return errBroken
 	}
 	return nil
+}
+
+// need takes what the child says to one that sends.
+func (s *childScan) need(p *process, f frame) error {
+	switch {
+	case !s.apart:
+		return fmt.Errorf("%w: the plan has nothing sent by others", errFrame)
+	case f.kind == frameNeed:
+		return s.broker.needs(p, f.body)
+	}
+	return s.broker.more(f.body, f.kind == frameDrop)
 }
 
 func (s *childScan) count() {

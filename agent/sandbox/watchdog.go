@@ -18,6 +18,7 @@ type watchdog struct {
 	why    string    // for which it was killed
 	bound  string    // the limit that it was over
 	begun  time.Time
+	used   time.Duration // by the child, before
 	before time.Duration // that it was halted for, when due was set
 }
 
@@ -26,6 +27,9 @@ const look = 20 * time.Millisecond
 
 func newWatchdog(s *childScan, p *process) *watchdog {
 	w := &watchdog{scan: s, proc: p, stop: make(chan struct{}), done: make(chan struct{}), begun: time.Now()}
+	if s.second {
+		w.used = p.cpu() // by an earlier scan of the plan, which paid for it
+	}
 	go w.run()
 	return w
 }
@@ -80,7 +84,7 @@ func (w *watchdog) run() {
 	t := time.NewTicker(look)
 	defer t.Stop()
 	cancelled := w.scan.ctx.Done()
-	meter := newMeter(w.scan.job.Limits, w.scan.children.total)
+	meter := newMeter(w.scan.job, w.scan.children.total, w.used)
 	for {
 		select {
 		case <-w.stop:

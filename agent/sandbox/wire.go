@@ -17,10 +17,12 @@ import (
 // the kind; four bytes, the length of the body, big-endian; the body.
 //
 // The agent writes first one frame confine and then any number of the others;
-// of jobs at most one. The child answers confine with hello, facts with facts
+// of jobs one at a time. The child answers confine with hello, facts with facts
 // and match with truth, or either with failed; it tells rows as they are
 // found, an account when it is asked for one and with each beat, and a summary
-// as the last of a job.
+// as the last of a job. What it needs of a child that sends it asks for, and
+// gets one frame sent for each more, the first unasked; the last has a summary
+// behind its rows. When a job has ended, a child that sends takes another.
 const (
 	frameConfine = 'C' // a Confinement as JSON
 	frameFacts   = 'F' // what targets can say; back: plan.EncodeFacts
@@ -31,12 +33,16 @@ const (
 	framePause   = 'P' // the job is to wait, where its process cannot be stopped
 	frameGo      = 'G' // and go on
 	frameTry     = 'T' // a Trial as JSON; back: doors as JSON
+	frameSent    = 'S' // what a child that sends found: a scan's number, records of plan/answer
 
 	frameHello   = 'H' // doors as JSON
 	frameTruth   = 'V' // one byte, a value.Truth
 	frameFailed  = 'E' // one byte, 1 where the engine refused; a sentence
 	frameRows    = 'R' // records of plan/answer
-	frameSummary = 'S' // a summary as plan/answer has it
+	frameSummary = 'D' // a summary as plan/answer has it
+	frameNeed    = 'N' // a need as JSON: a scan by a child that sends
+	frameMore    = 'O' // the number of such a scan, whose next rows may come
+	frameDrop    = 'K' // the number of such a scan, whose rows nobody wants
 	frameBeat    = 'B' // the nanoseconds of processors that the child has used, as varint
 )
 
@@ -57,6 +63,7 @@ type head struct {
 	Agent  int64         `json:"agent"` // the process of the agent
 	Self   *modules.Self `json:"self,omitempty"`
 	Limits Limits        `json:"limits"`
+	Apart  bool          `json:"apart"` // modules that send are scanned by another child
 }
 
 // A pipe writes frames, from several goroutines.
