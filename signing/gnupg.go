@@ -19,8 +19,9 @@ const (
 
 // GnuPGOptions say which GnuPG, and with which keys.
 type GnuPGOptions struct {
-	Program string // "" is gpg, found in PATH
-	Home    string // its folder; "" is the user's own
+	Program string   // "" is gpg, found in PATH
+	Home    string   // its folder; "" is the user's own
+	Environ []string // what it gets to know, as of os.Environ; nil is all of it
 }
 
 // A GnuPG signs and decrypts through gpg, so that private keys stay with its
@@ -29,6 +30,7 @@ type GnuPG struct {
 	fingerprint Fingerprint
 	program     string
 	home        string
+	environ     []string
 }
 
 // NewGnuPG makes a signer of the key with this primary fingerprint. Nothing is
@@ -44,7 +46,7 @@ func NewGnuPG(fp Fingerprint, o GnuPGOptions) (*GnuPG, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing: GnuPG is not there: %w", err)
 	}
-	return &GnuPG{fingerprint: fp, program: program, home: o.Home}, nil
+	return &GnuPG{fingerprint: fp, program: program, home: o.Home, environ: o.Environ}, nil
 }
 
 // Fingerprint names the key by its primary key.
@@ -123,7 +125,7 @@ func (g *GnuPG) run(ctx context.Context, input []byte, args ...string) ([]byte, 
 	}
 	cmd := exec.CommandContext(ctx, g.program, append(all, args...)...)
 	out, diag := &capped{most: maxGnuPGOutput}, &capped{most: maxGnuPGStatus}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), out, diag
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = g.environ, bytes.NewReader(input), out, diag
 	// The agent that gpg starts may hold on to the pipes.
 	cmd.WaitDelay = 5 * time.Second
 	err := cmd.Run()

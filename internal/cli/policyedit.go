@@ -97,7 +97,7 @@ func (a *app) edit(name string) error {
 		return errors.New("$EDITOR is blank")
 	}
 	cmd := exec.CommandContext(a.ctx, words[0], append(words[1:], name)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.In, a.Out, a.Err
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = childEnv(), a.In, a.Out, a.Err
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("the editor %q: %w\nhint: set EDITOR, or change %s by other means and run quaestor policy check %s", editor, err, name, name)
 	}

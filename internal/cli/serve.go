@@ -14,6 +14,7 @@ import (
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/client"
 	"github.com/quaestor-engine/quaestor/internal/gateway"
+	"github.com/quaestor-engine/quaestor/internal/nocore"
 )
 
 type serveCommand struct {
@@ -131,6 +132,7 @@ func listen(addr string, cert *tls.Config, hint string) (net.Listener, error) {
 // gateway makes the gateway of this home: to this machine, and to the fleet
 // where one is set up. The function ends the connection to the fleet.
 func (a *app) gateway(who signerFlags, root string) (*gateway.Gateway, func(), error) {
+	_ = nocore.Guard() // of the token that lets programs in, where no key is opened
 	if root != "" {
 		if _, err := os.Stat(root); err != nil {
 			return nil, nil, fmt.Errorf("--root: %w", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/internal/nocore"
@@ -135,7 +136,17 @@ func newGnuPG(ref string) (*signing.GnuPG, error) {
 	if err != nil {
 		return nil, err
 	}
-	return signing.NewGnuPG(fp, signing.GnuPGOptions{})
+	return signing.NewGnuPG(fp, signing.GnuPGOptions{Environ: childEnv()})
+}
+
+// childEnv is the environment for what is started, without the variables that
+// hold secrets: an editor needs none, and gpg leaves an agent behind, which
+// would show them for as long as it lives.
+func childEnv() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return name == "QUAESTOR_KEY" || name == "QUAESTOR_KEY_PASSPHRASE" || name == "QUAESTOR_TOKEN"
+	})
 }
 
 // publicKey gives the public key that a reference means: a file, a key of
