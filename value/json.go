@@ -80,6 +80,36 @@ func appendSeconds(dst []byte, d time.Duration) []byte {
 	return dst
 }
 
+// EscapeJSON makes visible in a document of JSON what EscapeText makes visible in a text. The document, which
+// must be well-formed, means what it did: what is escaped can stand in its texts alone.
+func EscapeJSON(doc []byte) []byte {
+	s := string(doc)
+	if isPlainASCII(s) {
+		return doc
+	}
+	dst := make([]byte, 0, len(s)+16)
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == '\n' || r == '\t' || r == '\r' || isVisible(r) && (r != '#' || !obeyed(s, i)):
+			dst = append(dst, s[i:i+n]...)
+		default:
+			dst = appendUnicode(dst, r)
+		}
+		i += n
+	}
+	return dst
+}
+
+// appendUnicode escapes a character as JSON has it.
+func appendUnicode(dst []byte, r rune) []byte {
+	if r > 0xffff {
+		dst = appendHex4(append(dst, `\u`...), 0xd800+(r-0x10000)>>10)
+		r = 0xdc00 + (r-0x10000)&0x3ff
+	}
+	return appendHex4(append(dst, `\u`...), r)
+}
+
 // appendJSONText escapes what EscapeText does, since JSON lines end up on terminals too.
 func appendJSONText(dst []byte, s string) []byte {
 	dst = append(dst, '"')
@@ -90,7 +120,7 @@ func appendJSONText(dst []byte, s string) []byte {
 			dst = appendHex4(append(dst, `\u`...), 0xdc00+rune(s[i]))
 		case r == '"' || r == '\\':
 			dst = append(dst, '\\', byte(r))
-		case isVisible(r):
+		case isVisible(r) && (r != '#' || !obeyed(s, i)):
 			dst = append(dst, s[i:i+n]...)
 		case r == '\n':
 			dst = append(dst, `\n`...)
@@ -98,11 +128,8 @@ func appendJSONText(dst []byte, s string) []byte {
 			dst = append(dst, `\r`...)
 		case r == '\t':
 			dst = append(dst, `\t`...)
-		case r > 0xffff:
-			dst = appendHex4(append(dst, `\u`...), 0xd800+(r-0x10000)>>10)
-			dst = appendHex4(append(dst, `\u`...), 0xdc00+(r-0x10000)&0x3ff)
 		default:
-			dst = appendHex4(append(dst, `\u`...), r)
+			dst = appendUnicode(dst, r)
 		}
 		i += n
 	}

@@ -115,12 +115,25 @@ func hexText(raw string) string {
 }
 
 // EscapeText makes every character visible that could steer a terminal or hide from the reader: controls,
-// bidirectional controls, invisible characters, unusual blanks, bytes that are not UTF-8.
+// bidirectional controls, invisible characters, unusual blanks, bytes that are not UTF-8. What a build server
+// would obey where it reads its log, such as ::stop-commands::x and ##vso[…], is broken by the escape of one sign.
 func EscapeText(s string) string {
 	if isPlainASCII(s) {
 		return s
 	}
 	return string(appendEscaped(make([]byte, 0, len(s)+16), s, false))
+}
+
+// EscapeLines is EscapeText for a text of several lines, such as an error with its hint: their ends stay.
+func EscapeLines(s string) string {
+	if !strings.Contains(s, "\n") {
+		return EscapeText(s)
+	}
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = EscapeText(l)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func quoteText(s string) string {
@@ -130,14 +143,45 @@ func quoteText(s string) string {
 
 func isPlainASCII(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if s[i] < ' ' || s[i] > '~' {
+		if s[i] < ' ' || s[i] > '~' || s[i] == '#' && obeyed(s, i) {
 			return false
 		}
 	}
-	return true
+	return startOfCommand(s) < 0
+}
+
+// obeyed says whether the # at i is the second one of ##[ or ##word[, wherever that stands: Azure Pipelines,
+// TeamCity and older runners of GitHub take commands from it.
+func obeyed(s string, i int) bool {
+	if i == 0 || s[i-1] != '#' {
+		return false
+	}
+	for i++; i < len(s) && (s[i]|0x20 >= 'a' && s[i]|0x20 <= 'z'); i++ {
+	}
+	return i < len(s) && s[i] == '['
+}
+
+// startOfCommand gives where a text begins with ::word as GitHub's runners have commands, or -1. A word of
+// hexadecimal digits alone is an address of IPv6, and no command is called like that.
+func startOfCommand(s string) int {
+	at := len(s) - len(strings.TrimLeft(s, " \t\r\n\v\f"))
+	word, ok := strings.CutPrefix(s[at:], "::")
+	if !ok {
+		return -1
+	}
+	for i := 0; i < len(word) && (word[i] == '-' || word[i]|0x20 >= 'a' && word[i]|0x20 <= 'z'); i++ {
+		if word[i] == '-' || word[i]|0x20 > 'f' {
+			return at
+		}
+	}
+	return -1
 }
 
 func appendEscaped(dst []byte, s string, quoted bool) []byte {
+	command := -1
+	if !quoted { // what is in quotes is at no line's beginning
+		command = startOfCommand(s)
+	}
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
@@ -145,6 +189,8 @@ func appendEscaped(dst []byte, s string, quoted bool) []byte {
 			dst = append(dst, '\\', 'x', hexDigits[s[i]>>4], hexDigits[s[i]&15])
 		case quoted && (r == '"' || r == '\\'):
 			dst = append(dst, '\\', byte(r))
+		case i == command || r == '#' && obeyed(s, i):
+			dst = appendRuneEscape(dst, r)
 		case isVisible(r):
 			dst = append(dst, s[i:i+n]...)
 		default:

@@ -39,6 +39,9 @@ func TestNothingHostileIsReported(t *testing.T) {
 		if err := hostile.Terminal(out); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+		if err := hostile.Commands(out); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	own := strings.Fields("!doctype html head meta title style body main h1 h2 h3 p table thead tbody tr th td pre code ul ol li dl dt dd div span section article footer header em strong a br hr time details summary blockquote")
 	if err := hostile.Markup(page.String(), func(tag string) bool {

@@ -55,7 +55,7 @@ func writeEntry(out *bufio.Writer, e *Entry) error {
 	if err != nil {
 		return fmt.Errorf("entry %d: %w", e.Seq, err)
 	}
-	_, err = out.Write(append(text, '\n'))
+	_, err = out.Write(append(value.EscapeJSON(text), '\n'))
 	return err
 }
 

@@ -2,7 +2,7 @@
 // whoever looks at it, and says what may come out where it is shown.
 //
 // [Values] go in, at every place where evidence is shown, and [Terminal],
-// [Spreadsheet] and [Markup] judge what came out. It is for tests; no program
+// [Commands], [Spreadsheet] and [Markup] judge what came out. It is for tests; no program
 // links it.
 package hostile
 
@@ -30,6 +30,7 @@ func Values() []string {
 		"<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' onmouseover='x", "</style></title>", "<!--", "]]>", "&lt;b&gt;", "javascript:alert(1)",
 		"{{.Secret}}${7*7}<%= 1 %>#{1}", "[x](https://evil.example)", "![x](https://evil.example/a.png)", "a|b|c", "`code`", "**b** _i_ ~~s~~", "# title", "> quote", "- item",
 		"@everyone #1 https://evil.example/", "<https://evil.example>", "```\nfence", "::error file=x::gone", "%0A::set-output",
+		"::set-output name=x::y", " \t::stop-commands::x", "##[error]x", "x ##vso[task.setvariable variable=PATH]y", "##teamcity[buildStop]",
 		"x y=z level=ERROR msg=\"forged\"", "\"quoted\",\"cells\"\n\"more\"", "{\"json\":true}", strings.Repeat("w\u0301", 40), "z" + strings.Repeat("long", long/4),
 	}
 }
@@ -45,6 +46,20 @@ func Terminal(text string) error {
 		if err := seen(text, i, r); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// command is what servers that build take for one in their log: GitHub's at the
+// beginning of a line, those of others anywhere. What has only hexadecimal
+// digits is an address.
+var command = regexp.MustCompile(`(?mi)^\s*::[a-f]*[g-z-][a-z-]*|##[a-z]*\[`)
+
+// Commands says what in a text a build server would obey, where it is a line
+// of a build's log. Nil is none.
+func Commands(text string) error {
+	if at := command.FindStringIndex(text); at != nil {
+		return fmt.Errorf("a build server obeys %.80q", text[at[0]:])
 	}
 	return nil
 }

@@ -13,6 +13,16 @@ func TestJudges(t *testing.T) {
 			t.Errorf("a terminal would show %q", v)
 		}
 	}
+	for _, v := range []string{"::error::x", "a\n  ::add-mask::x", "x ##[error]y", "##vso[x]"} {
+		if Commands(v) == nil {
+			t.Errorf("a build server would obey %q", v)
+		}
+	}
+	for _, v := range []string{"::1", "::ffff:1.2.3.4", "x ::error::", "# ##", "## a [b]", "::"} {
+		if err := Commands(v); err != nil {
+			t.Error(err)
+		}
+	}
 	for _, v := range []string{"=1", "-1", "＝1", "a\nb", "\x1b", "\t1"} {
 		if Spreadsheet(v) == nil {
 			t.Errorf("%q passes for a cell", v)

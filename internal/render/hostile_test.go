@@ -52,6 +52,9 @@ func TestNothingHostileComesOut(t *testing.T) {
 				if err := fits(b.String(), v); err != nil {
 					t.Errorf("%s, %.40q, width %d: %v", format, v, o.Width, err)
 				}
+				if err := judge.Commands(b.String()); err != nil && format != "parquet" {
+					t.Errorf("%s, %.40q, width %d: %v", format, v, o.Width, err)
+				}
 			}
 		}
 	}
@@ -67,6 +70,9 @@ func TestNothingHostileIsSaid(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := judge.Terminal(b.String()); err != nil {
+				t.Errorf("%.40q: %v", v, err)
+			}
+			if err := judge.Commands(b.String()); err != nil {
 				t.Errorf("%.40q: %v", v, err)
 			}
 			if n := strings.Count(b.String(), "\n"); n > 3 {

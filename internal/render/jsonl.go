@@ -75,10 +75,11 @@ func appendJSON(dst []byte, v value.Value) []byte {
 	return value.AppendJSON(dst, v)
 }
 
-// isSimple says whether a text is printable ASCII that JSON does not escape.
+// isSimple says whether a text is printable ASCII that needs no escape, at first
+// sight: # may need one.
 func isSimple(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '#' {
 			return false
 		}
 	}
