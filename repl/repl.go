@@ -25,6 +25,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/internal/complete"
 	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // A Session answers what is typed.
@@ -179,8 +180,8 @@ func (p *Prompt) show(entry string, err error) error {
 		fmt.Fprint(p.opts.Err, underlined(wrong, runewidth.StringWidth(p.editor.currentPrefix()), columns))
 	case errors.As(err, &wrong):
 		fmt.Fprintln(p.opts.Err, wrong)
-	default:
-		fmt.Fprintf(p.opts.Err, "quaestor: %v\n", err)
+	default: // it may hold words of hosts and relays
+		fmt.Fprintf(p.opts.Err, "quaestor: %s\n", value.EscapeLines(err.Error()))
 	}
 	return err
 }

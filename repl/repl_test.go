@@ -2,10 +2,13 @@ package repl
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/quaestor-engine/quaestor/internal/complete"
+	"github.com/quaestor-engine/quaestor/internal/hostile"
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/std"
@@ -100,6 +103,33 @@ func TestUnderlined(t *testing.T) {
 		}
 		if got := underlined(e, 9, 200); c.want != "" && got != c.want {
 			t.Errorf("%s\ngot  %q\nwant %q", c.text, got, c.want)
+		}
+	}
+}
+
+// What a fleet says of itself is offered as text, and an error with words of
+// its relay is shown as text.
+func TestNothingHostileIsPrompted(t *testing.T) {
+	p := prompted(t)
+	c := p.opts.Session.(known).context
+	for _, v := range hostile.Values() {
+		c.Hosts, c.Cases = []string{v}, []string{v}
+		c.Facts = map[string][]string{"os": {v}, "tags.team": {v}, "tags." + v: {v}}
+		p.opts.Session = known{c}
+		for _, line := range []string{"FROM host ", `FROM host("`, `FROM host('`, "FROM fleet WHERE ", "FROM fleet WHERE tags.", "FROM fleet WHERE os = ", `FROM fleet WHERE tags.team = '`, "FROM case("} {
+			for _, s := range p.offers("", line, len(line)) {
+				for _, said := range []string{s.Text, s.Description} {
+					if err := hostile.Terminal(said); err != nil || strings.Contains(said, "\n") {
+						t.Errorf("%s, %.40q: %q: %v", line, v, said, err)
+					}
+				}
+			}
+		}
+		var b strings.Builder
+		p.opts.Err = &b
+		_ = p.show("", fmt.Errorf("the relay says: %w", errors.New(v)))
+		if err := errors.Join(hostile.Terminal(b.String()), hostile.Commands(strings.ReplaceAll(b.String(), "\n", " "))); err != nil {
+			t.Errorf("%.40q: %v", v, err)
 		}
 	}
 }

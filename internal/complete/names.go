@@ -123,11 +123,14 @@ func (f *finder) facts() {
 	}
 }
 
-// tags lists the names of tags that the fleet has.
+// tags lists the names of tags that the fleet has, and of what its clouds say.
+// An agent can send what it likes as a name: one that is none would bring more
+// into the query than it seems.
 func (f *finder) tags() []string {
 	var names []string
 	for name := range f.Facts {
-		if strings.HasPrefix(name, "tags.") || strings.HasPrefix(name, "cloud.") {
+		front, rest, _ := strings.Cut(name, ".")
+		if (front == "tags" || front == "cloud") && rest != "" && strings.Trim(rest, "abcdefghijklmnopqrstuvwxyz0123456789_.") == "" {
 			names = append(names, name)
 		}
 	}
@@ -139,9 +142,9 @@ func (f *finder) tags() []string {
 func some(values []string) string {
 	const few = 5
 	if len(values) <= few {
-		return strings.Join(values, ", ")
+		return value.EscapeText(strings.Join(values, ", "))
 	}
-	return strings.Join(values[:few], ", ") + ", …"
+	return value.EscapeText(strings.Join(values[:few], ", ")) + ", …"
 }
 
 // linked adds what may follow a dot.

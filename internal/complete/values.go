@@ -110,7 +110,8 @@ func (f *finder) literal(text string, kind Kind, doc string) {
 		return
 	}
 	shown := value.NewText(text).Literal()
-	if f.cur.Quote == '\'' && !strings.ContainsAny(text, "'\n") {
+	// Only double quotes have escapes for what would steer the terminal.
+	if f.cur.Quote == '\'' && !strings.Contains(text, "'") && value.EscapeText(text) == text {
 		shown = "'" + text + "'"
 	}
 	f.found = append(f.found, Candidate{Text: shown, Kind: kind, Doc: doc, Span: f.span})
@@ -236,7 +237,7 @@ func (f *finder) lists() {
 	}
 	for _, name := range f.Lists {
 		if hasPrefixFold(name, typed) {
-			f.found = append(f.found, Candidate{Text: "@" + name, Kind: List, Detail: "list", Span: f.span})
+			f.found = append(f.found, Candidate{Text: f.listed(name), Kind: List, Detail: "list", Span: f.span})
 		}
 	}
 	dir, front := path.Split(typed)
@@ -245,12 +246,16 @@ func (f *finder) lists() {
 		folder = filepath.Join(f.Dir, folder)
 	}
 	for _, name := range list(folder, front) {
-		text := "@" + dir + name
-		if f.cur.Quote != 0 || !isList(text) {
-			text = "@" + value.NewText(dir+name).Literal()
-		}
-		f.found = append(f.found, Candidate{Text: text, Kind: List, Span: f.span})
+		f.found = append(f.found, Candidate{Text: f.listed(dir + name), Kind: List, Span: f.span})
 	}
+}
+
+// listed writes the name of a list, in quotes where it needs them.
+func (f *finder) listed(name string) string {
+	if f.cur.Quote != 0 || !isList("@"+name) {
+		return "@" + value.NewText(name).Literal()
+	}
+	return "@" + name
 }
 
 // isList says whether the name of a list can stand without quotes.

@@ -87,7 +87,7 @@ var floors = []floor{
 	{pkg: "internal/gateway", may: ". client internal/complete internal/render lang modules plan/answer planner signing transport/message value", why: "answers programs over HTTP; who may ask is settled in front of it"},
 	{pkg: "internal/web", may: "internal/gateway", why: "a page for a browser; all that it knows comes through the gateway"},
 	{pkg: "internal/cases", may: ". modules plan/answer value", why: "keeps and shows answers; asks nobody and holds no key"},
-	{pkg: "internal/lsp", may: ". internal/complete lang planner", why: "speaks to editors; what a query may say is said by others, and none is run"},
+	{pkg: "internal/lsp", may: ". internal/complete lang planner value", why: "speaks to editors; what a query may say is said by others, and none is run"},
 	{pkg: "repl", may: "internal/complete lang value", why: "the prompt works on any session: it knows no network, no key and no fleet"},
 	{pkg: "internal/nocore", why: "guards a process, and knows not what it holds"},
 	{pkg: "internal/hostile", why: "texts for tests, and what may become of them; it knows no place where they are shown"},

@@ -8,6 +8,7 @@ import (
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/internal/complete"
 	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 func mistakes(err error) []lang.Diagnostic {
@@ -235,7 +236,7 @@ func (s *server) actions(d *document, p placed) (any, error) {
 			continue
 		}
 		all = append(all, action{
-			Title: "write " + mend, Kind: "quickfix", Diagnostics: []diagnostic{one}, Preferred: true,
+			Title: "write " + value.EscapeText(mend), Kind: "quickfix", Diagnostics: []diagnostic{one}, Preferred: true,
 			Edit: map[string]any{"changes": map[string][]edit{d.uri: {{one.Range, mend}}}},
 		})
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/planner"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // A diagnostic is a mistake or a doubt, as the protocol has it.
@@ -35,12 +36,12 @@ const (
 const messagesPage = "https://github.com/quaestor-engine/quaestor/blob/main/docs/errors.md#"
 
 func (d *document) diagnostic(l lang.Diagnostic) diagnostic {
-	out := diagnostic{Range: d.span(l.Span), Severity: severityError, Code: string(l.Code), Source: "quaestor", Message: l.Message, lang: l}
+	out := diagnostic{Range: d.span(l.Span), Severity: severityError, Code: string(l.Code), Source: "quaestor", Message: value.EscapeText(l.Message), lang: l}
 	if l.Warning {
 		out.Severity = severityWarning
 	}
 	if l.Hint != "" {
-		out.Message += "\n" + l.Hint
+		out.Message += "\n" + value.EscapeText(l.Hint)
 	}
 	out.Description = &href{messagesPage + string(l.Code)}
 	return out
