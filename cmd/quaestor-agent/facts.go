@@ -34,7 +34,7 @@ func (c factsCommand) Run(s *system) error {
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	for _, k := range slices.Sorted(maps.Keys(facts)) {
-		fmt.Fprintf(w, "%s\t%s\n", k, facts[k])
+		fmt.Fprintf(w, "%s\t%s\n", value.EscapeText(k), facts[k])
 	}
 	return w.Flush()
 }

@@ -40,7 +40,7 @@ func (c historyCommand) Run(s *system) error {
 			bad++
 		}
 		if c.JSON {
-			err = json.NewEncoder(s.out).Encode(e)
+			err = writeEntry(s.out, e)
 		} else {
 			_, err = io.WriteString(s.out, entryText(e)+logged)
 		}
@@ -53,6 +53,15 @@ func (c historyCommand) Run(s *system) error {
 	}
 	if len(list) == 0 && !c.JSON {
 		_, err = fmt.Fprintln(s.out, "nothing was asked yet")
+	}
+	return err
+}
+
+// writeEntry writes an entry as JSON, on one line.
+func writeEntry(w io.Writer, e journal.Entry) error {
+	b, err := json.Marshal(e)
+	if err == nil {
+		_, err = w.Write(append(value.EscapeJSON(b), '\n'))
 	}
 	return err
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/hostile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
 )
@@ -24,6 +27,38 @@ func TestHistoryIsHarmless(t *testing.T) {
 	e = journal.Entry{Plan: signing.ID{1}, At: time.Unix(0, 0), Verdict: journal.Accepted, Finished: time.Unix(9, 0), Outcome: "complete", Rows: 3, Bytes: 2048}
 	if text := entryText(e); text != "1970-01-01 00:00:00Z  01000000000000000000000000000000  accepted, complete: 3 rows, 2KiB left this machine\n" {
 		t.Errorf("%q", text)
+	}
+}
+
+// Nor does what any of the hostile texts would do, in text and in JSON.
+func TestNothingHostileIsRemembered(t *testing.T) {
+	for _, v := range hostile.Values() {
+		e := journal.Entry{
+			Plan: signing.ID{1}, At: time.Unix(0, 0), Finished: time.Unix(1, 0), Outcome: v, Code: v,
+			Query: v, Purpose: v, Signers: []string{v}, Reason: v,
+		}
+		for _, verdict := range []string{journal.Accepted, journal.Refused} {
+			e.Verdict = verdict
+			text := entryText(e)
+			if err := errors.Join(hostile.Terminal(text), hostile.Commands(text)); err != nil || strings.Count(text, "\n") != 5 {
+				t.Errorf("%.40q: %v in %q", v, err, text)
+			}
+			var b strings.Builder
+			if err := writeEntry(&b, e); err != nil {
+				t.Fatal(err)
+			}
+			text = strings.ReplaceAll(b.String(), "\ufffd", "?") // JSON's for bytes that are no UTF-8
+			if err := errors.Join(hostile.Terminal(text), hostile.Commands(text)); err != nil || strings.Count(text, "\n") != 1 {
+				t.Errorf("%.40q: %v in %q", v, err, text)
+			}
+		}
+		var b strings.Builder
+		if err := writeJSON(&b, map[string]any{v: []string{v}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := hostile.Terminal(strings.ReplaceAll(b.String(), "\ufffd", "?")); err != nil || !json.Valid([]byte(b.String())) {
+			t.Errorf("%.40q: %v", v, err)
+		}
 	}
 }
 

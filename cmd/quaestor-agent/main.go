@@ -23,6 +23,7 @@ import (
 	"github.com/quaestor-engine/quaestor/internal/nocore"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/std"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 func main() {
@@ -33,7 +34,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second Ctrl-C ends it at once
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintf(os.Stderr, "quaestor-agent: %v\n", err)
+		fmt.Fprintf(os.Stderr, "quaestor-agent: %s\n", value.EscapeLines(err.Error()))
 		os.Exit(1)
 	}
 }

@@ -31,7 +31,7 @@ func (c statusCommand) Run(s *system) error {
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	line := func(k, format string, args ...any) {
-		fmt.Fprintf(w, "%s\t%s\n", k, value.EscapeText(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(w, "%s\t%s\n", value.EscapeText(k), value.EscapeText(fmt.Sprintf(format, args...)))
 	}
 	line("agent", "%s", st.Agent)
 	line("fleet", "%s (%s)", st.FleetName, st.Fleet)

@@ -23,6 +23,7 @@ import (
 	"github.com/quaestor-engine/quaestor/internal/convert"
 	"github.com/quaestor-engine/quaestor/internal/convert/formats"
 	"github.com/quaestor-engine/quaestor/internal/render"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // The exit codes.
@@ -126,7 +127,8 @@ func grammar(first string) any {
 	return &commands{}
 }
 
-// report says what went wrong, if anything, and gives the exit code.
+// report says what went wrong, if anything, and gives the exit code. An error
+// may hold words of hosts and relays.
 func report(std IO, err error) int {
 	if err == nil || isClosedPipe(err) {
 		return ExitDone
@@ -139,9 +141,9 @@ func report(std IO, err error) int {
 	switch {
 	case err == nil:
 	case code == ExitWrong:
-		fmt.Fprintln(std.Err, err)
+		fmt.Fprintln(std.Err, value.EscapeLines(err.Error()))
 	default:
-		fmt.Fprintf(std.Err, "quaestor: %v\n", err)
+		fmt.Fprintf(std.Err, "quaestor: %s\n", value.EscapeLines(err.Error()))
 	}
 	return code
 }

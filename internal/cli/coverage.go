@@ -85,7 +85,7 @@ func agents(n int) string {
 // hostOf gives what an agent is called in a sentence.
 func hostOf(host, agent string) string {
 	if host == "" {
-		return agent[:min(len(agent), shortAgent)]
+		return value.EscapeText(agent[:min(len(agent), shortAgent)])
 	}
 	return value.EscapeText(host)
 }

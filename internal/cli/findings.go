@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -88,10 +89,20 @@ func (a *app) reportJSON(found []finding) error {
 	if found == nil {
 		found = []finding{}
 	}
-	w := json.NewEncoder(a.Out)
+	return a.writeJSON(found, "  ")
+}
+
+// writeJSON writes a document in which nothing steers a terminal.
+func (a *app) writeJSON(v any, indent string) error {
+	var b bytes.Buffer
+	w := json.NewEncoder(&b)
 	w.SetEscapeHTML(false)
-	w.SetIndent("", "  ")
-	return w.Encode(found)
+	w.SetIndent("", indent)
+	if err := w.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.Out.Write(value.EscapeJSON(b.Bytes()))
+	return err
 }
 
 // The characters that end a message, or a property, of a workflow command.

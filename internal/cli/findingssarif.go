@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"path/filepath"
 	"slices"
 )
@@ -73,7 +72,5 @@ func (a *app) reportSARIF(found []finding) error {
 		l.Physical.Region = lintRegion{f.Line, f.Column, f.EndLine, max(f.EndColumn, f.Column)}
 		run.Results = append(run.Results, lintResult{f.Code, rule, f.Severity, lintText{text}, []lintLocation{l}})
 	}
-	w := json.NewEncoder(a.Out)
-	w.SetEscapeHTML(false)
-	return w.Encode(lintLog{"https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json", "2.1.0", []lintRun{run}})
+	return a.writeJSON(lintLog{"https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json", "2.1.0", []lintRun{run}}, "")
 }

@@ -126,6 +126,10 @@ func (c *fleetListCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	return c.show(a, found)
+}
+
+func (c *fleetListCommand) show(a *app, found []client.FleetAgent) error {
 	l := list{name: "fleet"}
 	for _, name := range []string{"host", "state"} {
 		l.column(name, value.Version)
@@ -157,7 +161,7 @@ func (c *fleetListCommand) Run(a *app) error {
 	if err := a.list(l, c.Format); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.Err, "%s, %d online\n", agents(len(found)), online)
+	_, err := fmt.Fprintf(a.Err, "%s, %d online\n", agents(len(found)), online)
 	return err
 }
 
@@ -217,6 +221,10 @@ func (c *fleetSummaryCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	return a.summarise(found)
+}
+
+func (a *app) summarise(found []client.FleetAgent) error {
 	l := list{name: "summary"}
 	l.column("fact", value.Version)
 	l.column("value", value.Version)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -118,8 +117,5 @@ func (a *app) table(header []string, rows [][]string) error {
 }
 
 func (a *app) modulesJSON(cat *modules.Catalogue, names []string) error {
-	enc := json.NewEncoder(a.Out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(render.Modules(cat, names))
+	return a.writeJSON(render.Modules(cat, names), "  ")
 }

@@ -81,7 +81,7 @@ func readEnvelope(name, payloadType, what string) (*signing.Envelope, error) {
 func showPlan(w io.Writer, e *signing.Envelope, known *client.Signed, policy *signing.Policy) error {
 	p := known.Payload
 	var b strings.Builder
-	b.WriteString(escapeLines(p.Query) + "\n")
+	b.WriteString(value.EscapeLines(p.Query) + "\n")
 	for _, name := range slices.Sorted(maps.Keys(p.Params)) {
 		fmt.Fprintf(&b, "  parameter %s = %q\n", value.EscapeText(name), p.Params[name])
 	}
@@ -115,15 +115,6 @@ func showPlan(w io.Writer, e *signing.Envelope, known *client.Signed, policy *si
 	}
 	_, err = io.WriteString(w, b.String())
 	return err
-}
-
-// escapeLines shows a text of several lines.
-func escapeLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i, l := range lines {
-		lines[i] = value.EscapeText(l)
-	}
-	return strings.Join(lines, "\n")
 }
 
 // Run signs a question and asks nobody.

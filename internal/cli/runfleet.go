@@ -11,6 +11,7 @@ import (
 	"github.com/quaestor-engine/quaestor/client"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // A question is queries, who compiled them, and how they are asked again.
@@ -195,7 +196,7 @@ func (f *following) cancel() {
 	defer cancel()
 	for _, id := range f.ids.list() {
 		if err := f.link.Cancel(ctx, id); err != nil {
-			fmt.Fprintf(f.a.Err, "quaestor: it could not be cancelled: %v\nhint: quaestor investigations cancel %s\n", err, id)
+			fmt.Fprintf(f.a.Err, "quaestor: it could not be cancelled: %s\nhint: quaestor investigations cancel %s\n", value.EscapeText(err.Error()), id)
 			continue
 		}
 		fmt.Fprintf(f.a.Err, "%s is cancelled; quaestor investigations results %s shows what was found\n", id, id)

@@ -11,6 +11,7 @@ import (
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/client"
 	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // A Code says what kind of thing went wrong, for programs.
@@ -116,7 +117,8 @@ func fail(w http.ResponseWriter, p *Problem) {
 	write(w, statusOf[p.Code], p)
 }
 
-// write answers with JSON.
+// write answers with JSON, which may end on a terminal: what hosts wrote
+// steers none.
 func write(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -125,5 +127,5 @@ func write(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	// Whoever does not read it has gone, and there is nobody to tell.
-	_, _ = w.Write(append(b, '\n'))
+	_, _ = w.Write(append(value.EscapeJSON(b), '\n'))
 }

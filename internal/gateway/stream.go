@@ -49,7 +49,7 @@ func (s *stream) line(v any) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.buf = append(append(s.buf, b...), '\n')
+	s.buf = append(append(s.buf, value.EscapeJSON(b)...), '\n')
 	s.flush()
 }
 
