@@ -58,6 +58,8 @@ type Agent struct {
 	backoff transport.Backoff
 	started time.Time
 	offered offers
+	lost    loss // how the life before ended
+	noted   life // what a later one knows of this one; of housekeeping alone, once it runs
 	// fullWait is the constant, but in tests.
 	fullWait time.Duration
 
@@ -101,6 +103,7 @@ func Open(o Options) (*Agent, error) {
 		return nil, errors.Join(err, a.journal.Close())
 	}
 	a.opts.Host.Self = a.describe
+	a.takeLife()
 	if err := a.endUnfinished(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -276,7 +279,7 @@ func (a *Agent) stop() {
 // Close lets go of the folder, and removes the keys of an agent that was
 // retired. Run and Once have ended before.
 func (a *Agent) Close() error {
-	err := errors.Join(a.runner.Close(), a.spool.close(), a.journal.Close())
+	err := errors.Join(a.runner.Close(), a.leaveLife(), a.spool.close(), a.journal.Close())
 	if a.isRetired() {
 		err = errors.Join(err, wipe(a.opts.Dir))
 	}
@@ -302,12 +305,14 @@ func (a *Agent) housekeeping(ctx context.Context) {
 			}
 		case <-facts.C:
 			a.spool.sweep(a.opts.Now())
+			a.noteLife()
 			if s := a.current(); s != nil {
 				s.tellFacts(ctx)
 			}
 			a.renewIfDue(ctx)
 		case <-a.changed:
 			a.writeStatus()
+			a.noteLife()
 			// Whatever changes in the next moment is written with the next.
 			select {
 			case <-time.After(statusEvery):

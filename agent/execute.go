@@ -95,6 +95,13 @@ func (a *Agent) scan(ctx context.Context, p *permit, turn *sandbox.Turn) sandbox
 		Plan: p.plan, Policy: p.policy, Facts: p.facts, Own: a.own, Turn: turn, Self: a.opts.Host.Self,
 		Limits: sandbox.Limits{CPU: p.plan.Limits.CPU, Timeout: p.plan.Limits.Timeout, Memory: p.plan.Limits.Memory + beside},
 	}
+	id := p.payload.ID
+	job.Deaths = a.journal.Deaths(id)
+	job.Died = func(why string) {
+		if err := a.journal.Died(id, a.opts.Now(), why); err != nil {
+			a.log.Error("the journal cannot be written", "error", err)
+		}
+	}
 	return a.runner.Start(ctx, job)
 }
 
@@ -331,7 +338,8 @@ func (a *Agent) endUnfinished() error {
 		if a.leftStanding(e.Plan) {
 			continue
 		}
-		f := journal.Finish{At: a.opts.Now(), Outcome: answer.Failed.String(), Reason: errStopped.Error()}
+		sum := a.cutShort()
+		f := journal.Finish{At: a.opts.Now(), Outcome: sum.Outcome.String(), Reason: sum.Reason}
 		if err := a.journal.Finish(e.Plan, f); err != nil {
 			return err
 		}
@@ -346,7 +354,7 @@ func (a *Agent) endCut(ctx context.Context, out *outgoing) error {
 	if err != nil {
 		return err
 	}
-	return w.end(answer.Summary{Outcome: answer.Failed, Reason: errStopped.Error()})
+	return w.end(a.endOf(out.head.Plan))
 }
 
 // refuse notes a refusal in the journal, and seals it to whoever asked, as far

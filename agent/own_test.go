@@ -15,6 +15,7 @@ import (
 	"github.com/quaestor-engine/quaestor/modules/account"
 	"github.com/quaestor-engine/quaestor/modules/packages"
 	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -81,7 +82,7 @@ func TestDeniedFilesAreNotRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sum := a.run(t.Context(), func(error) {}, &permit{policy: a.Policy(), plan: c.Queries[0].Plan}, &sandbox.Turn{}, func(_ int, row []value.Value) error {
+		sum := a.run(t.Context(), func(error) {}, &permit{policy: a.Policy(), payload: &signing.PlanPayload{}, plan: c.Queries[0].Plan}, &sandbox.Turn{}, func(_ int, row []value.Value) error {
 			if want != "" {
 				t.Errorf("%s: %v", query, row)
 			}

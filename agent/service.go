@@ -98,6 +98,8 @@ Nice=10
 CPUWeight=20
 IOSchedulingClass=idle
 MemoryMax=1G
+# The process that looks goes first, and the agent tells of it.
+OOMPolicy=continue
 
 # It reads, and writes nothing but its own folder.
 CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_SYS_PTRACE

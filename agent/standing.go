@@ -129,6 +129,10 @@ func (a *Agent) repeat(ctx context.Context, s *standing) {
 			break
 		}
 		a.keepRound(s)
+		if a.journal.Deaths(s.permit.payload.ID) >= sandbox.MaxDeaths {
+			sum = answer.Summary{Outcome: answer.Failed, Reason: sandbox.NoThird}
+			break
+		}
 	}
 	sum.Matched = s.w.rows
 	a.endStanding(s.running, s.w, sum)

@@ -35,7 +35,8 @@ type Status struct {
 	Software    string            `json:"software"`
 	Certificate time.Time         `json:"certificate"` // when it expires
 	Relays      []string          `json:"relays"`
-	Sandbox     string            `json:"sandbox"` // on, or off: scans run in the process that holds the keys
+	Sandbox     string            `json:"sandbox"`           // on, or off: scans run in the process that holds the keys
+	Earlier     string            `json:"earlier,omitempty"` // how the life before ended, where not by its own will
 
 	Process   int           `json:"process"` // 0: it does not run
 	Started   time.Time     `json:"started,omitzero"`

@@ -36,7 +36,11 @@ func (a *Agent) watch(ctx context.Context, s *standing) {
 			sum = ended(err)
 			break
 		}
-		s.gap = join(s.gap, "changes at "+stamp(a.opts.Now())+" may not have been seen: "+errPolicy.Error())
+		why := errPolicy.Error()
+		if sum.Outcome == answer.Failed {
+			why = sum.Reason
+		}
+		s.gap = join(s.gap, "changes at "+stamp(a.opts.Now())+" may not have been seen: "+why)
 		sum, again = a.watchRun(ctx, s)
 	}
 	if errors.Is(context.Cause(ctx), errStopped) {
@@ -60,7 +64,7 @@ func (s *standing) left() time.Time {
 }
 
 // watchRun hands changes on as they come, and an account now and then. Again:
-// it ended because another policy is in force.
+// it ended because another policy is in force, or what watched died.
 func (a *Agent) watchRun(ctx context.Context, s *standing) (sum answer.Summary, again bool) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -74,7 +78,7 @@ func (a *Agent) watchRun(ctx context.Context, s *standing) (sum answer.Summary, 
 	if left := p.payload.Expires.Sub(a.opts.Now()); p.plan.Limits.Timeout == 0 || p.plan.Limits.Timeout > left {
 		p.plan.Limits.Timeout = max(left, time.Nanosecond) // the good end of watching
 	}
-	run := a.scan(ctx, p, &sandbox.Turn{})
+	run, deaths := a.scan(ctx, p, &sandbox.Turn{}), a.journal.Deaths(p.payload.ID)
 	done, told := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(told)
@@ -90,7 +94,8 @@ func (a *Agent) watchRun(ctx context.Context, s *standing) (sum answer.Summary, 
 			break
 		}
 	}
-	return run.Summary(), errors.Is(context.Cause(ctx), errPolicy)
+	sum, now := run.Summary(), a.journal.Deaths(p.payload.ID)
+	return sum, errors.Is(context.Cause(ctx), errPolicy) || now > deaths && now < sandbox.MaxDeaths
 }
 
 // tellAccounts says from time to time how the watching goes, so that silence is

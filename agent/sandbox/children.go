@@ -27,6 +27,8 @@ type Children struct {
 	log       *slog.Logger
 	total     *budget       // of processors, of all children; nil: no bound
 	grace     time.Duration // from when a job is to end
+	silence   time.Duration // after which a child without a beat hangs
+	kills     func() int64  // how often the kernel has killed for want of memory
 
 	asking sync.Mutex // held while the child that waits is asked
 	mu     sync.Mutex
@@ -38,7 +40,7 @@ type Children struct {
 // NewChildren makes a runner whose children are started by a command. The
 // folder is the agent's own. The catalogue is the one that they serve.
 func NewChildren(command []string, dir string, cat *modules.Catalogue, log *slog.Logger) *Children {
-	return &Children{command: command, dir: dir, catalogue: cat, log: log, grace: 10 * time.Second}
+	return &Children{command: command, dir: dir, catalogue: cat, log: log, grace: 10 * time.Second, silence: silence, kills: OOMKills}
 }
 
 // Times that a child is given.

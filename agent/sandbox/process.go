@@ -31,6 +31,7 @@ type process struct {
 	used   atomic.Int64 // nanoseconds of processors, as it says
 	halt   halt
 	words  words       // what it wrote to its standard error
+	fault  error       // what it said that it may not; after ended
 	status error       // how it ended; after ended
 	mine   atomic.Bool // this process has ended it
 }
@@ -90,7 +91,8 @@ func (p *process) hear(out io.Reader) {
 		kind, body, err := readFrame(r, maxToParent)
 		if err != nil {
 			if errors.Is(err, errFrame) {
-				p.kill()
+				p.fault = err
+				_ = p.cmd.Process.Kill() // it may have ended
 			}
 			break
 		}
@@ -180,10 +182,19 @@ func (p *process) died(err error) error {
 	return fmt.Errorf("sandbox: the process that looks ended: %s", p.how(err))
 }
 
+// killed says whether it was ended by a signal that nothing withstands; after
+// ended.
+func (p *process) killed() bool {
+	var e *exec.ExitError
+	return p.fault == nil && errors.As(p.status, &e) && e.ProcessState.String() == "signal: killed"
+}
+
 // how says how it ended, and the first line of what it wrote.
 func (p *process) how(err error) string {
 	text := "it closed its pipe"
-	if p.status != nil {
+	if p.fault != nil {
+		text = p.fault.Error()
+	} else if p.status != nil {
 		text = p.status.Error()
 	} else if err != nil {
 		text = err.Error()

@@ -63,9 +63,17 @@ type Job struct {
 	Self   func() modules.Self // what module agent shows; nil where there is none
 	Host   func() modules.Host // of Local: the machine
 	Limits Limits
+	// Deaths is how many processes have died over the plan before: see
+	// MaxDeaths. Died, where not nil, is told of each further one.
+	Deaths int
+	Died   func(why string)
 
 	share *budget // of a processor, where Limits has one: of all children of the job
 }
+
+// MaxDeaths is how many processes may die over one plan, by a fault, or killed
+// because they hung: whatever ends two of them would end a third.
+const MaxDeaths = 2
 
 // Limits are what a job's process may use, beside what its plan says.
 type Limits struct {

@@ -103,7 +103,7 @@ func catalogue() *modules.Catalogue {
 
 func list() []modules.Module {
 	return append([]modules.Module{
-		misfit{"hostile", hostile}, misfit{"hostile_process", hostile}, misfit{"hostile_sender", hostile},
+		misfit{"freeze", frozen}, misfit{"hostile", hostile}, misfit{"hostile_process", hostile}, misfit{"hostile_sender", hostile},
 		misfit{"rows", func(ctx context.Context, _ *modules.Request, yield func(modules.Row) error) error {
 			for i := range 5 {
 				if err := yield(said(fmt.Sprint(i))); err != nil {
@@ -309,7 +309,7 @@ func TestKilledChild(t *testing.T) {
 		limit         string
 	}{
 		{"FIND crash", "a fault on a goroutine of its own", 1, answer.Failed, Limits{}, ""},
-		{"FIND crash_at_once", "the second try", 0, answer.Failed, Limits{}, ""},
+		{"FIND crash_at_once", NoThird, 0, answer.Failed, Limits{}, ""},
 		{"FIND bomb", "more memory", 1, answer.Partial, Limits{Memory: 300 << 20}, "memory"},
 	} {
 		rows, sum := s.ask(c.query, c.limits, nil)

@@ -25,10 +25,6 @@ const (
 	accounts = 5 * time.Second // that an account may take
 )
 
-// tries is how often a job is tried whose process ends before it told a row:
-// whatever kills two of them would kill a third.
-const tries = 2
-
 // A childScan is a job in a child.
 type childScan struct {
 	children *Children
@@ -37,6 +33,7 @@ type childScan struct {
 	kind     Kind
 	apart    bool    // what it sends, another child does
 	second   bool    // it is what that child does
+	unborn   int     // children that did not come up
 	broker   *broker // between the two; nil where there is one child
 
 	mu    sync.Mutex
@@ -47,17 +44,14 @@ type childScan struct {
 	rows  int64
 }
 
-// Rows has a child look, and a second one where the first ended before it told
+// Rows has a child look, and another one where the first died before it told
 // anything.
 func (s *childScan) Rows() iter.Seq2[engine.Row, error] {
 	return func(yield func(engine.Row, error) bool) {
-		var failure error
-		for try := 1; try <= tries; try++ {
-			var again bool
-			if failure, again = s.attempt(yield, try == tries); !again {
-				break
-			}
-			s.children.log.Warn("a process that looked ended before it told anything, and another one tries", "error", failure)
+		failure, again := s.attempt(yield)
+		for again {
+			s.children.log.Warn("a process that looked died before it told anything, and another one tries", "error", failure)
+			failure, again = s.attempt(yield)
 		}
 		if failure != nil {
 			yield(engine.Row{}, failure)
@@ -68,18 +62,25 @@ func (s *childScan) Rows() iter.Seq2[engine.Row, error] {
 // errBroken ends an attempt whose rows nobody wants any more.
 var errBroken = errors.New("sandbox: nobody reads the rows")
 
-// attempt has one child look. Again: it ended before it told a row, and this
-// was not the last attempt.
-func (s *childScan) attempt(yield func(engine.Row, error) bool, last bool) (failure error, again bool) {
+// attempt has one child look. Again: it died before it told a row, and another
+// one may try.
+func (s *childScan) attempt(yield func(engine.Row, error) bool) (failure error, again bool) {
 	s.job.Turn.Pass(s.ctx)
+	if s.job.Deaths >= MaxDeaths {
+		return s.fail(answer.Failed, NoThird, ""), false
+	}
 	if s.apart {
 		s.broker = newBroker(s)
 		defer s.broker.close()
 	}
+	kills := s.children.kills()
 	p, err := s.child()
-	if err != nil {
-		s.fail(answer.Failed, err.Error())
-		return err, !last && s.ctx.Err() == nil
+	if err != nil { // which is no fault of the plan
+		s.unborn++
+		if s.unborn < 2 && s.ctx.Err() == nil {
+			return err, true
+		}
+		return s.fail(answer.Failed, err.Error(), ""), false
 	}
 	s.mu.Lock()
 	s.proc = p
@@ -93,10 +94,10 @@ func (s *childScan) attempt(yield func(engine.Row, error) bool, last bool) (fail
 	s.job.Turn.tell(nil)
 	watch.end()
 	p.halt.clear()
-	if errors.Is(err, errBroken) {
+	switch {
+	case errors.Is(err, errBroken):
 		return nil, false
-	}
-	if s.finished() {
+	case s.finished():
 		if s.second {
 			s.broker.keep(p)
 		} else {
@@ -105,21 +106,59 @@ func (s *childScan) attempt(yield func(engine.Row, error) bool, last bool) (fail
 		return s.failure(), false
 	}
 	p.kill()
-	outcome, reason, limit := s.causeOf(p, watch)
-	if s.rows == 0 && limit == "" && !last && s.ctx.Err() == nil && !watch.fired() {
-		return errors.New(reason), true
+	if err != nil {
+		return s.died(err.Error())
 	}
-	if last && limit == "" && !watch.fired() {
-		reason += "; this was the second try, and there is no third"
+	return s.buried(p, watch, s.children.kills() > kills)
+}
+
+// NoThird is the reason of an answer whose plan is not tried any more.
+const NoThird = "two processes that looked for this plan died, and there is no third"
+
+// buried says what becomes of a job whose child has ended without a summary.
+// Short: the kernel has killed somebody for want of memory meanwhile.
+func (s *childScan) buried(p *process, w *watchdog, short bool) (failure error, again bool) {
+	words := p.words.String()
+	defer func() {
+		s.children.log.Error("a process that looked died", "reason", failure, "words", words)
+	}()
+	switch why := w.reason(); {
+	case why != "" && (w.limit() == "memory" || s.ctx.Err() != nil):
+		return s.fail(answer.Partial, why, w.limit()), false
+	case why != "" && (w.limit() != "" || s.rows > 0):
+		s.mourn(why)
+		return s.fail(answer.Partial, why, w.limit()), false
+	case why != "":
+		return s.died(why)
+	case strings.Contains(words, "out of memory") || strings.Contains(words, "cannot allocate memory"):
+		return s.fail(answer.Partial, "the process that looked needed more memory than it may have, and ended", "memory"), false
+	case short && p.killed():
+		return s.fail(answer.Partial, "the kernel killed the process that looked: this machine had no memory left", "memory"), false
 	}
-	s.children.log.Error("a process that looked ended", "reason", reason, "words", p.words.String())
-	s.fail(outcome, reason)
-	if limit != "" {
-		s.mu.Lock()
-		s.sum.Limits = append(s.sum.Limits, limit)
-		s.mu.Unlock()
+	return s.died("the process that looked ended: " + p.how(nil))
+}
+
+// died counts a child that died for no good reason, and says whether another
+// one may try.
+func (s *childScan) died(why string) (failure error, again bool) {
+	s.mourn(why)
+	if s.rows == 0 && s.job.Deaths < MaxDeaths && s.ctx.Err() == nil {
+		return errors.New(why), true
 	}
-	return errors.New(reason), false
+	if s.job.Deaths >= MaxDeaths {
+		why += "; " + NoThird
+	}
+	return s.fail(answer.Failed, why, ""), false
+}
+
+// mourn counts a child that died.
+func (s *childScan) mourn(why string) {
+	if s.ctx.Err() != nil {
+		return // it was told to end
+	}
+	if s.job.Deaths++; s.job.Died != nil {
+		s.job.Died(why)
+	}
 }
 
 // child gives one for the scan.
@@ -252,27 +291,21 @@ func (s *childScan) failure() error {
 	return nil
 }
 
-// fail makes the account of a job whose child did not.
-func (s *childScan) fail(o answer.Outcome, reason string) {
+// fail makes the account of a job whose child did not, with the bound that it
+// was over, and gives the reason as an error.
+func (s *childScan) fail(o answer.Outcome, reason, limit string) error {
 	s.mu.Lock()
 	sum := s.sum
 	sum.Outcome, sum.Reason, sum.Matched = o, reason, s.rows
 	if sum.Looked == nil {
 		sum.Looked = map[string]int64{}
 	}
+	if limit != "" {
+		sum.Limits = append(sum.Limits, limit)
+	}
 	s.mu.Unlock()
 	s.take(sum, true)
-}
-
-// causeOf says why a child ended that had not told its summary.
-func (s *childScan) causeOf(p *process, w *watchdog) (o answer.Outcome, reason, limit string) {
-	switch why := w.reason(); {
-	case why != "":
-		return answer.Partial, why, w.limit()
-	case strings.Contains(p.words.String(), "out of memory") || strings.Contains(p.words.String(), "cannot allocate memory"):
-		return answer.Partial, "the process that looked needed more memory than it may have, and ended", "memory"
-	}
-	return answer.Failed, "the process that looked ended: " + p.how(nil), ""
+	return errors.New(reason)
 }
 
 // Summary gives the latest account, and while the child works it asks for one.

@@ -64,9 +64,7 @@ func (w *watchdog) cancel() {
 	}
 }
 
-// fired says whether the watchdog killed the child.
-func (w *watchdog) fired() bool { return w.reason() != "" }
-
+// reason says why the watchdog killed the child; "" where it did not.
 func (w *watchdog) reason() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -122,7 +120,7 @@ func (w *watchdog) judge(now time.Time, m *meter) (why, limit string) {
 	switch {
 	case !w.due.IsZero() && now.After(w.due):
 		return "it did not end when it was told to, and was killed", ""
-	case now.Sub(time.Unix(0, w.proc.beat.Load())) > silence:
+	case now.Sub(time.Unix(0, w.proc.beat.Load())) > w.scan.children.silence:
 		return "it gave no sign of life, and was killed", ""
 	}
 	return "", ""

@@ -88,5 +88,8 @@ func entryText(e journal.Entry) string {
 	line("purpose", e.Purpose)
 	line("signers", strings.Join(e.Signers, ", "))
 	line("reason", e.Reason)
+	if e.Deaths > 0 {
+		line("deaths", fmt.Sprintf("%d of processes that looked, the last: %s", e.Deaths, e.Death))
+	}
 	return b.String()
 }

@@ -47,6 +47,9 @@ func (c statusCommand) Run(s *system) error {
 	for _, k := range slices.Sorted(maps.Keys(st.Tags)) {
 		line("tag "+k, "%s", st.Tags[k])
 	}
+	if st.Earlier != "" {
+		line("earlier", "%s", st.Earlier)
+	}
 	line("certificate", "good until %s", stamp(st.Certificate))
 	switch {
 	case st.Process == 0:

@@ -41,6 +41,10 @@ type Entry struct {
 	Rows     int64      `json:"rows,omitempty"`  // that left the machine
 	Bytes    int64      `json:"bytes,omitempty"` // that left the machine, sealed
 	Matched  bool       `json:"matched,omitempty"`
+	// Deaths is how many processes died that looked for it, Death how the last
+	// of them did.
+	Deaths int    `json:"deaths,omitempty"`
+	Death  string `json:"death,omitempty"`
 	// Proof is that the plan is in the transparency log, where the policy asked
 	// for it: JSON, as package translog has it.
 	Proof json.RawMessage `json:"proof,omitempty"`
@@ -61,6 +65,9 @@ func (e *Entry) add(f Finish) {
 	e.Finished, e.Outcome, e.Reason = f.At, f.Outcome, f.Reason
 	e.Rows, e.Bytes, e.Matched = f.Rows, f.Bytes, f.Matched
 }
+
+// die counts a process that died.
+func (e *Entry) die(d death) { e.Deaths, e.Death = e.Deaths+1, d.Why }
 
 // needed says whether a plan must still be known at a time: it has not ended,
 // or could be offered again.

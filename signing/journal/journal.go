@@ -16,7 +16,7 @@
 //	4  4  the length of the body, big-endian
 //	8  4  CRC-32C of kind and body, big-endian
 //	12 1  kind: 'B' a plan begins, 'R' one is refused, 'F' one has ended,
-//	      'C' the latest time
+//	      'C' the latest time, 'D' a process that looked for a plan has died
 //	13 …  the body: JSON
 //
 // A record is one write at the end of the file. A write that did not come to
@@ -101,7 +101,10 @@ type appender interface {
 }
 
 // A state is what is known of an accepted plan without reading the log.
-type state struct{ finished, matched bool }
+type state struct {
+	finished, matched bool
+	deaths            int
+}
 
 // Open opens the journal in a folder, and makes both if they are not there.
 // The error wraps ErrInUse while another Journal has it.
@@ -221,6 +224,25 @@ func (j *Journal) Finish(plan signing.ID, f Finish) error {
 		return fmt.Errorf("%w: %s", ErrUnknown, plan)
 	}
 	return j.append(kindFinish, finish{Plan: plan, Finish: f})
+}
+
+// Died notes that a process that looked for a plan ended that was to live. It
+// is ErrUnknown where the plan does not run.
+func (j *Journal) Died(plan signing.ID, at time.Time, why string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s, ok := j.plans[plan]; !ok || s.finished {
+		return fmt.Errorf("%w: %s", ErrUnknown, plan)
+	}
+	return j.append(kindDeath, death{Plan: plan, At: clean(at), Why: cut(why, maxHearsay)})
+}
+
+// Deaths says how many processes have died that looked for a plan, by Died, in
+// this life of the agent and in earlier ones.
+func (j *Journal) Deaths(plan signing.ID) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.plans[plan].deaths
 }
 
 // Matched says whether an accepted plan matched here, and whether that is

@@ -314,3 +314,34 @@ func TestAgainstModel(t *testing.T) {
 		}
 	})
 }
+
+// TestDeaths: how many processes died over a plan outlives the agent, and the
+// making anew of the file; a plan that has ended counts no more of them.
+func TestDeaths(t *testing.T) {
+	j := mustOpen(t, t.TempDir())
+	is(t, j.Died(id(1), noon, "early"), ErrUnknown)
+	ok(t, j.Begin(entry(1)))
+	ok(t, j.Begin(entry(2)))
+	ok(t, j.Died(id(1), noon, "the first"))
+	j = reopen(t, j)
+	ok(t, j.Died(id(1), noon, "the second"))
+	check := func() {
+		t.Helper()
+		if j.Deaths(id(1)) != 2 || j.Deaths(id(2)) != 0 {
+			t.Errorf("%d and %d deaths", j.Deaths(id(1)), j.Deaths(id(2)))
+		}
+		if e := j.Entries()[0]; e.Deaths != 2 || e.Death != "the second" {
+			t.Errorf("%+v", e)
+		}
+	}
+	check()
+	for range 2 {
+		ok(t, j.rewrite())
+		check()
+		j = reopen(t, j)
+		check()
+	}
+	ok(t, j.Finish(id(1), Finish{At: noon, Outcome: "failed"}))
+	is(t, j.Died(id(1), noon, "late"), ErrUnknown)
+	check()
+}

@@ -52,6 +52,10 @@ func list(name string) ([]Entry, error) {
 			if i, ok := at[r.finish.Plan]; ok {
 				entries[i].add(r.finish.Finish)
 			}
+		case kindDeath:
+			if i, ok := at[r.death.Plan]; ok {
+				entries[i].die(r.death)
+			}
 		}
 		return nil
 	})

@@ -20,6 +20,7 @@ const (
 	kindRefuse = 'R'
 	kindFinish = 'F'
 	kindClock  = 'C'
+	kindDeath  = 'D'
 )
 
 const (
@@ -39,12 +40,20 @@ type finish struct {
 	Finish
 }
 
+// A death is the end of a process that looked for a plan and was to live.
+type death struct {
+	Plan signing.ID `json:"plan"`
+	At   time.Time  `json:"at"`
+	Why  string     `json:"why"`
+}
+
 // A record is one that was read, with the one field set that its kind says.
 type record struct {
 	kind   byte
 	entry  Entry // of 'B' and 'R'
 	finish finish
 	clock  clock
+	death  death
 }
 
 // encode makes the bytes of a record.
@@ -131,6 +140,8 @@ func decode(b []byte) (*record, int) {
 		into = &rec.finish
 	case kindClock:
 		into = &rec.clock
+	case kindDeath:
+		into = &rec.death
 	default:
 		return nil, 0
 	}

@@ -76,12 +76,17 @@ func (j *Journal) note(r *record) {
 	at := r.clock.At
 	switch r.kind {
 	case kindBegin:
-		j.plans[r.entry.Plan] = state{finished: !r.entry.Finished.IsZero(), matched: r.entry.Matched}
+		j.plans[r.entry.Plan] = state{finished: !r.entry.Finished.IsZero(), matched: r.entry.Matched, deaths: r.entry.Deaths}
 	case kindRefuse:
 		j.refused[r.entry.Plan] = r.entry.Code
 	case kindFinish:
-		if _, ok := j.plans[r.finish.Plan]; ok {
-			j.plans[r.finish.Plan] = state{finished: true, matched: r.finish.Matched}
+		if s, ok := j.plans[r.finish.Plan]; ok {
+			j.plans[r.finish.Plan] = state{finished: true, matched: r.finish.Matched, deaths: s.deaths}
+		}
+	case kindDeath:
+		if s, ok := j.plans[r.death.Plan]; ok {
+			s.deaths++
+			j.plans[r.death.Plan] = s
 		}
 	case kindClock:
 		if at.After(j.written) {
@@ -205,6 +210,7 @@ func (j *Journal) writeNew() (err error) {
 // A survey is what a reading of the log found out for the next one.
 type survey struct {
 	ends     map[signing.ID]Finish
+	deaths   map[signing.ID][]death
 	latest   time.Time
 	accepted int // how many of the oldest accepted plans to leave out, if they are not needed
 	refusals int // how many of the oldest refusals to leave out
@@ -214,7 +220,7 @@ type survey struct {
 
 func (j *Journal) survey() (*survey, error) {
 	s := &survey{
-		ends: map[signing.ID]Finish{}, latest: j.latest, accepted: -maxAccepted, refusals: -maxRefused,
+		ends: map[signing.ID]Finish{}, deaths: map[signing.ID][]death{}, latest: j.latest, accepted: -maxAccepted, refusals: -maxRefused,
 		plans: map[signing.ID]state{}, refused: map[signing.ID]string{},
 	}
 	_, err := j.read(func(r *record) error {
@@ -225,6 +231,8 @@ func (j *Journal) survey() (*survey, error) {
 			s.refusals++
 		case kindFinish:
 			s.ends[r.finish.Plan] = r.finish.Finish
+		case kindDeath:
+			s.deaths[r.death.Plan] = append(s.deaths[r.death.Plan], r.death)
 		}
 		return nil
 	})
@@ -238,11 +246,14 @@ func (s *survey) take(r *record) bool {
 		if end, ok := s.ends[r.entry.Plan]; ok {
 			r.entry.add(end)
 		}
+		for _, d := range s.deaths[r.entry.Plan] {
+			r.entry.die(d)
+		}
 		if s.accepted > 0 && !r.entry.needed(s.latest) {
 			s.accepted--
 			return false
 		}
-		s.plans[r.entry.Plan] = state{finished: !r.entry.Finished.IsZero(), matched: r.entry.Matched}
+		s.plans[r.entry.Plan] = state{finished: !r.entry.Finished.IsZero(), matched: r.entry.Matched, deaths: r.entry.Deaths}
 		return true
 	case kindRefuse:
 		if s.refusals > 0 {

@@ -1,0 +1,27 @@
+package sandbox
+
+import (
+	"os"
+	"strconv"
+	"strings"
+)
+
+// OOMKills says how often the kernel has killed a process since the machine
+// started, for want of memory; 0 where it does not say.
+func OOMKills() int64 {
+	b, err := os.ReadFile("/proc/vmstat")
+	if err != nil {
+		return 0
+	}
+	return oomKills(string(b))
+}
+
+func oomKills(vmstat string) int64 {
+	for line := range strings.Lines(vmstat) {
+		if text, ok := strings.CutPrefix(line, "oom_kill "); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+			return n
+		}
+	}
+	return 0
+}
