@@ -171,18 +171,36 @@ func (a *Agent) readKeys() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", identityFile, err)
 	}
-	env, err := signing.ParseEnvelope(files[policyFile])
+	policy, err := parsePolicy(files[policyFile])
 	if err != nil {
-		return fmt.Errorf("%s: %w", policyFile, err)
-	}
-	// It was verified before it was written: whoever can write here can change
-	// the program as well.
-	policy, err := signing.ParsePolicy(env.Payload)
-	if err != nil {
-		return fmt.Errorf("%s: %w", policyFile, err)
+		return err
 	}
 	a.id, a.chain = id, files[membershipFile]
 	return a.obey(policy)
+}
+
+// parsePolicy reads the policy of a folder. It was verified before it was
+// written: whoever can write there can change the program as well.
+func parsePolicy(envelope []byte) (*signing.Policy, error) {
+	env, err := signing.ParseEnvelope(envelope)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", policyFile, err)
+	}
+	policy, err := signing.ParsePolicy(env.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", policyFile, err)
+	}
+	return policy, nil
+}
+
+// ReadPolicy gives the policy in force for the agent of a folder, also while it
+// runs in another process.
+func ReadPolicy(dir string) (*signing.Policy, error) {
+	b, err := readFile(filepath.Join(dir, policyFile))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotEnrolled, err)
+	}
+	return parsePolicy(b)
 }
 
 // ID gives the agent's identity.

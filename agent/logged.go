@@ -168,17 +168,9 @@ type Verifier struct{ keys *translog.Keys }
 // OpenVerifier makes the verifier of a folder. A policy that names no log
 // verifies nothing.
 func OpenVerifier(dir string) (*Verifier, error) {
-	b, err := readFile(filepath.Join(dir, policyFile))
+	policy, err := ReadPolicy(dir)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotEnrolled, err)
-	}
-	env, err := signing.ParseEnvelope(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", policyFile, err)
-	}
-	policy, err := signing.ParsePolicy(env.Payload)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", policyFile, err)
+		return nil, err
 	}
 	if policy.Log() == nil {
 		return nil, fmt.Errorf("policy version %d names no log to verify proofs of", policy.Version())

@@ -2,11 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/agent"
+	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -27,6 +30,10 @@ func (c historyCommand) Run(s *system) error {
 	if c.Last > 0 && len(list) > c.Last {
 		list = list[len(list)-c.Last:]
 	}
+	policy, err := agent.ReadPolicy(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // an agent that was retired has none
+		return err
+	}
 	var v *agent.Verifier
 	if c.Verify {
 		if v, err = agent.OpenVerifier(s.dir); err != nil {
@@ -40,9 +47,9 @@ func (c historyCommand) Run(s *system) error {
 			bad++
 		}
 		if c.JSON {
-			err = writeEntry(s.out, e)
+			err = writeEntry(s.out, namedEntry{e, names(policy, e)})
 		} else {
-			_, err = io.WriteString(s.out, entryText(e)+logged)
+			_, err = io.WriteString(s.out, entryText(e, names(policy, e))+logged)
 		}
 		if err != nil {
 			return err
@@ -58,7 +65,7 @@ func (c historyCommand) Run(s *system) error {
 }
 
 // writeEntry writes an entry as JSON, on one line.
-func writeEntry(w io.Writer, e journal.Entry) error {
+func writeEntry(w io.Writer, e namedEntry) error {
 	b, err := json.Marshal(e)
 	if err == nil {
 		_, err = w.Write(append(value.EscapeJSON(b), '\n'))
@@ -66,8 +73,31 @@ func writeEntry(w io.Writer, e journal.Entry) error {
 	return err
 }
 
+// A namedEntry is an entry with the names of its signers.
+type namedEntry struct {
+	journal.Entry
+	Names map[string]string `json:"names,omitempty"` // by fingerprint
+}
+
+// names gives the names of an entry's signers, as far as the policy in force
+// knows whose keys they are: one that has left the fleet has his key alone.
+func names(p *signing.Policy, e journal.Entry) map[string]string {
+	names := map[string]string{}
+	if p == nil {
+		return names
+	}
+	for _, f := range e.Signers {
+		if who, ok := p.Investigator(signing.Fingerprint(f)); ok {
+			names[f] = who.Name
+		}
+	}
+	return names
+}
+
 // entryText shows one entry. What others wrote is made harmless to terminals.
-func entryText(e journal.Entry) string {
+// Signatures were checked on what was accepted; what was refused only claims
+// to be by those whom it names.
+func entryText(e journal.Entry, names map[string]string) string {
 	var b strings.Builder
 	line := func(k, text string) {
 		if text != "" {
@@ -86,7 +116,18 @@ func entryText(e journal.Entry) string {
 	b.WriteByte('\n')
 	line("query", e.Query)
 	line("purpose", e.Purpose)
-	line("signers", strings.Join(e.Signers, ", "))
+	var signers []string
+	for _, f := range e.Signers {
+		if name := names[f]; name != "" {
+			f = name + " (" + f + ")"
+		}
+		signers = append(signers, f)
+	}
+	as := "signers"
+	if e.Verdict == journal.Refused {
+		as = "claimed"
+	}
+	line(as, strings.Join(signers, ", "))
 	line("reason", e.Reason)
 	if e.Deaths > 0 {
 		line("deaths", fmt.Sprintf("%d of processes that looked, the last: %s", e.Deaths, e.Death))

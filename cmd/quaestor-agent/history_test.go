@@ -20,12 +20,12 @@ func TestHistoryIsHarmless(t *testing.T) {
 		Plan: signing.ID{1}, At: time.Unix(0, 0), Verdict: journal.Refused, Code: "weight\x1b[2J",
 		Query: "FIND \x1b]0;x\a", Purpose: "a\nb", Signers: []string{"\u202eAB"}, Reason: "\x9b1m",
 	}
-	text := entryText(e)
+	text := entryText(e, map[string]string{"\u202eAB": "A\x1bda"})
 	if strings.ContainsAny(text, "\x1b\a\x9b\u202e") || strings.Count(text, "\n") != 5 {
 		t.Errorf("%q", text)
 	}
 	e = journal.Entry{Plan: signing.ID{1}, At: time.Unix(0, 0), Verdict: journal.Accepted, Finished: time.Unix(9, 0), Outcome: "complete", Rows: 3, Bytes: 2048}
-	if text := entryText(e); text != "1970-01-01 00:00:00Z  01000000000000000000000000000000  accepted, complete: 3 rows, 2KiB left this machine\n" {
+	if text := entryText(e, nil); text != "1970-01-01 00:00:00Z  01000000000000000000000000000000  accepted, complete: 3 rows, 2KiB left this machine\n" {
 		t.Errorf("%q", text)
 	}
 }
@@ -39,12 +39,12 @@ func TestNothingHostileIsRemembered(t *testing.T) {
 		}
 		for _, verdict := range []string{journal.Accepted, journal.Refused} {
 			e.Verdict = verdict
-			text := entryText(e)
+			text := entryText(e, map[string]string{v: v})
 			if err := errors.Join(hostile.Terminal(text), hostile.Commands(text)); err != nil || strings.Count(text, "\n") != 5 {
 				t.Errorf("%.40q: %v in %q", v, err, text)
 			}
 			var b strings.Builder
-			if err := writeEntry(&b, e); err != nil {
+			if err := writeEntry(&b, namedEntry{e, map[string]string{v: v}}); err != nil {
 				t.Fatal(err)
 			}
 			text = strings.ReplaceAll(b.String(), "\ufffd", "?") // JSON's for bytes that are no UTF-8
@@ -60,6 +60,43 @@ func TestNothingHostileIsRemembered(t *testing.T) {
 			t.Errorf("%.40q: %v", v, err)
 		}
 	}
+}
+
+// Who signed is named beside the fingerprint as far as the policy knows him; who
+// is only said to have signed is not called a signer.
+func TestHistoryNames(t *testing.T) {
+	admin, ada := newKey(t, "root"), newKey(t, "Ada Lovelace")
+	policy, err := signing.ParsePolicy([]byte(signing.NewPolicyText(signing.PolicySpec{
+		Fleet: signing.NewID(), Name: "test", Administrators: []signing.PrincipalSpec{{Name: "root", Key: admin.Public()}},
+		Investigators: []signing.PrincipalSpec{{Name: "Ada Lovelace", Key: ada.Public(), Weight: 1}},
+	})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := string(ada.Fingerprint())
+	e := journal.Entry{Verdict: journal.Accepted, Signers: []string{f, "0123"}}
+	if text := entryText(e, names(policy, e)); !strings.Contains(text, "  signers  Ada Lovelace ("+f+"), 0123\n") {
+		t.Errorf("%q", text)
+	}
+	e.Verdict = journal.Refused
+	if text := entryText(e, names(policy, e)); !strings.Contains(text, "  claimed  Ada Lovelace ("+f+"), 0123\n") {
+		t.Errorf("%q", text)
+	}
+	if text := entryText(e, names(nil, e)); !strings.Contains(text, "  claimed  "+f+", 0123\n") {
+		t.Errorf("without a policy: %q", text)
+	}
+	text, err := json.Marshal(namedEntry{e, names(policy, e)})
+	if err != nil || !strings.Contains(string(text), `"names":{"`+f+`":"Ada Lovelace"}`) || !strings.Contains(string(text), `"signers":["`+f) {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func newKey(t *testing.T, name string) *signing.PrivateKey {
+	k, err := signing.NewPrivateKey(name, "a@example.com", time.Now().Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }
 
 func TestDefaultDir(t *testing.T) {

@@ -66,7 +66,7 @@ var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```")
 func TestQuickstart(t *testing.T) {
 	followPage(t, "quickstart.md",
 		`signed by 1 administrator`, `enrolled as agent [0-9a-f]{32}`, `online .*team=web`, `1 agent, 1 online`,
-		`/etc/passwd `, `1 of 1 agent answered: 1 (matched|partial)`, `FROM fleet WHERE os = linux FIND file`, `accepted, (complete|partial): \d+ rows`,
+		`/etc/passwd `, `1 of 1 agent answered: 1 (matched|partial)`, `FROM fleet WHERE os = linux FIND file`, `accepted, (complete|partial): \d+ rows`, `signers  Ada Lovelace \([0-9A-F]{40}`,
 	)
 }
 
