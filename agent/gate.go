@@ -202,7 +202,7 @@ func (a *Agent) checkMember() error {
 	return nil
 }
 
-// checkOnce: the plan is in the journal now, and was not before.
+// checkOnce: the plan is in the journal now, for good, and was not before.
 func (a *Agent) checkOnce(verified signing.Verified, proof []byte) error {
 	payload := verified.Payload()
 	e := journal.Entry{
@@ -215,6 +215,9 @@ func (a *Agent) checkOnce(verified signing.Verified, proof []byte) error {
 	err := a.journal.Begin(e)
 	if errors.Is(err, journal.ErrSeen) {
 		return refusal(signing.CodeSeen, "plan %s ran here already: %w", payload.ID, err)
+	}
+	if err == nil {
+		err = a.journal.Sync()
 	}
 	if err != nil {
 		return refusal(signing.CodePolicy, "the journal of this host cannot be written, and nothing runs that is not in it: %w", err)

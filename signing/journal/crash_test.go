@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -217,6 +219,46 @@ func TestRewriteFails(t *testing.T) {
 			t.Errorf("plan %d is forgotten", n)
 		}
 	}
+}
+
+// TestRewriteMeetsFullDisk: a new log that found no room has noted nothing, the
+// time least of all.
+func TestRewriteMeetsFullDisk(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("no other system than Linux has /dev/full")
+	}
+	j := mustOpen(t, t.TempDir())
+	ok(t, j.Clock(noon))
+	ok(t, j.Clock(noon.Add(50*time.Second))) // known, and not written yet
+	ok(t, os.Symlink("/dev/full", filepath.Join(j.dir, newName)))
+	j.mu.Lock()
+	err := j.rewrite()
+	j.mu.Unlock()
+	is(t, err, syscall.ENOSPC)
+	latest := noon.Add(100 * time.Second)
+	ok(t, j.Clock(latest))
+	if j = reopen(t, j); latest.Sub(j.latest) >= clockEvery {
+		t.Errorf("after a restart the clock stands at %v, and %v was seen", j.latest, latest)
+	}
+}
+
+// TestSyncWaits: what was noted before Sync is on the disk after it.
+func TestSyncWaits(t *testing.T) {
+	j := mustOpen(t, t.TempDir())
+	ok(t, j.Sync()) // of nothing
+	disk := &modelDisk{fullDisk: fullDisk{appender: j.log, room: 1 << 20}}
+	j.mu.Lock()
+	j.log = disk
+	j.mu.Unlock()
+	for n := range 20 {
+		ok(t, j.Begin(entry(n)))
+		ok(t, j.Sync())
+		if disk.synced.Load() != j.size {
+			t.Fatalf("plan %d: %d of %d bytes are on the disk", n, disk.synced.Load(), j.size)
+		}
+	}
+	ok(t, j.Close())
+	is(t, j.Sync(), ErrClosed)
 }
 
 // FuzzScan: whatever stands in a log, reading it ends, accounts for every byte

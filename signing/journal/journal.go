@@ -3,8 +3,8 @@
 // from running twice and what a clock that was set back is held against, and
 // the owner of the machine reads in it.
 //
-// A newcomer needs [Open], and then [Journal.Clock], [Journal.Seen] and
-// [Journal.Begin], in this order, before a plan runs. The journal must not be
+// A newcomer needs [Open], and then [Journal.Clock], [Journal.Seen],
+// [Journal.Begin] and [Journal.Sync], in this order, before a plan runs. The journal must not be
 // used as a proof towards others: who is root on the machine can rewrite it.
 //
 // # The file
@@ -86,10 +86,17 @@ type Journal struct {
 	plans   map[signing.ID]state
 	refused map[signing.ID]string // the code of the latest refusal
 	err     error                 // why nothing can be written any more
+	keep    bounds
+	noted   uint64     // records that were written since Open
+	synced  uint64     // of them, those that the disk has
+	settled *sync.Cond // synced or err changed
 
 	dirty chan struct{} // has room for one; Close closes it
 	done  chan struct{} // closed by the goroutine that syncs
 }
+
+// Bounds are how many entries are kept for reading: the constants, but in tests.
+type bounds struct{ accepted, refused int }
 
 // An appender is where records go: the log, but in tests. It is written at its
 // end by position, since Windows cuts no file that was opened to append.
@@ -116,7 +123,11 @@ func Open(dir string) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %s: %w", dir, err)
 	}
-	j := &Journal{dir: dir, lock: lock, dirty: make(chan struct{}, 1), done: make(chan struct{})}
+	j := &Journal{
+		dir: dir, lock: lock, keep: bounds{maxAccepted, maxRefused},
+		dirty: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	j.settled = sync.NewCond(&j.mu)
 	if err := j.load(); err != nil {
 		lock.Close()
 		return nil, err
@@ -134,6 +145,7 @@ func (j *Journal) Close() error {
 	}
 	failed := j.err
 	j.err = ErrClosed
+	j.settled.Broadcast()
 	close(j.dirty)
 	j.mu.Unlock()
 	<-j.done
@@ -183,8 +195,7 @@ func (j *Journal) Seen(plan signing.ID) bool {
 // Begin notes that a plan is accepted, and must come back without an error
 // before the plan runs. It is ErrSeen when it was accepted before. An entry
 // without an expiry, which nobody could ever forget, is an error. What Begin has
-// noted outlives the process at once, and a loss of power after a moment: the
-// disk is told in the background.
+// noted outlives the process at once, and a loss of power when Sync has returned.
 func (j *Journal) Begin(e Entry) error {
 	e = e.clean(maxText)
 	e.Verdict, e.Finished, e.Outcome, e.Rows, e.Bytes, e.Matched = Accepted, time.Time{}, "", 0, 0, false
@@ -197,6 +208,18 @@ func (j *Journal) Begin(e Entry) error {
 		return fmt.Errorf("%w: %s", ErrSeen, e.Plan)
 	}
 	return j.append(kindBegin, e)
+}
+
+// Sync waits until the disk has everything that was noted so far. What runs
+// afterwards cannot run a second time, whatever happens to the machine. Those
+// who wait at once wait for one write of the disk.
+func (j *Journal) Sync() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for noted := j.noted; j.synced < noted && j.err == nil; {
+		j.settled.Wait()
+	}
+	return j.err
 }
 
 // Refuse notes that a plan is refused, why, and what it said of itself, as far

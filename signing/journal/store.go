@@ -115,12 +115,10 @@ func (j *Journal) append(kind byte, body any) error {
 		return fmt.Errorf("journal: writing: %w", err)
 	}
 	j.size += int64(len(b))
+	j.noted++
 	rec, _ := decode(b)
 	j.note(rec)
-	select {
-	case j.dirty <- struct{}{}:
-	default: // the syncer has yet to see the one before
-	}
+	j.soil()
 	if j.size >= j.compact {
 		// The record is written, and what it says is so: that the log cannot be
 		// made smaller is no reason to refuse it, but one to try later.
@@ -136,14 +134,19 @@ func (j *Journal) syncer() {
 	defer close(j.done)
 	for range j.dirty {
 		j.mu.Lock()
-		log := j.log
+		log, noted := j.log, j.noted
 		j.mu.Unlock()
 		err := log.Sync()
 		j.mu.Lock()
 		// A log that was replaced meanwhile was synced before it was closed.
-		if err != nil && j.err == nil && log == j.log {
+		switch {
+		case log != j.log:
+		case err == nil:
+			j.synced = noted
+		case j.err == nil:
 			j.err = fmt.Errorf("journal: the disk did not take what was written: %w", err)
 		}
+		j.settled.Broadcast()
 		j.mu.Unlock()
 	}
 }
@@ -152,14 +155,17 @@ func (j *Journal) syncer() {
 // new one cannot be written, the old one stays; if that cannot be opened again,
 // nothing can be written any more.
 func (j *Journal) rewrite() error {
-	failed := j.writeNew()
+	keep, failed := j.writeNew()
 	if failed == nil {
 		j.log.Close() // Windows replaces no open file; all of it is in the new one
-		failed = os.Rename(j.path(newName), j.path(logName))
+		if failed = os.Rename(j.path(newName), j.path(logName)); failed == nil {
+			j.plans, j.refused, j.written = keep.plans, keep.refused, j.latest
+		}
 		if err := j.open(); err != nil {
 			j.err = err
 		}
 		failed = errors.Join(failed, syncDir(j.dir))
+		j.replaced(failed == nil)
 	}
 	if failed != nil {
 		os.Remove(j.path(newName))
@@ -168,16 +174,34 @@ func (j *Journal) rewrite() error {
 	return j.err
 }
 
+// replaced says that there is another log, all of which the disk has, or that
+// the same one was opened again: then it is to be synced again.
+func (j *Journal) replaced(synced bool) {
+	if synced {
+		j.synced = j.noted
+		j.settled.Broadcast()
+		return
+	}
+	j.soil()
+}
+
+// soil has the syncer look at the log.
+func (j *Journal) soil() {
+	select {
+	case j.dirty <- struct{}{}:
+	default: // the syncer has yet to see what came before
+	}
+}
+
 // writeNew writes the new log: the latest time, and of the plans those that are
-// kept, each with its end in one record.
-func (j *Journal) writeNew() (err error) {
-	keep, err := j.survey()
-	if err != nil {
-		return err
+// kept, each with its end in one record. It says what is in it.
+func (j *Journal) writeNew() (keep *survey, err error) {
+	if keep, err = j.survey(); err != nil {
+		return nil, err
 	}
 	f, err := os.OpenFile(j.path(newName), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	out := bufio.NewWriter(f)
@@ -190,7 +214,7 @@ func (j *Journal) writeNew() (err error) {
 	}
 	if !j.latest.IsZero() {
 		if err := put(kindClock, clock{At: j.latest}); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	_, err = j.read(func(r *record) error {
@@ -200,11 +224,9 @@ func (j *Journal) writeNew() (err error) {
 		return put(r.kind, r.entry)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	j.plans, j.refused = keep.plans, keep.refused
-	j.written = j.latest
-	return errors.Join(out.Flush(), f.Sync())
+	return keep, errors.Join(out.Flush(), f.Sync())
 }
 
 // A survey is what a reading of the log found out for the next one.
@@ -220,7 +242,8 @@ type survey struct {
 
 func (j *Journal) survey() (*survey, error) {
 	s := &survey{
-		ends: map[signing.ID]Finish{}, deaths: map[signing.ID][]death{}, latest: j.latest, accepted: -maxAccepted, refusals: -maxRefused,
+		ends: map[signing.ID]Finish{}, deaths: map[signing.ID][]death{}, latest: j.latest,
+		accepted: -j.keep.accepted, refusals: -j.keep.refused,
 		plans: map[signing.ID]state{}, refused: map[signing.ID]string{},
 	}
 	_, err := j.read(func(r *record) error {
