@@ -81,14 +81,26 @@ func readHead(name string) (head, error) {
 
 // A segment is one file of chunks.
 type segment struct {
-	file   *os.File
+	file   chunkFile
 	size   int64
 	pieces int // chunks in it that are not acknowledged
 }
 
-func createSegment(dir string, plan signing.ID, seq uint32) (*segment, error) {
-	name := filepath.Join(dir, fmt.Sprintf("%s.%08x%s", plan, seq, segmentExt))
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+// A chunkFile is the file of a segment: an *os.File, but in tests.
+type chunkFile interface {
+	io.WriterAt
+	io.ReaderAt
+	io.Closer
+	Truncate(size int64) error
+	Name() string
+}
+
+func createFile(name string) (chunkFile, error) {
+	return os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+}
+
+func (s *spool) createSegment(plan signing.ID, seq uint32) (*segment, error) {
+	f, err := s.create(filepath.Join(s.dir, fmt.Sprintf("%s.%08x%s", plan, seq, segmentExt)))
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +112,9 @@ func (g *segment) append(seq uint32, final bool, data []byte) (int64, error) {
 	b := make([]byte, recordHead, recordHead+len(data))
 	putRecordHead(b, seq, final, data)
 	if _, err := g.file.WriteAt(append(b, data...), g.size); err != nil {
-		return 0, err
+		// What a full disk took of it would end the file for a later life, and
+		// the files behind it.
+		return 0, errors.Join(err, g.file.Truncate(g.size))
 	}
 	at := g.size + recordHead
 	g.size = at + int64(len(data))

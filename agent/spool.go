@@ -43,6 +43,9 @@ type spool struct {
 	dir    string
 	memory int64 // bound of held
 	disk   int64 // bound of kept
+	// create and perFile are createFile and segmentSize, but in tests.
+	create  func(name string) (chunkFile, error)
+	perFile int64
 
 	mu      sync.Mutex
 	answers map[signing.ID]*outgoing
@@ -83,7 +86,10 @@ func openSpool(dir string, memory, disk int64, now time.Time) (*spool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	s := &spool{dir: dir, memory: memory, disk: disk, answers: map[signing.ID]*outgoing{}, room: make(chan struct{})}
+	s := &spool{
+		dir: dir, memory: memory, disk: disk, create: createFile, perFile: segmentSize,
+		answers: map[signing.ID]*outgoing{}, room: make(chan struct{}),
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -281,10 +287,10 @@ func (o *outgoing) spill() error {
 
 // segment gives the file that the next chunk is written to.
 func (o *outgoing) segment(seq uint32) (*segment, error) {
-	if n := len(o.segs); n > 0 && o.segs[n-1].size < segmentSize {
+	if n := len(o.segs); n > 0 && o.segs[n-1].size < o.spool.perFile {
 		return o.segs[n-1], nil
 	}
-	g, err := createSegment(o.spool.dir, o.head.Plan, seq)
+	g, err := o.spool.createSegment(o.head.Plan, seq)
 	if err == nil {
 		o.segs = append(o.segs, g)
 	}
@@ -433,7 +439,10 @@ func (o *outgoing) forget() {
 	for _, p := range o.pieces {
 		o.drop(p)
 	}
-	o.pieces, o.gone = nil, true
+	for _, g := range o.segs {
+		g.remove() // one that a full disk let nothing into
+	}
+	o.pieces, o.segs, o.gone = nil, nil, true
 	delete(o.spool.answers, o.head.Plan)
 	o.wake()
 	o.freed()

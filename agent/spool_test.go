@@ -6,14 +6,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"github.com/quaestor-engine/quaestor/signing"
 )
@@ -29,156 +26,6 @@ func load(t interface{ Fatal(...any) }, dir string, memory, disk int64) *spool {
 
 func headFor(plan signing.ID) head {
 	return head{Plan: plan, Fleet: signing.NewID(), ReplyKey: []byte("a key"), Expires: time.Now().Add(time.Hour), Made: time.Now()}
-}
-
-// A model is what a spool should hold of one answer.
-type model struct {
-	out    *outgoing
-	chunks [][]byte
-	done   bool
-	acked  int
-	safe   int // chunks that a kill leaves: those on disk
-}
-
-// A machine is a spool and what should be in it.
-type machine struct {
-	dir    string
-	spool  *spool
-	models map[signing.ID]*model
-}
-
-// Whatever is put, acknowledged, taken offline and killed, in any order: a
-// chunk that is given out is the one that was put under its number, what was on
-// disk outlives a kill, and an acknowledged answer leaves nothing behind.
-func TestSpoolAgainstModel(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp("", "spool")
-		if err != nil {
-			rt.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
-		m := &machine{dir: dir, spool: load(rt, dir, 300, 1<<20), models: map[signing.ID]*model{}}
-		rt.Repeat(rapid.StateMachineActions(m))
-		for _, answer := range m.models {
-			answer.out.abandon()
-		}
-		if left, _ := os.ReadDir(dir); len(left) != 0 || m.spool.bytes() != 0 {
-			rt.Fatalf("%d files are left, %d bytes", len(left), m.spool.bytes())
-		}
-	})
-}
-
-// pick draws one of the answers; nil where there is none.
-func (x *machine) pick(rt *rapid.T) *model {
-	ids := slices.SortedFunc(maps.Keys(x.models), func(a, b signing.ID) int { return bytes.Compare(a[:], b[:]) })
-	if len(ids) == 0 {
-		return nil
-	}
-	return x.models[rapid.SampledFrom(ids).Draw(rt, "which")]
-}
-
-// Begin begins an answer.
-func (x *machine) Begin(rt *rapid.T) {
-	o, err := x.spool.begin(headFor(signing.NewID()))
-	if err != nil {
-		rt.Fatal(err)
-	}
-	x.models[o.head.Plan] = &model{out: o}
-}
-
-// Put adds a chunk.
-func (x *machine) Put(rt *rapid.T) {
-	m := x.pick(rt)
-	if m == nil || m.done {
-		return
-	}
-	data := rapid.SliceOfN(rapid.Byte(), 1, 200).Draw(rt, "data")
-	m.done = rapid.IntRange(0, 5).Draw(rt, "final") == 0
-	if err := m.out.put(context.Background(), data, m.done); err != nil {
-		rt.Fatal(err)
-	}
-	m.chunks = append(m.chunks, data)
-}
-
-// Ack acknowledges chunks.
-func (x *machine) Ack(rt *rapid.T) {
-	m := x.pick(rt)
-	if m == nil {
-		return
-	}
-	next := rapid.IntRange(0, len(m.chunks)).Draw(rt, "next")
-	whole := m.out.ack(uint32(next))
-	m.acked = max(m.acked, next)
-	if want := m.done && m.acked == len(m.chunks) && len(m.chunks) > 0; want {
-		if !whole {
-			rt.Fatal("an answer that was acknowledged is kept")
-		}
-		delete(x.models, m.out.head.Plan)
-	} else if whole {
-		rt.Fatal("an answer is forgotten too early")
-	}
-}
-
-// Online has a relay come or go.
-func (x *machine) Online(rt *rapid.T) {
-	if err := x.spool.setOnline(rapid.Bool().Draw(rt, "online")); err != nil {
-		rt.Fatal(err)
-	}
-}
-
-// Kill ends the process and opens what it left.
-func (x *machine) Kill(rt *rapid.T) {
-	for id, m := range x.models {
-		m.safe = m.acked
-		for i, p := range m.out.pieces {
-			if p.seg != nil {
-				m.safe = int(m.out.first) + i + 1
-			}
-		}
-		if m.safe < len(m.chunks) {
-			m.chunks, m.done = m.chunks[:m.safe], false
-		}
-		x.models[id] = m
-	}
-	for _, o := range x.spool.answers { // a dead process closes its files, and no more
-		for _, g := range o.segs {
-			g.file.Close()
-		}
-	}
-	x.spool = load(rt, x.dir, 300, 1<<20)
-	if len(x.spool.answers) != len(x.models) {
-		rt.Fatalf("%d answers, want %d", len(x.spool.answers), len(x.models))
-	}
-	for id, m := range x.models {
-		m.out = x.spool.find(id)
-		if _, cut := m.out.holds(); cut == m.done {
-			rt.Fatalf("cut is %v and done %v", cut, m.done)
-		}
-		m.out.skipTo(uint32(m.acked))
-	}
-	// Whoever begins again ends what was cut; here it may go on.
-	for _, o := range x.spool.answers {
-		o.cut = false
-	}
-}
-
-// Check compares.
-func (x *machine) Check(rt *rapid.T) {
-	var size int64
-	for _, m := range x.models {
-		for i := m.acked; i < len(m.chunks); i++ {
-			data, final, err := m.out.take(context.Background(), uint32(i))
-			if err != nil || !bytes.Equal(data, m.chunks[i]) || final != (m.done && i == len(m.chunks)-1) {
-				rt.Fatalf("chunk %d: %x %v %v, want %x", i, data, final, err, m.chunks[i])
-			}
-		}
-		for _, p := range m.out.pieces {
-			size += int64(p.size)
-		}
-	}
-	if x.spool.bytes() != size || x.spool.held > 300+200 {
-		rt.Fatalf("%d bytes counted, %d there; %d in memory", x.spool.bytes(), size, x.spool.held)
-	}
 }
 
 // A file that ends anywhere, as a power failure leaves it, gives the chunks
