@@ -188,7 +188,9 @@ func (x *machine) Online(rt *rapid.T) {
 }
 
 // Full has the disk take so many bytes more, and Room somebody make room.
-func (x *machine) Full(rt *rapid.T) { x.room = rapid.SampledFrom([]int{0, 100, 2 * modelChunk}).Draw(rt, "room") }
+func (x *machine) Full(rt *rapid.T) {
+	x.room = rapid.SampledFrom([]int{0, 100, 2 * modelChunk}).Draw(rt, "room")
+}
 
 func (x *machine) Room(*rapid.T) { x.room = 1 << 20 }
 
