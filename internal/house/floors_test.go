@@ -110,6 +110,7 @@ var floors = []floor{
 	{pkg: "internal/faults", why: "a test alone: it strikes processes and looks at their answers"},
 	{pkg: "internal/house", why: "reads the source and runs none of it"},
 	{pkg: "cmd", down: true, may: ". agent agent/sandbox internal/cli internal/nocore internal/simulate modules modules/std relay signing signing/journal signing/translog transport value", why: "where a program meets the system; under 100 lines"},
+	{pkg: "internal/house/systems", why: "as internal/house"},
 	{pkg: "docs/examples", down: true, may: ". client signing sqldriver", why: "programs of users, as the pages show them"},
 	{pkg: "docs/examples/module", down: true, may: ". agent agent/sandbox client modules modules/hostfs modules/std modules/table signing", why: "a Go module of its own, as a third party has it: what it needs must be public"},
 	{pkg: "packaging", down: true, may: "agent signing", why: "a Go module of its own, so that what makes packages is linked into no program"},
