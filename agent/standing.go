@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,10 +33,6 @@ const (
 	// memory and on disk.
 	standingBytes = 32 << 20
 )
-
-// stateMagic begins the file of a plan's last round: then its number, its
-// time, and the number of the chunk that is next, as varints, and the rows.
-const stateMagic = "QSR1"
 
 // A standing is a plan while it stands.
 type standing struct {
@@ -250,47 +245,6 @@ func doubted(sum answer.Summary, c rounds.Count) answer.Summary {
 		doubt(fmt.Sprintf("%d rows were not kept for the next round, for want of memory", c.Unkept))
 	}
 	return sum
-}
-
-// keepRound keeps the rows of a round for a later life.
-func (a *Agent) keepRound(s *standing) {
-	b := binary.AppendUvarint([]byte(stateMagic), uint64(s.number))
-	b = binary.AppendVarint(b, s.began.UnixNano())
-	b = binary.AppendUvarint(b, uint64(s.out.following()))
-	if err := writeFile(a.standingFile(s.permit.payload.ID, stateExt), s.state.Append(b)); err != nil {
-		a.log.Error("the rows of a plan that stands cannot be kept", "plan", s.permit.payload.ID, "error", err)
-	}
-	a.log.Info("round done", "plan", s.permit.payload.ID, "round", s.number, "rows", s.w.rows)
-}
-
-// recall reads what keepRound wrote. Where it is lost, or the relay has
-// another part of the answer than it speaks of, nothing is known of the rows.
-func (a *Agent) recall(s *standing) {
-	s.state = rounds.Forgotten(s.shapes, standingBytes)
-	b, err := os.ReadFile(a.standingFile(s.permit.payload.ID, stateExt))
-	if errors.Is(err, fs.ErrNotExist) && s.out.following() == 0 {
-		s.state = rounds.NewState(s.shapes, standingBytes) // nothing was told yet
-		return
-	}
-	rest, ok := strings.CutPrefix(string(b), stateMagic)
-	b = []byte(rest)
-	number, n := binary.Uvarint(b)
-	if err != nil || !ok || n <= 0 {
-		a.log.Warn("the rows of a plan that stands are lost", "plan", s.permit.payload.ID, "error", err)
-		return
-	}
-	began, m := binary.Varint(b[n:])
-	if m <= 0 {
-		return
-	}
-	s.number, s.began = int(number), time.Unix(0, began)
-	next, k := binary.Uvarint(b[n+m:])
-	if k <= 0 || next != uint64(s.out.following()) {
-		return
-	}
-	if state, err := rounds.Resume(s.shapes, standingBytes, b[n+m+k:]); err == nil {
-		s.state = state
-	}
 }
 
 // resumeStanding goes on with a plan of an earlier life, whose answer the relay

@@ -100,7 +100,7 @@ func TestStandingForgets(t *testing.T) {
 	})
 	stop()
 	had := f.chunks(q.payload.ID)
-	if err := os.WriteFile(dir+"/standing/"+q.payload.ID.String()+stateExt, []byte("QSR1 torn"), 0o600); err != nil {
+	if err := os.WriteFile(dir+"/standing/"+q.payload.ID.String()+stateExt, []byte("QSR2 torn"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b := f.open(dir, numbers{rows: 2})

@@ -55,6 +55,11 @@ func FuzzResume(f *testing.F) {
 		if _, err := rounds.Resume(shapes, 1<<20, s.Append(nil)); err != nil {
 			t.Fatalf("what was read cannot be read again: %v", err)
 		}
-		play(s, always, row("/a", 1))
+		s.Add(0, row("/a", 1))
+		shown := 0
+		s.End(always, func(rounds.Row) bool { // rows that were there a million times are shown so often
+			shown++
+			return shown < 1000
+		})
 	})
 }

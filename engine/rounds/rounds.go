@@ -116,20 +116,21 @@ func (s *State) Add(table int, values []value.Value) (Change, bool) {
 		r.now++
 	}
 	change := s.came()
-	s.count(change)
+	s.count(change, 1)
 	return change, true
 }
 
-func (s *State) count(c Change) {
+func (s *State) count(c Change, times int) {
+	n := int64(times)
 	switch c {
 	case New:
-		s.round.New++
+		s.round.New += n
 	case Gone:
-		s.round.Gone++
+		s.round.Gone += n
 	case Changed:
-		s.round.Changed++
+		s.round.Changed += n
 	case Unknown:
-		s.round.MayBeNew++
+		s.round.MayBeNew += n
 	}
 }
 
@@ -167,9 +168,9 @@ func (s *State) End(judge func(Row) bool, show func(Row) bool) Count {
 	paired := s.pair(came, went)
 	on := true
 	tell := func(r Row, times int) {
-		for ; times > 0; times-- {
-			s.count(r.Change)
-			on = on && show(r)
+		s.count(r.Change, times)
+		for ; on && times > 0; times-- {
+			on = show(r)
 		}
 	}
 	for _, c := range came {

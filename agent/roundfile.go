@@ -1,0 +1,98 @@
+package agent
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/engine/rounds"
+)
+
+// roundMagic begins the file of a plan's last round: then its number, its
+// time, and the number of the chunk that is next, as varints, and the rows as
+// package rounds writes them; in the end the CRC-32C of all of it, 4 bytes,
+// the largest first. Rows are told as new and gone by this file: one byte that
+// the disk has changed would be told, too.
+const roundMagic = "QSR2"
+
+// errRoundLost says that the file of a round is not what was written.
+var errRoundLost = errors.New("its file is damaged")
+
+// A roundFile is what is kept of a plan's last round.
+type roundFile struct {
+	number int
+	began  time.Time
+	next   uint64 // the chunk of the answer that follows
+	rows   []byte
+}
+
+func (f *roundFile) encode() []byte {
+	b := binary.AppendUvarint([]byte(roundMagic), uint64(f.number))
+	b = binary.AppendVarint(b, f.began.UnixNano())
+	b = append(binary.AppendUvarint(b, f.next), f.rows...)
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// decodeRoundFile reads what encode wrote. The error wraps errRoundLost.
+func decodeRoundFile(text []byte) (*roundFile, error) {
+	body, sum := text[:max(len(text)-crc32.Size, 0)], text[max(len(text)-crc32.Size, 0):]
+	rest, ok := strings.CutPrefix(string(body), roundMagic)
+	if !ok || binary.BigEndian.Uint32(sum) != crc32.Checksum(body, castagnoli) {
+		return nil, errRoundLost
+	}
+	b := []byte(rest)
+	number, n := binary.Uvarint(b)
+	if n <= 0 {
+		return nil, fmt.Errorf("%w: no number", errRoundLost)
+	}
+	began, m := binary.Varint(b[n:])
+	if m <= 0 {
+		return nil, fmt.Errorf("%w: no time", errRoundLost)
+	}
+	next, k := binary.Uvarint(b[n+m:])
+	if k <= 0 {
+		return nil, fmt.Errorf("%w: no chunk", errRoundLost)
+	}
+	return &roundFile{number: int(number), began: time.Unix(0, began), next: next, rows: b[n+m+k:]}, nil
+}
+
+// keepRound keeps the rows of a round for a later life.
+func (a *Agent) keepRound(s *standing) {
+	f := roundFile{number: s.number, began: s.began, next: uint64(s.out.following()), rows: s.state.Append(nil)}
+	if err := writeFile(a.standingFile(s.permit.payload.ID, stateExt), f.encode()); err != nil {
+		a.log.Error("the rows of a plan that stands cannot be kept", "plan", s.permit.payload.ID, "error", err)
+	}
+	a.log.Info("round done", "plan", s.permit.payload.ID, "round", s.number, "rows", s.w.rows)
+}
+
+// recall reads what keepRound wrote. Where it is lost, or the relay has
+// another part of the answer than it speaks of, nothing is known of the rows.
+func (a *Agent) recall(s *standing) {
+	s.state = rounds.Forgotten(s.shapes, standingBytes)
+	text, err := os.ReadFile(a.standingFile(s.permit.payload.ID, stateExt))
+	if errors.Is(err, fs.ErrNotExist) && s.out.following() == 0 {
+		s.state = rounds.NewState(s.shapes, standingBytes) // nothing was told yet
+		return
+	}
+	var f *roundFile
+	if err == nil {
+		f, err = decodeRoundFile(text)
+	}
+	if err == nil {
+		s.number, s.began = f.number, f.began
+		if f.next != uint64(s.out.following()) {
+			return
+		}
+		var state *rounds.State
+		if state, err = rounds.Resume(s.shapes, standingBytes, f.rows); err == nil {
+			s.state = state
+			return
+		}
+	}
+	a.log.Warn("the rows of a plan that stands are lost", "plan", s.permit.payload.ID, "error", err)
+}
