@@ -102,8 +102,16 @@ func read[F any](f *os.File, magic func([]byte) bool, open func(*io.SectionReade
 // errOther says that a file which begins as one of the format is of another.
 var errOther = errors.New("of another format")
 
+// errShort says that a file ends too soon.
+var errShort = errors.New("it ends before what its headers name")
+
 // malformed says that a file is not in its format, and how.
-func malformed(err error) error { return fmt.Errorf("%w: %w", hostfs.ErrMalformed, err) }
+func malformed(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = errShort
+	}
+	return fmt.Errorf("%w: %w", hostfs.ErrMalformed, err)
+}
 
 // goColumns are what the Go tool writes into programs.
 func goColumns[F any]() []table.Column[program[F]] {

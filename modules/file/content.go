@@ -109,7 +109,7 @@ func (c *content) examine(e *entry) bool {
 			return true
 		}
 	}
-	c.fail(modules.SkipSpecial, "")
+	c.fail(modules.SkipSpecial, "not a regular file")
 	return false
 }
 

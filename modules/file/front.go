@@ -266,7 +266,7 @@ func (r *resolver) walk(at, rest string, links int) (string, error) {
 			continue
 		}
 		if links++; links > maxLinks {
-			return "", &fs.PathError{Op: "resolve", Path: next, Err: errors.New("too many levels of symbolic links")}
+			return "", &fs.PathError{Op: "resolve", Path: next, Err: syscall.ELOOP}
 		}
 		link, err := os.Readlink(next)
 		if err != nil {

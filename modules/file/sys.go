@@ -1,7 +1,9 @@
 package file
 
 import (
+	"errors"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/modules"
@@ -132,6 +134,8 @@ func skipKind(err error) modules.SkipKind {
 		return modules.SkipPermission
 	case isTooLong(err):
 		return modules.SkipTooDeep
+	case errors.Is(err, syscall.ELOOP):
+		return modules.SkipLoop
 	}
 	return modules.SkipIO
 }

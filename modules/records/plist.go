@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/quaestor-engine/quaestor/modules"
-	"github.com/quaestor-engine/quaestor/modules/hostfs"
 	"github.com/quaestor-engine/quaestor/modules/records/plist"
 	"github.com/quaestor-engine/quaestor/modules/table"
 )
@@ -34,7 +33,7 @@ func parsePlist(r io.Reader, add func(leaf) error) error {
 
 func (b *branch) plist(pointer, key string, v *plist.Value) error {
 	if len(pointer) > maxPointer {
-		return hostfs.ErrTooLarge
+		return errPointer
 	}
 	switch v.Kind {
 	case plist.Dict, plist.List:

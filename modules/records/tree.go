@@ -76,7 +76,7 @@ func leaves(limit int64, parse func(r io.Reader, add func(leaf) error) error) ta
 			var stopped error
 			err = parse(&bounded{r: r, left: limit}, func(l leaf) error {
 				if len(l.pointer) > maxPointer {
-					return hostfs.ErrTooLarge
+					return errPointer
 				}
 				l.path = name
 				stopped = yield(&l)
@@ -120,14 +120,32 @@ func (b *branch) leaf(pointer, key, kind, value string) error {
 	return b.add(leaf{document: b.document, pointer: pointer, key: key, kind: kind, value: value})
 }
 
+// What a document has too much of.
+var (
+	errNested  = fmt.Errorf("nested more than %d levels deep: %w", maxNesting, hostfs.ErrTooLarge)
+	errPointer = fmt.Errorf("a pointer of more than %d bytes: %w", maxPointer, hostfs.ErrTooLarge)
+	errLeaves  = fmt.Errorf("more than %d values, with those that anchors multiply: %w", maxLeaves, hostfs.ErrTooLarge)
+)
+
+// reached says whether a place in a document is too far inside.
+func reached(pointer string, depth int) error {
+	switch {
+	case depth > maxNesting:
+		return errNested
+	case len(pointer) > maxPointer:
+		return errPointer
+	}
+	return nil
+}
+
 // json reads the next value. The error is io.EOF where there is none.
 func (b *branch) json(d *json.Decoder, pointer, key string, depth int) error {
 	t, err := d.Token()
 	if err != nil {
 		return err
 	}
-	if depth > maxNesting || len(pointer) > maxPointer {
-		return hostfs.ErrTooLarge
+	if err := reached(pointer, depth); err != nil {
+		return err
 	}
 	switch v := t.(type) {
 	case json.Delim:
@@ -194,7 +212,7 @@ func parseYAML(r io.Reader, add func(leaf) error) error {
 		}
 		b := branch{document: n, add: func(l leaf) error {
 			if leaves++; leaves > maxLeaves {
-				return hostfs.ErrTooLarge
+				return errLeaves
 			}
 			return add(l)
 		}}
@@ -205,8 +223,8 @@ func parseYAML(r io.Reader, add func(leaf) error) error {
 }
 
 func (b *branch) node(pointer, key string, n *yaml.Node, depth int) error {
-	if depth > maxNesting || len(pointer) > maxPointer {
-		return hostfs.ErrTooLarge
+	if err := reached(pointer, depth); err != nil {
+		return err
 	}
 	switch n.Kind {
 	case yaml.DocumentNode:

@@ -79,8 +79,10 @@ func nodes(r io.Reader, yield func(*node) error) error {
 		switch t := t.(type) {
 		case xml.StartElement:
 			names = append(names, t.Name.Local)
-			if place += len(t.Name.Local) + 1; len(names) > maxNesting || place > maxPointer {
-				return hostfs.ErrTooLarge
+			if place += len(t.Name.Local) + 1; len(names) > maxNesting {
+				return errNested
+			} else if place > maxPointer {
+				return errPointer
 			}
 			for _, a := range t.Attr {
 				if err := yield(&node{line: int64(line), element: "/" + strings.Join(names, "/"), attribute: a.Name.Local, value: a.Value}); err != nil {

@@ -69,7 +69,7 @@ func (w *fileWalk) locator(pattern string) error {
 		w.Fail(front, err)
 		return nil
 	case !st.IsDir() && !st.Mode().IsRegular():
-		w.Skip(modules.SkipSpecial, front, "")
+		w.Skip(modules.SkipSpecial, front, "not a regular file")
 		return nil
 	case !st.IsDir():
 		return w.file(front)

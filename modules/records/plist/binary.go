@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"math"
 	"math/big"
-
-	"github.com/quaestor-engine/quaestor/modules/hostfs"
 )
 
 const (
@@ -51,7 +49,7 @@ func decodeBinary(data []byte) (*Value, error) {
 	case table < binaryHead || table > end || count > (end-table)/uint64(f.offset) || top >= count:
 		return nil, malformed("object %d of %d, whose table begins at byte %d of %d", top, count, table, len(data))
 	case count > maxValues:
-		return nil, hostfs.ErrTooLarge
+		return nil, errMany
 	}
 	f.table, f.objects = f.data[table:], make([]object, count)
 	f.data = f.data[:table]
@@ -83,7 +81,7 @@ func (f *binaryFile) object(n uint64, depth int) (*object, error) {
 	case o.value != nil:
 		return o, nil
 	case depth >= maxDepth:
-		return nil, hostfs.ErrTooLarge
+		return nil, errDeep
 	}
 	at := number(f.table[n*uint64(f.offset):][:f.offset])
 	if at < binaryHead || at >= uint64(len(f.data)) {
@@ -95,8 +93,13 @@ func (f *binaryFile) object(n uint64, depth int) (*object, error) {
 		return nil, err
 	}
 	o.values, o.text, o.depth = o.values+1, o.text+len(v.text), o.depth+1
-	if o.values > maxValues || o.text > maxText || o.depth > maxDepth {
-		return nil, hostfs.ErrTooLarge
+	switch {
+	case o.values > maxValues:
+		return nil, errMany
+	case o.text > maxText:
+		return nil, errLong
+	case o.depth > maxDepth:
+		return nil, errDeep
 	}
 	o.open, o.value = false, v
 	return o, nil
@@ -239,7 +242,7 @@ func (f *binaryFile) members(o *object, dict bool, n int, b []byte, depth int) (
 			return nil, err
 		}
 		if o.text += item.text; o.text > maxText {
-			return nil, hostfs.ErrTooLarge
+			return nil, errLong
 		}
 		if dict && i < n {
 			if item.value.Kind != Text {
@@ -250,7 +253,7 @@ func (f *binaryFile) members(o *object, dict bool, n int, b []byte, depth int) (
 		}
 		v.list = append(v.list, item.value)
 		if o.values += item.values; o.values > maxValues {
-			return nil, hostfs.ErrTooLarge
+			return nil, errMany
 		}
 		o.depth = max(o.depth, item.depth)
 	}

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/quaestor-engine/quaestor/modules/hostfs"
 )
 
 // An oldFile is a list in the form of NeXTSTEP: { name = value; } is a
@@ -100,7 +98,7 @@ func (f *oldFile) expect(c byte) error {
 
 func (f *oldFile) value(depth int) (*Value, error) {
 	if depth >= maxDepth {
-		return nil, hostfs.ErrTooLarge
+		return nil, errDeep
 	}
 	switch f.blank(); f.next() {
 	case '{':

@@ -106,6 +106,13 @@ type Value struct {
 	list []*Value // of List and Dict
 }
 
+// What a list has too much of.
+var (
+	errDeep = fmt.Errorf("nested more than %d levels deep: %w", maxDepth, hostfs.ErrTooLarge)
+	errMany = fmt.Errorf("more than %d values: %w", maxValues, hostfs.ErrTooLarge)
+	errLong = fmt.Errorf("texts of more than %d bytes: %w", maxText, hostfs.ErrTooLarge)
+)
+
 // Decode reads a property list. The error is [hostfs.ErrMalformed] where it is
 // none, [hostfs.ErrTooLarge] where it is past a bound.
 func Decode(data []byte) (*Value, error) {
@@ -275,8 +282,11 @@ func newBudget() budget { return budget{maxValues, maxText} }
 
 // take takes values and bytes of text off, and says whether they were there.
 func (b *budget) take(values, text int) error {
-	if values > b.values || text > b.text {
-		return hostfs.ErrTooLarge
+	if values > b.values {
+		return errMany
+	}
+	if text > b.text {
+		return errLong
 	}
 	b.values, b.text = b.values-values, b.text-text
 	return nil

@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/quaestor-engine/quaestor/modules/hostfs"
 )
 
 // An xmlFile is a list in the form of XML that is being read.
@@ -89,7 +87,7 @@ func (f *xmlFile) start(name string) error {
 			v.Kind = Dict
 		}
 		if len(f.open) >= maxDepth {
-			return hostfs.ErrTooLarge
+			return errDeep
 		}
 		if err := f.add(v); err != nil {
 			return err
