@@ -48,7 +48,9 @@ func enrollAgain(ctx context.Context, o EnrollOptions, conf config, token *signi
 	if _, err := p.Member(m); err != nil {
 		return id, fmt.Errorf("agent: the policy does not take the token: %w", err)
 	}
-	conf.Concurrent, conf.Spool = old.conf.Concurrent, old.conf.Spool
+	own := old.conf // what the machine's owner wrote stays
+	own.Relays, own.Pin, own.Proxy = conf.Relays, conf.Pin, conf.Proxy
+	conf = own
 	for _, f := range []struct {
 		name string
 		data []byte

@@ -154,7 +154,7 @@ func (a *Agent) newRunner() sandbox.Runner {
 	if len(a.opts.Scanner) == 0 || a.conf.Sandbox == sandboxOff {
 		return sandbox.Local{Catalogue: a.opts.Catalogue, Host: func() modules.Host { return a.opts.Host }}
 	}
-	return sandbox.NewChildren(a.opts.Scanner, a.opts.Dir, a.opts.Catalogue, a.log).Within(a.conf.CPU)
+	return sandbox.NewChildren(a.opts.Scanner, a.opts.Dir, a.opts.Catalogue, a.log).Within(a.conf.CPU, a.conf.Memory<<20)
 }
 
 // readKeys reads who the agent is and what it obeys.

@@ -7,10 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/transport"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // The files of an agent's folder. Only its user may read them.
@@ -29,6 +32,8 @@ const (
 	maxConcurrent  = 64             // plans at once
 	maxSpool       = 1 << 20        // MiB
 	maxCPU         = 100 * 1024     // percent
+	maxMiB         = 1 << 30        // MiB, a PiB
+	leastFiles     = 32             // open at once, of which the runtime has some
 )
 
 // A config is agent.toml.
@@ -40,6 +45,37 @@ type config struct {
 	Spool      int64    `toml:"spool_mib"`
 	Sandbox    string   `toml:"sandbox"`
 	CPU        int64    `toml:"cpu"`
+	Memory     int64    `toml:"memory_mib"`
+	Timeout    length   `toml:"timeout"`
+	Rows       int64    `toml:"rows"`
+	Read       int64    `toml:"read_mib"`
+	Sent       int64    `toml:"sent_mib"`
+	OpenFiles  int64    `toml:"open_files"`
+	IO         string   `toml:"io"`
+}
+
+// A length is a time in the words of a query: "10m", "2h"; "" and 0 for none.
+type length time.Duration
+
+// UnmarshalText reads one.
+func (l *length) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*l = 0
+		return nil
+	}
+	d, err := value.ParseDuration(string(text))
+	if err == nil && d < 0 {
+		err = fmt.Errorf("%q is less than nothing", text)
+	}
+	*l = length(d)
+	return err
+}
+
+func (l length) String() string {
+	if l == 0 {
+		return ""
+	}
+	return value.FormatDuration(time.Duration(l))
 }
 
 const configText = `# What quaestor-agent was told when it was enrolled. It reads this when it starts.
@@ -63,9 +99,22 @@ spool_mib = %d
 # "off": in the process that holds the keys. The status and the facts say so.
 sandbox = %q
 
-# Percent of one processor that all plans together may use over time, by their
-# processes; 0: as many as they ask for.
+# What all plans together may use, by their processes: percent of one processor
+# over time, and MiB of memory at once. 0: as much as they ask for.
 cpu = %d
+memory_mib = %d
+
+# What each plan is held to here, whatever it and the policy say; what it had
+# found until then is kept. "" and 0: nothing beside those.
+timeout = %q
+rows = %d
+read_mib = %d
+sent_mib = %d
+open_files = %d
+
+# The best that a plan may ask for when it wants the disk: "idle", when nobody
+# else does; "low", behind others; "normal", as others do.
+io = %q
 `
 
 // The words of sandbox.
@@ -85,12 +134,13 @@ func (c config) text() []byte {
 	for i, r := range c.Relays {
 		quoted[i] = fmt.Sprintf("%q", r)
 	}
-	return fmt.Appendf(nil, configText, strings.Join(quoted, ", "), c.Pin, c.Proxy, c.Concurrent, c.Spool, c.Sandbox, c.CPU)
+	return fmt.Appendf(nil, configText, strings.Join(quoted, ", "), c.Pin, c.Proxy, c.Concurrent, c.Spool, c.Sandbox, c.CPU, c.Memory,
+		c.Timeout.String(), c.Rows, c.Read, c.Sent, c.OpenFiles, c.IO)
 }
 
 // newConfig gives the configuration of a new agent.
 func newConfig(relays []string, pin, proxy string) config {
-	return config{Relays: relays, Pin: pin, Proxy: proxy, Concurrent: 4, Spool: defaultDisk >> 20, Sandbox: sandboxOn}
+	return config{Relays: relays, Pin: pin, Proxy: proxy, Concurrent: 4, Spool: defaultDisk >> 20, Sandbox: sandboxOn, IO: plan.IONormal.String()}
 }
 
 // readConfig reads agent.toml. A key that is not known is an error: it is
@@ -130,10 +180,21 @@ func (c config) check() error {
 		return fmt.Errorf("spool_mib is %d, and must be from 1 to %d", c.Spool, maxSpool)
 	case c.CPU < 0 || c.CPU > maxCPU:
 		return fmt.Errorf("cpu is %d, and must be from 0 to %d", c.CPU, maxCPU)
-	case c.CPU > 0 && c.Sandbox == sandboxOff:
-		return errors.New("cpu is held by the sandbox, and that is off")
+	case c.Memory < 0 || c.Rows < 0 || c.Read < 0 || c.Sent < 0:
+		return errors.New("memory_mib, rows, read_mib and sent_mib must not be below 0")
+	case c.Memory > maxMiB || c.Read > maxMiB || c.Sent > maxMiB:
+		return fmt.Errorf("memory_mib, read_mib and sent_mib must be at most %d, or 0 for no bound", int64(maxMiB))
+	case c.Memory > 0 && c.Memory < beside>>20:
+		return fmt.Errorf("memory_mib is %d, and one process that looks needs %d", c.Memory, beside>>20)
+	case c.OpenFiles != 0 && c.OpenFiles < leastFiles:
+		return fmt.Errorf("open_files is %d, and must be at least %d, or 0 for no bound", c.OpenFiles, leastFiles)
+	case (c.CPU > 0 || c.Memory > 0 || c.OpenFiles > 0) && c.Sandbox == sandboxOff:
+		return errors.New("cpu, memory_mib and open_files are held by the sandbox, and that is off")
 	case c.Sandbox != sandboxOn && c.Sandbox != sandboxOff:
 		return fmt.Errorf("sandbox is %q, and must be %q or %q", c.Sandbox, sandboxOn, sandboxOff)
+	}
+	if _, ok := plan.ParseIO(c.IO); !ok {
+		return fmt.Errorf("io is %q, and must be one of %s", c.IO, strings.Join(plan.IOWords(), ", "))
 	}
 	if err := transport.CheckPin(c.Pin); err != nil {
 		return fmt.Errorf("pin: %w", err)

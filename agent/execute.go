@@ -28,7 +28,7 @@ const (
 var (
 	errCancelled = errors.New("cancelled by the investigator")
 	errStopped   = errors.New("the agent was stopped while it looked")
-	errBytes     = errors.New("the answer has as many bytes as the policy allows")
+	errBytes     = errors.New("the answer has as many bytes as it may have")
 	errUnsent    = errors.New("no relay took the answer, and the spool of this host is full")
 )
 
@@ -50,8 +50,8 @@ func (a *Agent) execute(ctx context.Context, p *permit, out *outgoing, turn *san
 		a.finish(p, out, nil, answer.Summary{Outcome: answer.Failed, Reason: err.Error()})
 		return
 	}
-	if p.policy != nil { // the zero permit permits nothing
-		w.most = p.policy.Ceilings().Bytes
+	if p.plan != nil { // the zero permit permits nothing
+		w.most = p.plan.Limits.Sent
 	}
 	a.finish(p, out, w, a.look(ctx, p, w, turn))
 }
@@ -70,7 +70,7 @@ func (a *Agent) look(ctx context.Context, p *permit, w *writer, turn *sandbox.Tu
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	return summarize(ctx, a.run(ctx, cancel, p, turn, w.row), w)
+	return whose(p.own, summarize(ctx, a.run(ctx, cancel, p, turn, w.row), w))
 }
 
 // run hands the rows that the engine finds to row, whose error is the cause
@@ -93,7 +93,7 @@ func (a *Agent) run(ctx context.Context, cancel context.CancelCauseFunc, p *perm
 func (a *Agent) scan(ctx context.Context, p *permit, turn *sandbox.Turn) sandbox.Scan {
 	job := sandbox.Job{
 		Plan: p.plan, Policy: p.policy, Facts: p.facts, Own: a.own, Turn: turn, Self: a.opts.Host.Self,
-		Limits: sandbox.Limits{CPU: p.plan.Limits.CPU, Timeout: p.plan.Limits.Timeout, Memory: p.plan.Limits.Memory + beside},
+		Limits: limitsOf(p.plan.Limits),
 	}
 	id := p.payload.ID
 	job.Deaths = a.journal.Deaths(id)
@@ -105,10 +105,6 @@ func (a *Agent) scan(ctx context.Context, p *permit, turn *sandbox.Turn) sandbox
 	return a.runner.Start(ctx, job)
 }
 
-// beside is what a process that looks may hold beside what a plan keeps:
-// buffers of files, the program itself. In bytes.
-const beside = 256 << 20
-
 // summarize adds to the engine's account what it cannot know.
 func summarize(ctx context.Context, sum answer.Summary, w *writer) answer.Summary {
 	cause := context.Cause(ctx)
@@ -119,7 +115,7 @@ func summarize(ctx context.Context, sum answer.Summary, w *writer) answer.Summar
 	case errors.Is(cause, errStopped):
 		sum.Outcome, sum.Reason = answer.Failed, errStopped.Error()
 	case errors.Is(cause, errBytes):
-		sum.Limits = append(sum.Limits, "bytes")
+		sum.Limits = append(sum.Limits, "sent")
 		sum.Outcome, sum.Reason = answer.Partial, errBytes.Error()
 	case cause != nil:
 		sum.Outcome, sum.Reason = answer.Partial, cause.Error()

@@ -8,9 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
-	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/engine"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
@@ -26,7 +24,14 @@ type permit struct {
 	plan     *plan.Plan
 	policy   *signing.Policy
 	facts    plan.Facts
-	proof    []byte // that the plan is in the log, where the policy asks for that
+	proof    []byte            // that the plan is in the log, where the policy asks for that
+	own      map[string]string // bounds that are this host's own: see hold
+}
+
+// limit gives the plan its limits.
+func (p *permit) limit(c config) {
+	setLimits(p.plan, p.policy.Ceilings())
+	p.own = c.hold(p.plan)
 }
 
 // admit is the gate: it decides about what a relay calls a plan. The checks
@@ -50,7 +55,7 @@ func (a *Agent) admit(ctx context.Context, raw []byte) (*permit, error) {
 	if err := a.checkAllowed(p, verified); err != nil {
 		return nil, err
 	}
-	setLimits(p.plan, p.policy.Ceilings())
+	p.limit(a.conf)
 	p.facts = a.ownFacts()
 	p.facts["last_seen"] = value.NewTime(a.opts.Now())
 	if err := a.checkSource(ctx, p); err != nil {
@@ -116,12 +121,13 @@ func (a *Agent) checkAllowed(p *permit, verified signing.Verified) error {
 		return refusal(signing.CodeType, "this agent, version %s, cannot run it: %w", a.opts.Software, err)
 	}
 	l := p.plan.Limits
-	if _, apart := a.runner.(*sandbox.Children); l.CPU > 0 && !apart {
-		return refusal(signing.CodeLimit, "the plan may use a part of a processor only, and this agent looks in its own process, which it cannot halt: its sandbox is off")
+	if err := a.checkHeld(l); err != nil {
+		return err
 	}
 	return p.policy.Permit(verified, signing.Needs{
 		Modules: needs.Modules, Content: needs.Content, Named: needs.Sends, FollowLinks: needs.FollowLinks, Paths: true,
-		Timeout: l.Timeout, Rows: l.Rows, Bytes: l.Bytes, Memory: l.Memory, Workers: l.Workers, CPU: l.CPU,
+		Timeout: l.Timeout, Rows: l.Rows, Bytes: l.Sent, Memory: l.Memory, Workers: l.Workers, CPU: l.CPU,
+		Read: l.Bytes, Files: l.OpenFiles, IO: int64(l.IO),
 		Every: p.plan.Every, Watch: p.plan.Watch,
 	})
 }
@@ -223,35 +229,6 @@ func (a *Agent) checkOnce(verified signing.Verified, proof []byte) error {
 		return refusal(signing.CodePolicy, "the journal of this host cannot be written, and nothing runs that is not in it: %w", err)
 	}
 	return nil
-}
-
-// Limits of a plan that does not say, before the ceilings of the policy.
-const (
-	defaultTimeout = 15 * time.Minute
-	defaultRows    = 1_000_000
-	defaultHeld    = 256 << 20 // bytes
-)
-
-// setLimits gives each limit that the plan leaves open the agent's default.
-// What a plan may read is bounded by its time alone; what its answer may hold
-// is bounded by execute.
-func setLimits(p *plan.Plan, c signing.Ceilings) {
-	l := &p.Limits
-	if l.Timeout == 0 && !p.Watch { // watching lasts as long as the window
-		l.Timeout = min(defaultTimeout, c.Timeout)
-	}
-	if l.Rows == 0 {
-		l.Rows = min(defaultRows, c.Rows)
-	}
-	if l.Memory == 0 {
-		l.Memory = min(defaultHeld, c.Memory)
-	}
-	if l.CPU == 0 {
-		l.CPU = c.CPU
-	}
-	if l.Workers == 0 {
-		l.Workers = max(1, min(workers(), c.Workers))
-	}
 }
 
 func refusal(code, format string, args ...any) error {

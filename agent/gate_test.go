@@ -398,17 +398,3 @@ func TestZeroPermit(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
-
-// Limits that a plan leaves open are the agent's, below the ceilings.
-func TestLimits(t *testing.T) {
-	p := &plan.Plan{}
-	setLimits(p, signing.Ceilings{Timeout: time.Minute, Rows: 10, Memory: 1 << 40, Workers: 1})
-	if l := p.Limits; l.Timeout != time.Minute || l.Rows != 10 || l.Memory != defaultHeld || l.Workers != 1 {
-		t.Errorf("%+v", l)
-	}
-	p = &plan.Plan{Limits: plan.Limits{Timeout: time.Second, Rows: 3}}
-	setLimits(p, signing.Ceilings{Timeout: time.Minute, Rows: 10, Memory: 5, Workers: 100})
-	if l := p.Limits; l.Timeout != time.Second || l.Rows != 3 || l.Memory != 5 || l.Workers < 1 {
-		t.Errorf("%+v", l)
-	}
-}

@@ -98,7 +98,7 @@ func TestAnswerIsBounded(t *testing.T) {
 	q := f.ask("FROM fleet FIND number")
 	f.relay.offer(f.sign(q, f.asker))
 	got := q.open(t, a, f.relay.answerOf(q.payload.ID))
-	if got.sum.Outcome != answer.Partial || !slices.Contains(got.sum.Limits, "bytes") || len(got.rows) < 500 || len(got.rows) > 1000 {
+	if got.sum.Outcome != answer.Partial || !slices.Contains(got.sum.Limits, "sent") || len(got.rows) < 500 || len(got.rows) > 1000 {
 		t.Errorf("%d rows, %+v", len(got.rows), got.sum)
 	}
 }
@@ -188,9 +188,19 @@ func TestConfig(t *testing.T) {
 	good := newConfig([]string{"a:1", "b:2"}, pin, "env")
 	for text, ok := range map[string]bool{
 		string(good.text()): true,
-		strings.Replace(string(good.text()), "relays = ", "relay = ", 1):            false,
-		strings.Replace(string(good.text()), "concurrent = 4", "concurrent = 0", 1): false,
-		strings.Replace(string(good.text()), "sha256:", "", 1):                      false,
+		strings.Replace(string(good.text()), "relays = ", "relay = ", 1):                  false,
+		strings.Replace(string(good.text()), "concurrent = 4", "concurrent = 0", 1):       false,
+		strings.Replace(string(good.text()), "sha256:", "", 1):                            false,
+		strings.Replace(string(good.text()), `timeout = ""`, `timeout = "10m"`, 1):        true,
+		strings.Replace(string(good.text()), `timeout = ""`, `timeout = "-1m"`, 1):        false,
+		strings.Replace(string(good.text()), `timeout = ""`, `timeout = "soon"`, 1):       false,
+		strings.Replace(string(good.text()), "rows = 0", "rows = -1", 1):                  false,
+		strings.Replace(string(good.text()), "memory_mib = 0", "memory_mib = 1", 1):       false,
+		strings.Replace(string(good.text()), "memory_mib = 0", "memory_mib = 512", 1):     true,
+		strings.Replace(string(good.text()), "open_files = 0", "open_files = 3", 1):       false,
+		strings.Replace(string(good.text()), `io = "normal"`, `io = "low"`, 1):            true,
+		strings.Replace(string(good.text()), `io = "normal"`, `io = "best"`, 1):           false,
+		strings.Replace(string(good.text()), "read_mib = 0", "read_mib = 99999999999", 1): false,
 		"relays = [":    false,
 		"spool_mib = 3": false,
 	} {

@@ -70,7 +70,7 @@ func (a *Agent) newStanding(ctx context.Context, r *running) (*standing, error) 
 	if err != nil {
 		return nil, err
 	}
-	w.most = r.permit.policy.Ceilings().Bytes
+	w.most = r.permit.plan.Limits.Sent
 	r.out.stand()
 	return &standing{running: r, permit: r.permit, w: w, shapes: rounds.Shapes(r.permit.plan, a.opts.Catalogue.Schema)}, os.MkdirAll(a.path(standingDir), 0o700)
 }
@@ -224,7 +224,7 @@ func (a *Agent) lookAgain(ctx context.Context, s *standing, turn *sandbox.Turn) 
 		return tell(r.Table, r.Change, r.Values) == nil // the writer remembers
 	})
 	sum.Matched = s.w.rows - before
-	return doubted(sum, count)
+	return whose(s.permit.own, doubted(sum, count))
 }
 
 // doubted says what nobody can tell of the rows of a round.
@@ -291,7 +291,7 @@ func (a *Agent) permitAgain(s *standing) error {
 	}
 	p, err := a.admitAgain(raw)
 	if err == nil {
-		s.permit, s.w.most = p, p.policy.Ceilings().Bytes
+		s.permit, s.w.most = p, p.plan.Limits.Sent
 	}
 	return err
 }
@@ -325,7 +325,7 @@ func (a *Agent) admitAgain(raw []byte) (*permit, error) {
 	if err := a.checkAllowed(p, verified); err != nil {
 		return nil, err
 	}
-	setLimits(p.plan, p.policy.Ceilings())
+	p.limit(a.conf)
 	p.facts = a.ownFacts()
 	p.facts["last_seen"] = value.NewTime(now)
 	return p, a.checkMember()

@@ -159,6 +159,7 @@ func (s *scanner) token() {
 	switch {
 	case isDigit(c):
 		s.number()
+		s.percent()
 	case c == ':' || isHex(c) && s.colonAhead():
 		s.address()
 	case isDrive(s.rest()), strings.HasPrefix(s.rest(), `\\`), c == '/' && !isBlank(s.byteAt(1)):

@@ -278,3 +278,18 @@ func (s *scanner) tryAddress() bool {
 	s.emit(token{kind: kindValue, val: value.NewCIDR(prefix), bad: err != nil}, start)
 	return true
 }
+
+// percent takes the sign of WITH cpu = 10%, which says what the number is
+// anyway. Before anything that could be divided by it stays an operator, as it
+// is everywhere else.
+func (s *scanner) percent() {
+	n := len(s.toks) - 1
+	if s.byteAt(0) != '%' || n < 3 || !(s.toks[n-3].is("WITH") || s.toks[n-3].is(",")) ||
+		s.toks[n-2].kind != kindIdent || s.toks[n-2].text != "cpu" || !s.toks[n-1].is("=") {
+		return
+	}
+	if next := s.byteAt(1); next == 0 || next == ',' || next == ';' || isBlank(next) {
+		s.pos++
+		s.toks[n].span.End = s.pos
+	}
+}

@@ -13,6 +13,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/value"
@@ -192,6 +193,33 @@ type Set struct {
 	loose  bool // the index does not tell all that is equal: see among
 }
 
+// IO says how far behind others a plan stands when it wants a disk.
+type IO uint8
+
+// The classes of I/O, from the most polite; the zero IO leaves it to the host.
+const (
+	IOIdle   IO = iota + 1 // only when nobody else wants the disk
+	IOLow                  // behind all others that want it
+	IONormal               // as others do
+)
+
+// IOWords are the words for the classes, in their order.
+func IOWords() []string { return []string{"idle", "low", "normal"} }
+
+// ParseIO reads a word.
+func ParseIO(word string) (IO, bool) {
+	i := slices.Index(IOWords(), word)
+	return IO(i + 1), i >= 0
+}
+
+// String gives the word; "" for the zero IO.
+func (c IO) String() string {
+	if c < IOIdle || c > IONormal {
+		return ""
+	}
+	return IOWords()[c-1]
+}
+
 // Limits bound a plan on each host. Zero means the engine's own default.
 type Limits struct {
 	Timeout       time.Duration
@@ -208,4 +236,7 @@ type Limits struct {
 	FollowLinks   bool
 	OneFilesystem bool
 	CPU           int64 `wire:"4"` // percent of one processor
+	Sent          int64 `wire:"5"` // bytes of the answer that leave a host
+	OpenFiles     int64 `wire:"5"` // at once
+	IO            IO    `wire:"5"`
 }

@@ -10,12 +10,14 @@ import (
 	"github.com/quaestor-engine/quaestor/value"
 )
 
-// The wire form of a plan, versions 1 to 4.
+// The wire form of a plan, versions 1 to 5.
 //
 // It begins with the four bytes "QPL1"; "QPL2" where the plan is standing: who
 // knows version 1 alone must refuse such a plan, and not answer it once;
 // "QPL3" where it asks rules of YARA; and "QPL4" where it may use a part of a
-// processor only. The Plan follows, its exported fields in the order in which plan.go declares them, and each of these by its type:
+// processor only; "QPL5" where it bounds what is sent, open files or I/O. The
+// Plan follows, its exported fields in the order in which plan.go declares
+// them, and each of these by its type:
 //
 //	bool       one byte, 0 or 1
 //	integers   zig-zag varint, as short as can be (encoding/binary); an
@@ -34,7 +36,7 @@ import (
 // A plan is encoded in the lowest version that has all that it needs.
 const (
 	magic     = "QPL" // a digit follows: the version
-	versions  = 4
+	versions  = 5
 	fieldMark = "wire" // the key of a field's tag
 )
 
@@ -71,7 +73,10 @@ func (p *Plan) Encode() []byte {
 
 // version is the lowest that has all that the plan needs.
 func (p *Plan) version() int {
-	if p.Limits.CPU != 0 {
+	switch l := p.Limits; {
+	case l.Sent != 0 || l.OpenFiles != 0 || l.IO != 0:
+		return 5
+	case l.CPU != 0:
 		return 4
 	}
 	for _, t := range slices.Concat(p.Tables, p.Subs) {

@@ -67,8 +67,15 @@ type Ceilings struct {
 	Memory     int64         // bytes that an agent uses for a plan
 	Workers    int64         // goroutines that scan
 	CPU        int64         // percent of one processor that a plan may use over time; 0: no bound
+	Read       int64         // bytes of content that a plan reads on one endpoint; 0: no bound
+	OpenFiles  int64         // that a plan has open at once; 0: as many as the agent lets it
+	IO         int64         // the place in IOClasses of the best that a plan may ask for, from 1
 	Concurrent int64         // plans that an agent runs at once
 }
+
+// IOClasses are the words for how far behind others a plan stands when it wants
+// a disk, from the most polite.
+func IOClasses() []string { return []string{"idle", "low", "normal"} }
 
 // A LogRule says which log has every plan and policy of the fleet in it.
 type LogRule struct {

@@ -21,7 +21,7 @@ func TestNewPolicyTextIsAPolicy(t *testing.T) {
 	if _, ok := p.Administrator(h.carol.Fingerprint()); ok {
 		t.Error("carol is an administrator")
 	}
-	want := Ceilings{Timeout: 10 * time.Minute, Window: 7 * 24 * time.Hour, Rows: 1e6, Bytes: 1 << 30, Memory: 256 << 20, Workers: 4, Concurrent: 4}
+	want := Ceilings{Timeout: 10 * time.Minute, Window: 7 * 24 * time.Hour, Rows: 1e6, Bytes: 1 << 30, Memory: 256 << 20, Workers: 4, IO: 1, Concurrent: 4}
 	if p.Ceilings() != want {
 		t.Errorf("%+v", p.Ceilings())
 	}

@@ -2,10 +2,12 @@ package signing
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,6 +80,9 @@ type ceilingsFile struct {
 	Memory     string `toml:"memory"`
 	Workers    int64  `toml:"workers"`
 	CPU        int64  `toml:"cpu"`
+	Read       string `toml:"read"`
+	OpenFiles  int64  `toml:"open_files"`
+	IO         string `toml:"io"`
 	Concurrent int64  `toml:"concurrent"`
 }
 
@@ -333,6 +338,17 @@ func (f *ceilingsFile) ceilings() (c Ceilings, err error) {
 	}
 	if c.Memory, err = size("memory", f.Memory, 256<<20); err != nil {
 		return c, err
+	}
+	if f.Read != "" {
+		if c.Read, err = size("read", f.Read, 0); err != nil {
+			return c, err
+		}
+	}
+	if c.IO = int64(slices.Index(IOClasses(), cmp.Or(f.IO, IOClasses()[0]))) + 1; c.IO == 0 {
+		return c, fmt.Errorf("io = %.40q: one of %s", f.IO, strings.Join(IOClasses(), ", "))
+	}
+	if c.OpenFiles = f.OpenFiles; c.OpenFiles < 0 {
+		return c, fmt.Errorf("open_files = %d: at least 1, or 0 for as many as agents let a plan have", c.OpenFiles)
 	}
 	if c.CPU = f.CPU; c.CPU < 0 {
 		return c, fmt.Errorf("cpu = %d: at least 1, or 0 for no bound", c.CPU)

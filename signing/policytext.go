@@ -134,6 +134,13 @@ workers = 4
 concurrent = 4
 # Percent of one processor that a plan may use over time; without it, any:
 # cpu = 50
+# Bytes of content that a plan may read on one endpoint; without it, any:
+# read = "100 GiB"
+# Files that a plan may have open at once, of the 1024 that agents let it:
+# open_files = 256
+# When a plan may want the disk: "idle", when nobody else does; "low", behind
+# others; "normal", as others do. Without it, idle:
+# io = "low"
 
 # A log of every plan and policy, which the relay keeps and anybody who may ask
 # can audit. With required, agents run nothing that is not proved to be in it by

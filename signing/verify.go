@@ -194,10 +194,13 @@ type Needs struct {
 	Content []string // "module.column"
 	Timeout time.Duration
 	Rows    int64 // limits of the plan; 0: the agent's own
-	Bytes   int64
+	Bytes   int64 // of the answer
 	Memory  int64
 	Workers int64
 	CPU     int64 // percent of one processor
+	Read    int64 // bytes of content
+	Files   int64 // open at once
+	IO      int64 // the place in IOClasses, from 1
 	// FollowLinks: it follows symbolic links.
 	FollowLinks bool
 	// Every is the time between two looks of a plan that stands; 0: it looks
@@ -269,6 +272,8 @@ func (p *Policy) checkLimits(n Needs) error {
 		{"memory", n.Memory, p.ceilings.Memory},
 		{"workers", n.Workers, p.ceilings.Workers},
 		{"percent of a processor", n.CPU, cmp.Or(p.ceilings.CPU, math.MaxInt64)},
+		{"bytes read", n.Read, cmp.Or(p.ceilings.Read, math.MaxInt64)},
+		{"open files", n.Files, cmp.Or(p.ceilings.OpenFiles, math.MaxInt64)},
 	} {
 		if l.asked > l.ok {
 			return refuse(CodeLimit, "the plan asks for %d %s, and the ceiling is %d", l.asked, l.name, l.ok)
@@ -276,6 +281,9 @@ func (p *Policy) checkLimits(n Needs) error {
 		if l.asked < 0 {
 			return refuse(CodeLimit, "the plan asks for %d %s", l.asked, l.name)
 		}
+	}
+	if n.IO > p.ceilings.IO {
+		return refuse(CodeLimit, "the plan asks for better I/O than the ceiling, which is %s", IOClasses()[p.ceilings.IO-1])
 	}
 	return nil
 }

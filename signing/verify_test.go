@@ -98,6 +98,7 @@ func TestPermit(t *testing.T) {
 	links := mustPolicy(t, replaced(text, map[string]string{"follow_links = false": "follow_links = true"}))
 	standing := mustPolicy(t, replaced(h.text, map[string]string{"follow_links = false": "follow_links = false\nstanding = \"30m\"", "[default]\n": "[default]\nstanding = \"1h\"\n"}))
 	watching := mustPolicy(t, replaced(h.text, map[string]string{"follow_links = false": "follow_links = false\nwatch = true", "[default]\n": "[default]\nwatch = true\n"}))
+	narrow := mustPolicy(t, replaced(h.text, map[string]string{"concurrent = 4": "concurrent = 4\nread = \"1 GiB\"\nopen_files = 64\nio = \"low\""}))
 	closed := mustPolicy(t, replaced(h.text, map[string]string{`content = ["content"]`: "content = []"}))
 	files := Needs{Modules: []string{"host", "file"}, Paths: true}
 	content := Needs{Modules: []string{"file", "host"}, Content: []string{"file.content"}, Paths: true}
@@ -131,6 +132,12 @@ func TestPermit(t *testing.T) {
 		"bytes":              {h.policy, Needs{Modules: files.Modules, Bytes: 1<<30 + 1}, CodeLimit, []string{"bytes"}},
 		"memory":             {h.policy, Needs{Modules: files.Modules, Memory: 256<<20 + 1}, CodeLimit, []string{"memory"}},
 		"workers":            {h.policy, Needs{Modules: files.Modules, Workers: 5}, CodeLimit, []string{"workers"}},
+		"read":               {narrow, Needs{Modules: files.Modules, Read: 1<<30 + 1}, CodeLimit, []string{"bytes read"}},
+		"read, without":      {h.policy, Needs{Modules: files.Modules, Read: 1 << 50}, "", nil},
+		"open files":         {narrow, Needs{Modules: files.Modules, Files: 65}, CodeLimit, []string{"open files", "64"}},
+		"I/O":                {h.policy, Needs{Modules: files.Modules, IO: 2}, CodeLimit, []string{"I/O", "idle"}},
+		"I/O, allowed":       {narrow, Needs{Modules: files.Modules, IO: 2, Read: 1 << 30, Files: 64}, "", nil},
+		"I/O, too good":      {narrow, Needs{Modules: files.Modules, IO: 3}, CodeLimit, []string{"low"}},
 		"fewer than no rows": {h.policy, Needs{Modules: files.Modules, Rows: -1}, CodeLimit, []string{"rows"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -371,4 +371,7 @@ func (l Limits) bind() {
 		debug.SetMemoryLimit(l.Memory)
 		limitMemory(l.Memory)
 	}
+	if l.OpenFiles > 0 {
+		limitFiles(l.OpenFiles)
+	}
 }

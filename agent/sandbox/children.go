@@ -28,6 +28,7 @@ type Children struct {
 	total     *budget       // of processors, of all children; nil: no bound
 	grace     time.Duration // from when a job is to end
 	silence   time.Duration // after which a child without a beat hangs
+	held      held          // memory, by all children
 	kills     func() int64  // how often the kernel has killed for want of memory
 
 	asking sync.Mutex // held while the child that waits is asked
@@ -52,9 +53,10 @@ const (
 	spareTime = 20 * time.Second
 )
 
-// Within has all children together use so many percent of one processor; 0: no
-// bound.
-func (c *Children) Within(cpu int64) *Children {
+// Within has all children together use so many percent of one processor, and
+// hold so many bytes of memory; 0: no bound.
+func (c *Children) Within(cpu, memory int64) *Children {
+	c.held.most = memory
 	if cpu > 0 {
 		c.total = newBudget(cpu)
 	}

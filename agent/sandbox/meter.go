@@ -10,6 +10,7 @@ type meter struct {
 	memory int64         // bytes that it may hold; 0: no bound
 	share  *budget       // of all children of its job; nil: no bound
 	total  *budget       // of all children; nil: no bound
+	held   *held         // by all children
 	used   time.Duration // of which both know
 	looked time.Time     // when memory was looked at
 }
@@ -18,24 +19,64 @@ type meter struct {
 const memoryEvery = 200 * time.Millisecond
 
 // newMeter makes that of a child that has used so much before.
-func newMeter(job Job, total *budget, used time.Duration) *meter {
-	return &meter{memory: job.Limits.Memory, share: job.share, total: total, used: used}
+func newMeter(job Job, c *Children, used time.Duration) *meter {
+	return &meter{memory: job.Limits.Memory, share: job.share, total: c.total, held: &c.held, used: used}
 }
 
 // over halts the child while it is over its share of a processor, and says
-// whether it holds more memory than it may.
-func (m *meter) over(p *process, now time.Time) bool {
+// why it is to end: it holds more memory than it may, alone or with others.
+func (m *meter) over(p *process, now time.Time) string {
 	if m.share != nil || m.total != nil {
 		used := p.cpu()
 		p.halt.set("cpu", m.share != nil && !m.share.may(now, used-m.used))
 		p.halt.set("all", m.total != nil && !m.total.may(now, used-m.used))
 		m.used = used
 	}
-	if m.memory == 0 || now.Sub(m.looked) < memoryEvery {
-		return false
+	if m.memory == 0 && m.held.most == 0 || now.Sub(m.looked) < memoryEvery {
+		return ""
 	}
 	m.looked = now
-	return p.memory() > m.memory
+	switch n := p.memory(); {
+	case m.memory > 0 && n > m.memory:
+		return "the process that looked held more memory than it may"
+	case m.held.over(p, n):
+		return "the processes that look held more memory together than this host lets them, and the one of this plan the most"
+	}
+	return ""
+}
+
+// held is the memory of all children.
+type held struct {
+	most int64 // bytes; 0: no bound
+
+	mu sync.Mutex
+	by map[*process]int64 // bytes
+}
+
+// over takes what a child holds, and says whether all hold too much and this
+// one the most.
+func (h *held) over(p *process, bytes int64) bool {
+	if h.most == 0 {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.by == nil {
+		h.by = map[*process]int64{}
+	}
+	h.by[p] = bytes
+	sum, largest := int64(0), int64(0)
+	for _, n := range h.by {
+		sum, largest = sum+n, max(largest, n)
+	}
+	return sum > h.most && bytes == largest
+}
+
+// forget takes a child out that ended, or waits.
+func (h *held) forget(p *process) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.by, p)
 }
 
 // A share is a part of one processor that may be used over time. What was not

@@ -80,6 +80,9 @@ type Limits struct {
 	CPU     int64         `json:"cpu"`     // hundredths of one processor; 0: no bound
 	Timeout time.Duration `json:"timeout"` // after which it is to have ended; 0: no bound
 	Memory  int64         `json:"memory"`  // bytes; 0: no bound
+	// OpenFiles is how many a process may have at once; 0: openFiles.
+	OpenFiles int64   `json:"open_files"`
+	IO        plan.IO `json:"io"`
 }
 
 // Local runs jobs in this process.

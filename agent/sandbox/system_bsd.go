@@ -5,6 +5,8 @@ package sandbox
 import (
 	"syscall"
 	"time"
+
+	"github.com/quaestor-engine/quaestor/plan"
 )
 
 // attributes keep from a child what a terminal sends to those in front of it.
@@ -27,3 +29,6 @@ func (p *process) cpu() time.Duration { return time.Duration(p.used.Load()) }
 func (p *process) memory() int64 { return 0 }
 
 func limitMemory(int64) {}
+
+// wants changes nothing: there are no classes of I/O here.
+func (p *process) wants(plan.IO) {}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/quaestor-engine/quaestor/plan"
 )
 
 // attributes have a child die with its agent, and keep from it what a terminal
@@ -48,6 +50,20 @@ func (p *process) memory() int64 {
 	resident, _ := strconv.ParseInt(fields[1], 10, 64)
 	shared, _ := strconv.ParseInt(fields[2], 10, 64)
 	return (resident - shared) * int64(os.Getpagesize())
+}
+
+// wants has the kernel give the child its place among those that want a disk.
+func (p *process) wants(class plan.IO) {
+	const whoGroup, bestEffort, idle, shift = 2, 2, 3, 13
+	to := uintptr(idle << shift)
+	switch class {
+	case plan.IOLow:
+		to = bestEffort<<shift | 7
+	case plan.IONormal:
+		to = bestEffort<<shift | 4
+	}
+	// Where it is refused the child stays where it is: behind all others.
+	_, _, _ = syscall.Syscall(unix.SYS_IOPRIO_SET, whoGroup, uintptr(p.cmd.Process.Pid), to)
 }
 
 // limitMemory has the kernel refuse memory beyond a bound. Go takes it in

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/quaestor-engine/quaestor/plan"
 )
 
 // attributes keep a child from having a window.
@@ -29,6 +31,14 @@ func (p *process) cpu() time.Duration { return time.Duration(p.used.Load()) }
 func (p *process) memory() int64 { return 0 }
 
 func limitMemory(int64) {}
+
+// HoldsFiles says whether the files that a plan has open can be bounded here.
+const HoldsFiles = false
+
+func limitFiles(int64) {}
+
+// wants changes nothing: the child is in the background as a whole.
+func (p *process) wants(plan.IO) {}
 
 // ownCPU gives the time of processors that this process has used.
 func ownCPU() time.Duration {

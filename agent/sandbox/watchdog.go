@@ -82,7 +82,8 @@ func (w *watchdog) run() {
 	t := time.NewTicker(look)
 	defer t.Stop()
 	cancelled := w.scan.ctx.Done()
-	meter := newMeter(w.scan.job, w.scan.children.total, w.used)
+	meter := newMeter(w.scan.job, w.scan.children, w.used)
+	defer w.scan.children.held.forget(w.proc)
 	for {
 		select {
 		case <-w.stop:
@@ -105,8 +106,8 @@ func (w *watchdog) run() {
 // judge says why the child is to be killed, or nothing.
 func (w *watchdog) judge(now time.Time, m *meter) (why, limit string) {
 	if w.scan.ctx.Err() == nil {
-		if m.over(w.proc, now) {
-			return "the process that looked held more memory than it may", "memory"
+		if why := m.over(w.proc, now); why != "" {
+			return why, "memory"
 		}
 	}
 	w.mu.Lock()

@@ -251,6 +251,7 @@ func (c *calls) print(t *testing.T) {
 var unfuzzed = map[string]string{
 	"agent.ReadHistory":             "opens the journal of a folder, whose bytes journal.FuzzScan has",
 	"agent.ReadPolicy":              "reads the policy of a folder, whose bytes signing.FuzzParseEnvelope and FuzzParsePolicy have",
+	"agent.UnmarshalText":           "called by the TOML library for agent.toml, which the machine's owner writes",
 	"agent.parseTags":               "arguments of the command that enrols, by who owns the machine",
 	"internal/cases.UnmarshalJSON":  "called by encoding/json, when FuzzEntry decodes",
 	"internal/querytest.readFile":   "gives the bytes of a file, within a bound, and makes nothing of them",
