@@ -106,8 +106,8 @@ func TestRenewedCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	after, _ := r.connect(t, r.dialer())
-	a := before.wire.tls.ConnectionState().PeerCertificates[0]
-	b := after.wire.tls.ConnectionState().PeerCertificates[0]
+	a := before.wire.tls.Load().ConnectionState().PeerCertificates[0]
+	b := after.wire.tls.Load().ConnectionState().PeerCertificates[0]
 	if a.Equal(b) || !b.NotAfter.After(a.NotAfter) {
 		t.Fatal("the old certificate is still shown")
 	}

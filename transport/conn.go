@@ -47,7 +47,7 @@ type settings struct {
 // newConn puts the multiplexer on a TLS connection whose handshake is done.
 func newConn(t *tls.Conn, s settings) (*Conn, error) {
 	c := &Conn{
-		wire:    &wire{tls: t, ended: make(chan struct{})},
+		wire:    newWire(t),
 		server:  s.server,
 		slots:   make(chan struct{}, or(s.streams, maxStreams)),
 		pulse:   or(s.pulse, keepAlive),

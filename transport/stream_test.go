@@ -233,7 +233,7 @@ func TestBrokenConnectionIsNoEOF(t *testing.T) {
 	r := newRelay(t, nil)
 	client, server := r.connect(t, r.dialer())
 	_, b := streams(t, client, server)
-	client.wire.tls.NetConn().Close()
+	client.wire.tls.Load().NetConn().Close()
 	_, _, err := b.ReadFrame(atMost(1))
 	wantIs(t, err, ErrClosed)
 	if errors.Is(err, io.EOF) {
@@ -301,6 +301,29 @@ func TestCloseSendsWhatWaits(t *testing.T) {
 		typ, _, err := b.ReadFrame(atMost(1000))
 		if err != nil || typ != byte(i) {
 			t.Fatalf("frame %d: %d, %v", i, typ, err)
+		}
+	}
+}
+
+// A stream that waits for its peer's close outlives its connection by minutes,
+// and must not keep what TLS holds.
+func TestEndedConnectionLetsGo(t *testing.T) {
+	r := newRelay(t, nil)
+	client, server := r.connect(t, r.dialer())
+	a, _ := streams(t, client, server)
+	a.Close()
+	client.Close()
+	<-server.Done()
+	server.Close()
+	for _, c := range []*Conn{client, server} {
+		if c.wire.tls.Load() != nil {
+			t.Error("a connection that ended keeps its TLS")
+		}
+		if _, err := c.Export("x", 32); !errors.Is(err, ErrClosed) {
+			t.Errorf("keys of a connection that ended: %v", err)
+		}
+		if c.RemoteAddr() == nil {
+			t.Error("a connection that ended has no address")
 		}
 	}
 }

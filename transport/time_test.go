@@ -146,12 +146,12 @@ func TestSlowInsideAFrame(t *testing.T) {
 		time.Sleep(time.Minute)
 		wg.Wait()
 		b.SetReadDeadline(time.Time{})
-		client.wire.tls.SetWriteDeadline(time.Time{})
-		client.wire.tls.Write(muxFrame(muxData, 0, a.mux.StreamID(), 1000))
+		client.wire.tls.Load().SetWriteDeadline(time.Time{})
+		client.wire.tls.Load().Write(muxFrame(muxData, 0, a.mux.StreamID(), 1000))
 		start := time.Now()
 		for server.Err() == nil {
-			client.wire.tls.SetWriteDeadline(time.Time{})
-			client.wire.tls.Write([]byte{7})
+			client.wire.tls.Load().SetWriteDeadline(time.Time{})
+			client.wire.tls.Load().Write([]byte{7})
 			time.Sleep(time.Second)
 		}
 		if d := time.Since(start); d > frameTimeout+2*time.Second {

@@ -24,7 +24,10 @@ const (
 // write may stall and how long closing may take, joins the head and the body
 // of a frame into one record, notes that the peer lives, and counts pings.
 type wire struct {
-	tls    *tls.Conn
+	// tls is nil once the wire is closed: a stream that waits for the peer's
+	// close keeps its wire for minutes, and need not keep 20 KB of TLS.
+	tls    atomic.Pointer[tls.Conn]
+	addr   net.Addr    // of the peer
 	heard  atomic.Bool // something came since it was last asked
 	guard  guard
 	head   [muxHead]byte // of a frame whose body is the next write
@@ -46,6 +49,10 @@ type wire struct {
 // of a frame it holds the stream's lock, which no deadline of a stream can
 // break: a frame that began must end in its time.
 func (w *wire) Read(b []byte) (int, error) {
+	t := w.tls.Load()
+	if t == nil {
+		return 0, net.ErrClosed
+	}
 	inside := w.guard.inside()
 	if !inside && w.tired.Swap(false) {
 		w.rest()
@@ -55,12 +62,12 @@ func (w *wire) Read(b []byte) (int, error) {
 		if inside {
 			until = time.Now().Add(frameTimeout)
 		}
-		if err := w.tls.SetReadDeadline(until); err != nil {
+		if err := t.SetReadDeadline(until); err != nil {
 			return 0, err
 		}
 		w.timed = inside
 	}
-	n, err := w.tls.Read(b)
+	n, err := t.Read(b)
 	if n > 0 {
 		w.heard.Store(true)
 		if !w.guard.pass(b[:n]) {
@@ -82,7 +89,11 @@ func (w *wire) Write(b []byte) (int, error) {
 		w.held = true
 		return len(b), nil
 	}
-	if err := w.tls.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	t := w.tls.Load()
+	if t == nil {
+		return 0, net.ErrClosed
+	}
+	if err := t.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}
 	all := b
@@ -91,7 +102,7 @@ func (w *wire) Write(b []byte) (int, error) {
 		w.join = append(append(w.join[:0], w.head[:]...), b...)
 		all = w.join
 	}
-	_, err := w.tls.Write(all)
+	_, err := t.Write(all)
 	if err != nil {
 		w.abrupt.Store(true)
 	}
@@ -110,14 +121,19 @@ func (w *wire) Write(b []byte) (int, error) {
 // it has not yet read. A wire that is broken or abrupt is closed at once.
 func (w *wire) Close() error {
 	w.once.Do(w.closed)
-	raw := w.tls.NetConn()
+	t := w.tls.Load()
+	if t == nil {
+		return nil
+	}
+	defer w.tls.Store(nil)
+	raw := t.NetConn()
 	if w.abrupt.Load() {
 		return raw.Close()
 	}
 	timer := time.AfterFunc(hangUpTimeout, func() { raw.Close() })
 	defer timer.Stop()
 	raw.SetWriteDeadline(time.Now().Add(hangUpTimeout)) // a write under way ends
-	if half, ok := raw.(interface{ CloseWrite() error }); ok && w.tls.CloseWrite() == nil && half.CloseWrite() == nil {
+	if half, ok := raw.(interface{ CloseWrite() error }); ok && t.CloseWrite() == nil && half.CloseWrite() == nil {
 		select {
 		case <-w.ended:
 		case <-time.After(hangUpTimeout):
@@ -186,8 +202,19 @@ func (quiet) Println(...any)        {}
 
 // export gives keying material of a connection (RFC 8446, 7.5).
 func (w *wire) export(label string, n int) ([]byte, error) {
-	state := w.tls.ConnectionState()
+	t := w.tls.Load()
+	if t == nil {
+		return nil, ErrClosed
+	}
+	state := t.ConnectionState()
 	return state.ExportKeyingMaterial(label, nil, n)
 }
 
-func (w *wire) remote() net.Addr { return w.tls.RemoteAddr() }
+func (w *wire) remote() net.Addr { return w.addr }
+
+// newWire makes a wire of a connection whose handshake is done.
+func newWire(t *tls.Conn) *wire {
+	w := &wire{addr: t.RemoteAddr(), ended: make(chan struct{})}
+	w.tls.Store(t)
+	return w
+}

@@ -42,6 +42,8 @@ type settings struct {
 	processes        int
 	rounds           int
 	rows             int64
+	settle           time.Duration
+	heap             string
 }
 
 func main() {
@@ -56,6 +58,8 @@ func main() {
 	flag.IntVar(&s.processes, "processes", 4, "how many processes the agents share")
 	flag.IntVar(&s.rounds, "rounds", 5, "how often each question is asked")
 	flag.Int64Var(&s.rows, "rows", 1_000_000_000, "bytes of rows that one agent sends")
+	flag.DurationVar(&s.settle, "settle", 15*time.Second, "how long the fleet rests before the relay's memory is measured; connections give back their buffers after 75 s")
+	flag.StringVar(&s.heap, "heap", "", "where the relay then writes its heap, for go tool pprof")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -83,18 +87,29 @@ func serveRelay(ctx context.Context, s *settings) error {
 	}
 	go relay.Thrift(ctx)
 	fmt.Println(r.Addr())
-	if name := os.Getenv("HEAPPROFILE"); name != "" {
-		time.AfterFunc(25*time.Second, func() {
-			runtime.GC()
-			f, _ := os.Create(name)
-			_ = pprof.Lookup("heap").WriteTo(f, 0)
-			f.Close()
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			fmt.Fprintf(os.Stderr, "heap in use %d stack %d sys %d goroutines %d rss %d\n", m.HeapInuse, m.StackInuse, m.Sys, runtime.NumGoroutine(), resident(os.Getpid()))
-		})
+	if s.heap != "" {
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGUSR1)
+		go func() {
+			<-asked
+			if err := writeHeap(s.heap); err != nil {
+				fmt.Fprintln(os.Stderr, "fleet:", err)
+			}
+		}()
 	}
 	return r.Serve(ctx)
+}
+
+// writeHeap writes what this process holds, for go tool pprof.
+func writeHeap(name string) error {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	fmt.Fprintf(os.Stderr, "relay: heap %.1f MB, stacks %.1f MB, %d goroutines\n", float64(m.HeapInuse)/1e6, float64(m.StackInuse)/1e6, runtime.NumGoroutine())
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
 }
 
 // runAgents is some agents of the fleet, in this process.
@@ -146,7 +161,7 @@ type stage struct {
 	addr  string
 }
 
-func build(ctx context.Context, dir string) (*stage, error) {
+func build(ctx context.Context, dir, heap string) (*stage, error) {
 	key, err := signing.NewPrivateKey("Bench", "bench@example.org", time.Now().Add(-time.Minute))
 	if err != nil {
 		return nil, err
@@ -168,7 +183,7 @@ func build(ctx context.Context, dir string) (*stage, error) {
 		return nil, err
 	}
 	s := &stage{key: key}
-	if s.relay, s.addr, err = child(ctx, "-role", "relay", "-dir", folder); err != nil {
+	if s.relay, s.addr, err = child(ctx, "-role", "relay", "-dir", folder, "-heap", heap); err != nil {
 		return nil, err
 	}
 	pin, err := relay.Pin(folder)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/quaestor-engine/quaestor"
@@ -29,7 +30,7 @@ func measure(ctx context.Context, s *settings) error {
 	defer os.RemoveAll(hosts)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	st, err := build(ctx, dir)
+	st, err := build(ctx, dir, s.heap)
 	if err != nil {
 		return err
 	}
@@ -47,6 +48,35 @@ func measure(ctx context.Context, s *settings) error {
 	time.Sleep(time.Second)
 	before := resident(st.relay.Process.Pid)
 	start := time.Now()
+	if err := startAgents(ctx, s, st, hosts); err != nil {
+		return err
+	}
+	if err := waitOnline(ctx, session, s.agents); err != nil {
+		return err
+	}
+	enrolled := time.Since(start)
+	time.Sleep(s.settle) // what enrolling allocated is given back
+	after := resident(st.relay.Process.Pid)
+	if s.heap != "" {
+		_ = st.relay.Process.Signal(syscall.SIGUSR1) // a relay that is gone fails below
+	}
+
+	fmt.Printf("%s; %d cores; %s; %d agents in %d processes, relay and client beside them\n\n",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), runtime.Version(), s.agents, s.processes)
+	fmt.Println("| what | measured |\n|---|---|")
+	fmt.Printf("| enrolled and connected, all %d | %.1f s |\n", s.agents, enrolled.Seconds())
+	fmt.Printf("| relay, resident for each connected idle agent, after %v | %.1f KB (%.1f MB to %.1f MB) |\n", s.settle,
+		float64(after-before)/1000/float64(s.agents), float64(before)/1e6, float64(after)/1e6)
+	for _, q := range []string{`FROM fleet FIND host`, `FROM fleet FIND file /etc/* CONTAINS "welcome" RETURN path, size`, `FROM fleet FIND file /etc/* STACK name`} {
+		if err := timed(ctx, session, q, s); err != nil {
+			return err
+		}
+	}
+	return stream(ctx, session, s)
+}
+
+// startAgents starts the agents of the fleet, in processes that share them.
+func startAgents(ctx context.Context, s *settings, st *stage, hosts string) error {
 	each := (s.agents + s.processes - 1) / s.processes
 	for first := 0; first < s.agents; first += each {
 		n := min(each, s.agents-first)
@@ -55,25 +85,7 @@ func measure(ctx context.Context, s *settings) error {
 			return err
 		}
 	}
-	if err := waitOnline(ctx, session, s.agents); err != nil {
-		return err
-	}
-	enrolled := time.Since(start)
-	time.Sleep(15 * time.Second) // what enrolling allocated is given back
-	after := resident(st.relay.Process.Pid)
-
-	fmt.Printf("%s; %d cores; %s; %d agents in %d processes, relay and client beside them\n\n",
-		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), runtime.Version(), s.agents, s.processes)
-	fmt.Println("| what | measured |\n|---|---|")
-	fmt.Printf("| enrolled and connected, all %d | %.1f s |\n", s.agents, enrolled.Seconds())
-	fmt.Printf("| relay, resident for each connected idle agent | %.1f KB (%.1f MB to %.1f MB) |\n",
-		float64(after-before)/1000/float64(s.agents), float64(before)/1e6, float64(after)/1e6)
-	for _, q := range []string{`FROM fleet FIND host`, `FROM fleet FIND file /etc/* CONTAINS "welcome" RETURN path, size`, `FROM fleet FIND file /etc/* STACK name`} {
-		if err := timed(ctx, session, q, s); err != nil {
-			return err
-		}
-	}
-	return stream(ctx, session, s)
+	return nil
 }
 
 func waitOnline(ctx context.Context, session *client.Session, n int) error {
