@@ -29,6 +29,7 @@ type Policy struct {
 	revokedTokens  []ID
 	wiped          []ID
 	log            *LogRule
+	upgrade        string // UpgradeNever or UpgradeSigned
 
 	mu     sync.Mutex
 	tokens map[[sha256.Size]byte]error // of envelopes of tokens; at most maxChecked

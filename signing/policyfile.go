@@ -41,6 +41,7 @@ type policyFile struct {
 	Name          string              `toml:"name"`
 	Version       int64               `toml:"version"`
 	Threshold     int                 `toml:"threshold"`
+	Upgrade       string              `toml:"upgrade"`
 	Administrator []principalFile     `toml:"administrator"`
 	Investigator  []principalFile     `toml:"investigator"`
 	Default       *ruleFile           `toml:"default"`
@@ -157,7 +158,7 @@ func tooDeep(text []byte) bool {
 }
 
 func (f *policyFile) policy() (*Policy, error) {
-	p := &Policy{version: f.Version, name: f.Name, threshold: f.Threshold, rules: map[string]Rule{}, tokens: map[[sha256.Size]byte]error{}}
+	p := &Policy{version: f.Version, name: f.Name, threshold: f.Threshold, upgrade: cmp.Or(f.Upgrade, UpgradeNever), rules: map[string]Rule{}, tokens: map[[sha256.Size]byte]error{}}
 	var err error
 	switch {
 	case f.Format != Version:
@@ -166,6 +167,8 @@ func (f *policyFile) policy() (*Policy, error) {
 		return nil, fmt.Errorf("version = %d: versions begin with 1", f.Version)
 	case !isLine(f.Name, 256):
 		return nil, errors.New("name: more than one line of 256 bytes")
+	case p.upgrade != UpgradeNever && p.upgrade != UpgradeSigned:
+		return nil, fmt.Errorf("upgrade = %.40q: %q or %q", p.upgrade, UpgradeSigned, UpgradeNever)
 	}
 	if p.fleet, err = ParseID(f.Fleet); err != nil || p.fleet.IsZero() {
 		return nil, fmt.Errorf("fleet = %.40q: 32 hex digits, not all of them 0", f.Fleet)

@@ -80,6 +80,11 @@ version = 1
 # let it be 2: then one stolen key changes nothing.
 threshold = 1
 
+# "signed": agents install releases that so many administrators sign, on the
+# machines that these name. "never", as without this line: no agent installs
+# anything. The owner of a machine can say never for his own.
+upgrade = "never"
+
 # Administrators sign policies and enrolment tokens. With retired, what one
 # signed before that time stays good, and nothing that he signs after it; leave
 # him out, and the agents enrolled with his tokens are members no more.

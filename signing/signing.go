@@ -88,6 +88,12 @@ const (
 	CodeWitness   = "witness"   // too few witnesses signed the log's checkpoint
 	CodeFork      = "fork"      // the log shows another history than it showed here before
 	CodeRollback  = "rollback"  // the log is shorter than it was here before
+
+	CodeUpgrade  = "upgrade"  // the policy, or the machine's owner, lets no upgrade in
+	CodeManifest = "manifest" // the roll-out is that of another release
+	CodeOlder    = "older"    // the release is not newer than what ran here
+	CodeTried    = "tried"    // the release was tried here, and failed
+	CodePlatform = "platform" // the release has no program for this system
 )
 
 // A Refusal is why something was not accepted. errors.Is(err, ErrRefused) holds

@@ -11,6 +11,8 @@ func FuzzEntry(f *testing.F) {
 	e.Sum = SumOf(envelope)
 	f.Add(e.Encode())
 	f.Add(Entry{Kind: KindPolicy, Name: "7", At: noon}.Encode())
+	f.Add(Entry{Kind: KindRelease, Name: "1.4.0-rc.1", At: noon}.Encode())
+	f.Add(Entry{Kind: KindRollOut, Name: "1.4.0/2", At: noon}.Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if e, err := ParseEntry(b); err == nil && !bytes.Equal(e.Encode(), b) {
 			t.Errorf("%q is read and written as %q", b, e.Encode())

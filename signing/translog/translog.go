@@ -1,5 +1,5 @@
-// Package translog is the transparency log: a Merkle tree of every plan and
-// every policy that a relay took, which grows at its end and nowhere else, so
+// Package translog is the transparency log: a Merkle tree of every plan,
+// policy and release that a relay took, which grows at its end and nowhere else, so
 // that nothing is asked of a fleet in secret.
 //
 // A newcomer needs [Keys], which says whose word counts, and [Keys.Check],
@@ -18,8 +18,9 @@
 //	2026-11-30T09:07:03Z
 //	2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
 //
-// The kind is "plan" or "policy". The name is the plan's ID in hex, or the
-// policy's version in decimal. The time is when the relay took it, by its own
+// The kind is "plan", "policy", "release" or "roll-out". The name is the plan's
+// ID in hex, the policy's version in decimal, the release's version, or that
+// with a slash and the number of the stage. The time is when the relay took it, by its own
 // clock, in whole seconds of UTC. The last line is the SHA-256 of the envelope,
 // of its exact bytes with every signature. There is one spelling, and others
 // are refused.
@@ -78,8 +79,10 @@ var (
 
 // The kinds of entries.
 const (
-	KindPlan   = "plan"
-	KindPolicy = "policy"
+	KindPlan    = "plan"
+	KindPolicy  = "policy"
+	KindRelease = "release"  // of the agent
+	KindRollOut = "roll-out" // of a release
 )
 
 // Bounds.
@@ -122,8 +125,8 @@ func (s *Sum) UnmarshalText(b []byte) error {
 
 // An Entry is one leaf.
 type Entry struct {
-	Kind string // KindPlan or KindPolicy
-	Name string // the plan's ID, or the policy's version
+	Kind string // one of the Kind constants
+	Name string // the plan's ID, the policy's or the release's version, or VERSION/STAGE
 	At   time.Time
 	Sum  Sum // of the envelope
 }
@@ -165,7 +168,24 @@ func isName(kind, name string) bool {
 		b, err := hex.DecodeString(name)
 		return err == nil && len(b) == 16 && name == strings.ToLower(name)
 	case KindPolicy:
-		return name != "" && len(name) < 20 && name[0] != '0' && strings.Trim(name, "0123456789") == ""
+		return isNumber(name)
+	case KindRelease:
+		return isVersion(name)
+	case KindRollOut:
+		version, stage, ok := strings.Cut(name, "/")
+		return ok && isVersion(version) && isNumber(stage)
 	}
 	return false
+}
+
+func isNumber(s string) bool {
+	return s != "" && len(s) < 20 && s[0] != '0' && strings.Trim(s, "0123456789") == ""
+}
+
+// isVersion says whether s has the letters of a version; what it says is for
+// package signing to judge.
+func isVersion(s string) bool {
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '.' && r != '-'
+	})
 }
