@@ -40,6 +40,9 @@ type Options struct {
 	// Scanner is the command of a process that looks, as sandbox.Serve does;
 	// nil: this one does, which keeps nobody from anything.
 	Scanner []string
+	// Well is called when a relay has heard this program, which is tried: it
+	// answers no plans. nil: it is not tried.
+	Well func()
 }
 
 // An Agent is one endpoint.
@@ -72,6 +75,8 @@ type Agent struct {
 	state   Status
 	changed chan struct{} // has room for one: the status is to be written
 	obeyed  chan struct{} // likewise: another policy is obeyed, which the facts say
+
+	upgrade *upgrading
 
 	retiring sync.Once
 	retired  chan struct{} // closed when the policy retires this agent
@@ -138,7 +143,7 @@ func read(o Options) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{
-		opts: o, log: o.Logger, conf: conf, started: o.Now(),
+		upgrade: newUpgrading(o), opts: o, log: o.Logger, conf: conf, started: o.Now(),
 		queue: newQueue(conf.Concurrent), running: map[signing.ID]*running{},
 		changed: make(chan struct{}, 1), obeyed: make(chan struct{}, 1), retired: make(chan struct{}), own: sandbox.OwnFilesOf(o.Dir, o.Host.Root), fullWait: fullWait,
 	}
@@ -224,14 +229,18 @@ func (a *Agent) member() signing.Member {
 
 // Run answers plans until the context ends, over one relay after the other.
 // The error is nil then, and else says what keeps the agent from going on:
-// ErrRetired, where its policy has retired it.
+// ErrRetired, where its policy has retired it, and ErrUpgrade, where a release
+// waits to be tried.
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var work sync.WaitGroup
 	work.Go(func() { a.housekeeping(ctx) })
+	work.Go(func() { a.upgrades(ctx) })
 	work.Go(func() {
 		select {
 		case <-a.retired:
+			cancel()
+		case <-a.upgrade.ready:
 			cancel()
 		case <-ctx.Done():
 		}
@@ -244,6 +253,10 @@ func (a *Agent) Run(ctx context.Context) error {
 		return ErrRetired
 	}
 	a.writeStatus()
+	if a.isReady() {
+		return ErrUpgrade
+	}
+	a.endsInOrder()
 	return err
 }
 

@@ -52,6 +52,7 @@ type config struct {
 	Sent       int64    `toml:"sent_mib"`
 	OpenFiles  int64    `toml:"open_files"`
 	IO         string   `toml:"io"`
+	Upgrade    *bool    `toml:"upgrade"` // nil: unless a package manager has the program
 }
 
 // A length is a time in the words of a query: "10m", "2h"; "" and 0 for none.
@@ -134,8 +135,9 @@ func (c config) text() []byte {
 	for i, r := range c.Relays {
 		quoted[i] = fmt.Sprintf("%q", r)
 	}
-	return fmt.Appendf(nil, configText, strings.Join(quoted, ", "), c.Pin, c.Proxy, c.Concurrent, c.Spool, c.Sandbox, c.CPU, c.Memory,
+	text := fmt.Appendf(nil, configText, strings.Join(quoted, ", "), c.Pin, c.Proxy, c.Concurrent, c.Spool, c.Sandbox, c.CPU, c.Memory,
 		c.Timeout.String(), c.Rows, c.Read, c.Sent, c.OpenFiles, c.IO)
+	return append(text, c.upgradeText()...)
 }
 
 // newConfig gives the configuration of a new agent.

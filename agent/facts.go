@@ -36,6 +36,7 @@ func (a *Agent) ownFacts() plan.Facts {
 		f["agent_version"] = value.NewVersion(a.opts.Software, value.AnyScheme)
 	}
 	f["policy_version"] = value.NewInt(a.Policy().Version())
+	maps.Copy(f, a.upgradeFacts())
 	tags, err := readTags(filepath.Join(a.opts.Dir, tagsFile))
 	if err != nil {
 		a.log.Warn("tags are not read", "error", err)

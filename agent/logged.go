@@ -24,46 +24,51 @@ type seenLog struct {
 	Checkpoint []byte `json:"checkpoint"` // signed
 }
 
-// checkLogged: where the policy asks for it, the plan is in the log, by a
-// checkpoint that enough witnesses signed and that goes on from the largest one
-// seen here, which it then is.
-func (a *Agent) checkLogged(ctx context.Context, p *permit, raw []byte) error {
-	rule := p.policy.Log()
+// checkLogged: where the policy asks for it, the plan is in the log.
+func (a *Agent) checkLogged(ctx context.Context, p *permit, raw []byte) (err error) {
+	p.proof, err = a.proved(ctx, p.policy, translog.Entry{Kind: translog.KindPlan, Name: p.payload.ID.String()}, raw)
+	return err
+}
+
+// proved gives the proof that an envelope is in the log under a name, where the
+// policy asks for one: by a checkpoint that enough witnesses signed and that
+// goes on from the largest one seen here, which it then is.
+func (a *Agent) proved(ctx context.Context, policy *signing.Policy, as translog.Entry, raw []byte) ([]byte, error) {
+	rule := policy.Log()
 	if rule == nil || !rule.Required {
-		return nil
+		return nil, nil
 	}
 	last, err := lastCheckpoint(a.opts.Dir, rule.Keys)
 	if err != nil {
-		return refusal(signing.CodeRollback, "what this host has seen of the log cannot be read, and nothing runs that could be a rollback of it: %w; remove %s to begin anew", err, a.path(seenFile))
+		return nil, refusal(signing.CodeRollback, "what this host has seen of the log cannot be read, and nothing runs that could be a rollback of it: %w; remove %s to begin anew", err, a.path(seenFile))
 	}
 	sum := translog.SumOf(raw)
 	proof, err := a.fetchProof(ctx, sum, last.Size)
 	if err != nil {
-		return refusal(signing.CodeUnlogged, "the policy asks for a proof that plan %s is in the log, and the relay gives none: %w", p.payload.ID, err)
+		return nil, refusal(signing.CodeUnlogged, "the policy asks for a proof that %s %s is in the log, and the relay gives none: %w", as.Kind, as.Name, err)
 	}
 	signed, err := rule.Keys.Open(proof.Checkpoint)
 	if err == nil {
 		err = proof.Follows(last, signed)
 	}
 	if err != nil {
-		return refusal(codeOfLog(err), "plan %s: %w", p.payload.ID, err)
+		return nil, refusal(codeOfLog(err), "%s %s: %w", as.Kind, as.Name, err)
 	}
 	if signed.Size > last.Size {
 		seen := message.Marshal(seenLog{Key: rule.Keys.Log(), Checkpoint: proof.Checkpoint})
 		if err := keepFile(a.path(seenFile), seen); err != nil {
-			return refusal(signing.CodeRollback, "the log's checkpoint cannot be kept here, and nothing runs that a rollback could hide: %w", err)
+			return nil, refusal(signing.CodeRollback, "the log's checkpoint cannot be kept here, and nothing runs that a rollback could hide: %w", err)
 		}
 	}
 	entry, _, err := rule.Keys.Check(proof, sum)
-	if err == nil && (entry.Kind != translog.KindPlan || entry.Name != p.payload.ID.String()) {
+	if err == nil && (entry.Kind != as.Kind || entry.Name != as.Name) {
 		err = fmt.Errorf("%w: the log calls it %s %s", translog.ErrUnlogged, entry.Kind, entry.Name)
 	}
 	if err != nil {
-		return refusal(codeOfLog(err), "plan %s: %w", p.payload.ID, err)
+		return nil, refusal(codeOfLog(err), "%s %s: %w", as.Kind, as.Name, err)
 	}
 	proof.From, proof.Tree = 0, nil // what was seen before is of no use to who reads the journal
-	p.proof = message.Marshal(proof)
-	return nil
+	return message.Marshal(proof), nil
 }
 
 func codeOfLog(err error) string {

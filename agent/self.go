@@ -25,6 +25,9 @@ func (a *Agent) describe() modules.Self {
 		JournalBytes: sizeOf(a.path(journalDir)), SpoolBytes: s.Spooled,
 		Timeout: c.Timeout, Rows: c.Rows, Bytes: c.Bytes, Memory: c.Memory, Workers: c.Workers, Concurrent: c.Concurrent,
 	}
+	if u := s.Upgrade; u != nil {
+		self.Upgrade, self.UpgradeVersion, self.UpgradeReason = u.State, u.Release, u.Reason
+	}
 	for _, e := range slices.Backward(entries) {
 		if e.Verdict == journal.Refused {
 			self.Refused++

@@ -14,6 +14,7 @@ import (
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
+	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -55,7 +56,8 @@ type session struct {
 	refused  map[signing.ID]bool // answers that this relay does not take
 	facts    plan.Facts          // the latest that were sent; nil for none
 	factsAt  time.Time
-	idle     bool // once mode: it was said that nothing is left
+	well     translog.Sum // of the statement that this program is well; zero for none
+	idle     bool         // once mode: it was said that nothing is left
 	idleAt   *time.Timer
 }
 
@@ -90,12 +92,16 @@ func (a *Agent) meet(ctx context.Context, once bool) (welcome bool, err error) {
 		return false, err
 	}
 	close(s.ready)
+	a.welcomed()
 	a.log.Info("connected", "relay", w.Relay, "address", conn.RemoteAddr())
 	a.note(func(st *Status) {
 		st.Relay, st.Address, st.Connected, st.Error = w.Relay, conn.RemoteAddr().String(), a.opts.Now(), ""
 	})
 	s.work.Go(s.judge)
-	s.work.Go(func() { s.tellFacts(ctx) })
+	s.work.Go(func() {
+		s.tellFacts(ctx)
+		s.sayWell()
+	})
 	err = s.read()
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
@@ -190,7 +196,14 @@ func (s *session) read() error {
 		switch t {
 		case message.TypeAck:
 			err = s.acked(body)
+		case message.TypeUpgrade:
+			s.agent.offerUpgrade(s, body)
+		case message.TypeHeard:
+			s.heardWell(body)
 		case message.TypePlan, message.TypePolicy, message.TypeCancel:
+			if t == message.TypePlan && s.agent.onTrial() {
+				break // whoever goes on answers it: it is offered again
+			}
 			s.mu.Lock()
 			s.unjudged++
 			s.idle = false

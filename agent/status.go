@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/agent/sandbox"
+	"github.com/quaestor-engine/quaestor/agent/upgrade"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
@@ -46,7 +47,9 @@ type Status struct {
 	Error     string        `json:"error,omitempty"` // why it is not
 	Running   []RunningPlan `json:"running"`
 	Spooled   int64         `json:"spooled"` // bytes that wait for a relay
-	Written   time.Time     `json:"written"`
+	// Upgrade is what became of the latest release; nil: none was offered.
+	Upgrade *upgrade.Report `json:"upgrade,omitempty"`
+	Written time.Time       `json:"written"`
 }
 
 // A RunningPlan is one that was accepted and has not ended.
@@ -76,6 +79,9 @@ func (a *Agent) Status() Status {
 	})
 	s.Software, s.Relays, s.Process, s.Started = a.opts.Software, a.conf.Relays, os.Getpid(), a.started
 	s.Sandbox = a.sandboxed()
+	if r := a.upgrade.store.State().Report; r.State != "" {
+		s.Upgrade = &r
+	}
 	if s.Written = a.opts.Now(); a.spool != nil {
 		s.Spooled = a.spool.bytes()
 	}

@@ -86,14 +86,49 @@ func (a *auditor) plan(i int, e translog.Entry, envelope *signing.Envelope) {
 	}
 }
 
-// verify finds the policy that a plan was taken under: the last before it in
-// the log, or an earlier one where the plan is older than the log.
+// release judges a release or a stage of one by the policy of its time.
+func (a *auditor) release(i int, e translog.Entry, envelope *signing.Envelope) {
+	a.Releases++
+	name := ""
+	err := a.byPolicy(e, func(p *signing.Policy) error {
+		if e.Kind == translog.KindRelease {
+			r, err := p.VerifyRelease(envelope, e.At)
+			if err == nil {
+				name = r.Release
+			}
+			return err
+		}
+		r, err := p.AdmitRollOut(envelope, e.At)
+		if err == nil {
+			name = fmt.Sprintf("%s/%d", r.Release, r.Number)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		a.problem("entry %d, %s %s: agents should not have installed it: %v", i, e.Kind, e.Name, err)
+	case name != e.Name:
+		a.problem("entry %d is called %s %s, and holds %s", i, e.Kind, e.Name, name)
+	}
+}
+
+// verify gives the plan as the policy of its time verifies it.
 func (a *auditor) verify(e translog.Entry, envelope *signing.Envelope) (v signing.Verified, err error) {
-	err = errors.New("no policy stands before it")
+	err = a.byPolicy(e, func(p *signing.Policy) (err error) {
+		v, err = p.Verify(envelope, signing.VerifyOptions{At: e.At})
+		return err
+	})
+	return v, err
+}
+
+// byPolicy asks the policy that an entry was taken under: the last before it in
+// the log, or an earlier one where what it is about is older than the log.
+func (a *auditor) byPolicy(e translog.Entry, judge func(*signing.Policy) error) error {
+	err := errors.New("no policy stands before it")
 	for i := len(a.chain) - 1; i >= 0; i-- {
-		ok, problem := a.chain[i].policy.Verify(envelope, signing.VerifyOptions{At: e.At})
+		problem := judge(a.chain[i].policy)
 		if problem == nil {
-			return ok, nil
+			return nil
 		}
 		if i == len(a.chain)-1 {
 			err = problem
@@ -102,5 +137,5 @@ func (a *auditor) verify(e translog.Entry, envelope *signing.Envelope) (v signin
 			break
 		}
 	}
-	return v, err
+	return err
 }

@@ -209,6 +209,7 @@ func (h *Home) signedHere() (map[string]string, error) {
 type Audit struct {
 	*Log
 	Plans, Policies int
+	Releases        int // and the stages of them
 	Mine            int // plans that were signed here
 	// Problems are what should not be: somebody should be told.
 	Problems []string
@@ -217,7 +218,7 @@ type Audit struct {
 }
 
 // Audit replays the fleet's log: every policy follows the one before, every
-// plan is signed as the policy of its time asks, everything that was handed in
+// plan and release is signed as the policy of its time asks, everything that was handed in
 // from here is in it, and nothing under this key that was not signed here.
 func (s *Session) Audit(ctx context.Context) (*Audit, error) {
 	log, err := s.Log(ctx)
@@ -241,6 +242,8 @@ func (s *Session) Audit(ctx context.Context) (*Audit, error) {
 			return nil, err
 		case e.Kind == translog.KindPolicy:
 			a.policy(i, e, envelope)
+		case e.Kind == translog.KindRelease, e.Kind == translog.KindRollOut:
+			a.release(i, e, envelope)
 		default:
 			a.plan(i, e, envelope)
 		}

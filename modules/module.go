@@ -163,6 +163,8 @@ type Self struct {
 	Workers       int64
 	Concurrent    int64  // plans that run at once
 	Outcast       string // why the policy takes this agent for no member; "" where it does
+	// What became of the latest release of the agent; "" where none was offered.
+	Upgrade, UpgradeVersion, UpgradeReason string
 }
 
 // A Question asks one thing of a row's content.

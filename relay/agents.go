@@ -10,6 +10,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 	"github.com/quaestor-engine/quaestor/value"
@@ -147,6 +148,7 @@ type agentSession struct {
 	// greeted: it was told of the policies so far, and is told of further ones.
 	greeted bool
 	outbox  outbox
+	upgrade translog.Sum // of the roll-out that was offered last
 }
 
 // serveAgent serves a connected agent until it leaves.
@@ -269,6 +271,8 @@ func (s *agentSession) listen(ctx context.Context, stream *transport.Stream) err
 			err = s.takeReceipt(body)
 		case message.TypeChunk:
 			err = chunks.take(ctx, body)
+		case message.TypeWell:
+			err = s.takeWell(body)
 		case message.TypeGoodbye:
 			return nil
 		case message.TypeIdle:
@@ -285,7 +289,7 @@ func agentLimit(t byte) int {
 	switch t {
 	case message.TypeFacts:
 		return plan.MaxFacts + 4<<10
-	case message.TypeReceipt, message.TypeGoodbye, message.TypeIdle:
+	case message.TypeReceipt, message.TypeGoodbye, message.TypeIdle, message.TypeWell:
 		return 4 << 10
 	case message.TypeChunk:
 		return message.Limit(t)
@@ -311,6 +315,7 @@ func (s *agentSession) takeFacts(ctx context.Context, statement []byte) error {
 	record := s.agent.record
 	if err == nil {
 		r.offerAll(s.agent)
+		r.offerUpgrade(s.agent)
 	}
 	r.mu.Unlock()
 	if err == nil && !same {
@@ -364,6 +369,8 @@ func (s *agentSession) acceptStreams(ctx context.Context) {
 			wg.Go(func() { s.serveAnswer(ctx, stream) })
 		case message.KindLog:
 			wg.Go(func() { s.relay.serveProof(stream) })
+		case message.KindProgram:
+			wg.Go(func() { s.relay.serveProgram(ctx, stream) })
 		case message.KindRenew:
 			wg.Go(func() { s.relay.renew(stream, s.agent.id) })
 		default:

@@ -146,6 +146,14 @@ func (r *Relay) request(ctx context.Context, s *transport.Stream, who signing.Pr
 		r.policies(s, q.After)
 	case message.OpLogHead, message.OpLogTile, message.OpLogEnvelope:
 		failure = r.doLog(s, q)
+	case message.OpRelease:
+		failure = r.doRelease(ctx, s)
+	case message.OpRollOut:
+		failure = r.doRollOut(ctx, s)
+	case message.OpReleases:
+		failure = r.listReleases(s)
+	case message.OpWithdraw:
+		failure = r.withdraw(ctx, q.Release, who)
 	case message.OpPublish:
 		failure = r.publish(ctx, s)
 	default:

@@ -181,6 +181,7 @@ func restored(envelope []byte) (*investigation, *signing.Envelope, error) {
 func (r *Relay) keepHouse(ctx context.Context) {
 	t := time.NewTicker(houseEvery)
 	defer t.Stop()
+	last := r.now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -189,6 +190,11 @@ func (r *Relay) keepHouse(ctx context.Context) {
 		}
 		r.keepDirty(ctx)
 		r.logPlans()
+		r.logReleases()
+		if now := r.now(); r.opened(last, now) {
+			r.offerUpgrades()
+			last = now
+		}
 		for _, id := range r.stale() {
 			if err := r.delete(ctx, id); err != nil && ctx.Err() == nil {
 				r.log.Error("an old investigation was not deleted", "plan", id, "why", err)

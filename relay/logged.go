@@ -132,6 +132,7 @@ func (r *Relay) serveWitness(ctx context.Context, c *transport.Conn, s *transpor
 				return
 			}
 			r.offerLogged()
+			r.offerUpgrades()
 		}
 		head, err := r.nextHead(ctx, c, w)
 		if err != nil {

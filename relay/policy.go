@@ -153,6 +153,7 @@ func (r *Relay) publish(ctx context.Context, s *transport.Stream) *message.Failu
 		return storeFailure(err)
 	}
 	defer r.wg.Go(r.logPlans) // those that were taken before there was a log
+	defer r.wg.Go(r.logReleases)
 	for _, p := range r.plans {
 		p.notifyAll() // followers who are in it no more are let go
 	}

@@ -56,6 +56,9 @@ type Relay struct {
 	watching  *semaphore.Weighted // those who say that they are witnesses
 	ledger    ledger
 
+	publishing sync.Mutex          // held while a release with its programs is taken; before mu
+	fetching   *semaphore.Weighted // agents that fetch programs
+
 	mu       sync.Mutex
 	policy   *signing.Policy
 	envelope []byte // of the policy
@@ -63,6 +66,7 @@ type Relay struct {
 	agents   map[message.ID]*agent
 	plans    map[message.ID]*investigation
 	pending  map[message.ID]*pendingPlan
+	releases map[string]*release // by version
 	conns    map[*transport.Conn]struct{}
 	uses     map[signing.ID]int // of tokens
 	closing  bool
@@ -82,6 +86,7 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 		agents: map[message.ID]*agent{}, plans: map[message.ID]*investigation{}, pending: map[message.ID]*pendingPlan{},
 		conns: map[*transport.Conn]struct{}{}, uses: map[signing.ID]int{},
 		inFlight: semaphore.NewWeighted(maxInFlight), strangers: semaphore.NewWeighted(maxStrangers),
+		releases: map[string]*release{}, fetching: semaphore.NewWeighted(maxFetching),
 		watching: semaphore.NewWeighted(maxWatching), ledger: ledger{dir: dir},
 	}
 	if r.log == nil {
@@ -261,5 +266,9 @@ func (r *Relay) load(ctx context.Context) error {
 		return err
 	}
 	r.logPlans()
+	if err := r.loadReleases(ctx); err != nil {
+		return err
+	}
+	r.logReleases()
 	return nil
 }

@@ -19,6 +19,8 @@ const (
 	bucketAgents  = "quaestor_agents"  // AGENT: agentRecord
 	bucketPlans   = "quaestor_plans"   // PLAN: planRecord
 	bucketState   = "quaestor_state"   // "policy", "token.TOKEN"
+	bucketRelease = "quaestor_release" // VERSION: releaseRecord
+	bucketPieces  = "quaestor_pieces"  // SHA256.N: a piece of a program
 )
 
 // MaxEnvelope is the largest plan that a relay takes, in bytes: what a message
@@ -39,13 +41,16 @@ var ErrSpine = errors.New("relay: the spine has ended, as it does when the disk 
 
 // A spine is NATS JetStream: in this process, or a cluster elsewhere.
 type spine struct {
-	server  *server.Server // nil where the spine is elsewhere
-	conn    *nats.Conn
-	js      jetstream.JetStream
-	agents  jetstream.KeyValue
-	plans   jetstream.KeyValue
-	state   jetstream.KeyValue
-	answers jetstream.Stream
+	server *server.Server // nil where the spine is elsewhere
+	conn   *nats.Conn
+	js     jetstream.JetStream
+	agents jetstream.KeyValue
+	plans  jetstream.KeyValue
+	state  jetstream.KeyValue
+	// releases and the pieces of their programs.
+	releases jetstream.KeyValue
+	pieces   jetstream.KeyValue
+	answers  jetstream.Stream
 }
 
 // openSpine starts the spine of a folder, or joins the one at url.
@@ -105,7 +110,7 @@ func (s *spine) prepare(ctx context.Context, replicas int) error {
 	}); err != nil {
 		return err
 	}
-	for name, kv := range map[string]*jetstream.KeyValue{bucketAgents: &s.agents, bucketPlans: &s.plans, bucketState: &s.state} {
+	for name, kv := range map[string]*jetstream.KeyValue{bucketAgents: &s.agents, bucketPlans: &s.plans, bucketState: &s.state, bucketRelease: &s.releases, bucketPieces: &s.pieces} {
 		if *kv, err = s.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Replicas: replicas}); err != nil {
 			return err
 		}

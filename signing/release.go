@@ -232,12 +232,24 @@ func (p *Policy) VerifyRelease(e *Envelope, at time.Time) (*Release, error) {
 	case !at.Before(r.Expires):
 		return nil, refuse(CodeWindow, "release %s expired at %s, and it is %s", r.Release, stamp(r.Expires), stamp(at))
 	}
-	return r, p.behind(e, "release "+r.Release, span{r.Made, r.Expires}, at)
+	if err := p.behind(e, "release "+r.Release, span{r.Made, r.Expires}, at); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // VerifyRollOut decides the same of a roll-out, whose window is open. The error
 // is a Refusal.
 func (p *Policy) VerifyRollOut(e *Envelope, at time.Time) (*RollOut, error) {
+	r, err := p.AdmitRollOut(e, at)
+	if err == nil && at.Add(Leeway).Before(r.NotBefore) {
+		return nil, refuse(CodeWindow, "stage %d of release %s may not begin before %s, and it is %s", r.Number, r.Release, stamp(r.NotBefore), stamp(at))
+	}
+	return r, err
+}
+
+// AdmitRollOut is VerifyRollOut for who keeps a roll-out until its window opens.
+func (p *Policy) AdmitRollOut(e *Envelope, at time.Time) (*RollOut, error) {
 	r, err := readAs(e, TypeRollOut, DecodeRollOut)
 	if err != nil {
 		return nil, err
@@ -246,14 +258,15 @@ func (p *Policy) VerifyRollOut(e *Envelope, at time.Time) (*RollOut, error) {
 	switch {
 	case r.Fleet != p.fleet:
 		return nil, refuse(CodeFleet, "%s is for fleet %s, and this is fleet %s", what, r.Fleet, p.fleet)
-	case at.Add(Leeway).Before(r.NotBefore):
-		return nil, refuse(CodeWindow, "%s may not begin before %s, and it is %s", what, stamp(r.NotBefore), stamp(at))
 	case at.Add(Leeway).Before(r.Made):
 		return nil, refuse(CodeWindow, "%s says that it was made at %s, and it is %s", what, stamp(r.Made), stamp(at))
 	case !at.Before(r.Expires):
 		return nil, refuse(CodeWindow, "%s expired at %s, and it is %s", what, stamp(r.Expires), stamp(at))
 	}
-	return r, p.behind(e, what, span{r.Made, r.Expires}, at)
+	if err := p.behind(e, what, span{r.Made, r.Expires}, at); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // A span is when signatures can have been made.

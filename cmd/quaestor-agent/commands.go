@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
-	"runtime"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/value"
@@ -24,14 +22,11 @@ type commands struct {
 	Simulate simulateCommand `cmd:"" help:"Be many agents on machines that are made up, to try a relay with."`
 	Install  installCommand  `cmd:"" name:"install-service" help:"Have the system run the agent from its start on."`
 	Version  versionCommand  `cmd:"" help:"Show the version."`
-}
 
-type versionCommand struct{}
-
-// Run shows the version.
-func (versionCommand) Run(s *system) error {
-	_, err := fmt.Fprintf(s.out, "quaestor-agent %s %s/%s %s\n", version(), runtime.GOOS, runtime.GOARCH, runtime.Version())
-	return err
+	// What one program of an agent says to the next.
+	SelfCheck selfCheckCommand `cmd:"" name:"selfcheck" hidden:"" help:"Say whether this program could be the agent of the folder; change nothing."`
+	Try       tryCommand       `cmd:"" name:"try" hidden:"" help:"Be the agent until the standard input ends, answer nothing, and say on the standard output when a relay has heard it."`
+	Serve     serveCommand     `cmd:"" name:"serve" hidden:"" help:"Be the agent until the standard input ends."`
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -12,8 +12,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -45,6 +43,9 @@ type system struct {
 	out, err io.Writer
 	dir      string
 	given    bool // dir was given, and is not the usual one
+
+	well    func() // told when a relay has heard this program, which is tried; nil: it is not
+	watched bool   // a starter waits for this program
 }
 
 // run is the command line. Kong ends the program itself for --help alone.
@@ -82,14 +83,7 @@ func (s *system) options() (agent.Options, error) {
 		return agent.Options{}, err
 	}
 	program, err := os.Executable()
-	return agent.Options{Dir: s.dir, Catalogue: cat, Logger: log, Software: version(), Scanner: []string{program, sandbox.ChildArgument}}, err
-}
-
-// version is that of the module, as the build recorded it.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || !strings.HasPrefix(info.Main.Version, "v") {
-		return "0.0.0"
-	}
-	return strings.TrimPrefix(info.Main.Version, "v")
+	return agent.Options{
+		Dir: s.dir, Catalogue: cat, Logger: log, Software: version(), Scanner: []string{program, sandbox.ChildArgument}, Well: s.well,
+	}, err
 }

@@ -11,19 +11,39 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/agent"
+	"github.com/quaestor-engine/quaestor/agent/upgrade"
 )
 
 type runCommand struct{}
 
 // Run answers plans until the program is stopped.
-func (runCommand) Run(s *system) error {
-	err := s.withAgent(func(a *agent.Agent) error { return agent.RunService(s.ctx, a.Run) })
-	if !errors.Is(err, agent.ErrRetired) || s.ctx.Err() != nil {
+func (runCommand) Run(s *system) error { return agent.RunService(s.ctx, s.live) }
+
+// live is the life of a service: it gives way to newer programs, and comes back
+// where they fail.
+func (s *system) live(ctx context.Context) error {
+	u, err := s.starter()
+	if err != nil {
 		return err
 	}
-	// A service that ended would be started again and again.
-	fmt.Fprintf(s.err, "quaestor-agent: %v: nothing is answered any more, and this program only waits to be stopped\nhint: %s\n", err, agent.ServiceEnd(runtime.GOOS))
-	return agent.RunService(s.ctx, func(ctx context.Context) error { <-ctx.Done(); return nil })
+	for begin := u.Begin; ; begin = u.Try {
+		if err := begin(ctx); errors.Is(err, upgrade.ErrEnded) {
+			return nil
+		} else if err != nil || ctx.Err() != nil {
+			return err
+		}
+		err := s.withAgent(func(a *agent.Agent) error { return a.Run(ctx) })
+		switch {
+		case errors.Is(err, agent.ErrUpgrade):
+		case errors.Is(err, agent.ErrRetired) && ctx.Err() == nil:
+			// A service that ended would be started again and again.
+			fmt.Fprintf(s.err, "quaestor-agent: %v: nothing is answered any more, and this program only waits to be stopped\nhint: %s\n", err, agent.ServiceEnd(runtime.GOOS))
+			<-ctx.Done()
+			return nil
+		default:
+			return err
+		}
+	}
 }
 
 type onceCommand struct {
@@ -32,6 +52,16 @@ type onceCommand struct {
 
 // Run answers what waits.
 func (c *onceCommand) Run(s *system) error {
+	u, err := s.starter()
+	if err != nil {
+		return err
+	}
+	if err := u.Become(s.ctx); err != nil {
+		if errors.Is(err, upgrade.ErrEnded) {
+			err = nil
+		}
+		return err
+	}
 	return s.withAgent(func(a *agent.Agent) error {
 		ctx, cancel := context.WithTimeout(s.ctx, c.Timeout)
 		defer cancel()

@@ -62,9 +62,19 @@ func (c statusCommand) Run(s *system) error {
 		line("connected", "to %s at %s since %s", st.Relay, st.Address, stamp(st.Connected))
 	}
 	line("sandbox", "%s", st.Sandbox)
+	if u := st.Upgrade; u != nil {
+		line("upgrade", "release %s %s at %s%s", u.Release, u.State, stamp(u.At), because(u.Reason))
+	}
 	line("waiting", "%s for a relay", value.FormatSize(st.Spooled))
 	for _, p := range st.Running {
 		line("plan", "%s since %s: %s", p.Plan, stamp(p.Since), p.Query)
 	}
 	return w.Flush()
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
 }

@@ -21,7 +21,7 @@ Ask:      repl, run, explain, check, test, fmt, convert, modules, serve, web, ls
 Keep:     case
 A fleet:  demo, setup, fleet, investigations
 Together: sign, cosign, submit, pending, verify
-Rule it:  keys, policy, token, log
+Rule it:  keys, policy, token, log, release
 More: quaestor --help
 `
 
@@ -56,6 +56,7 @@ type commands struct {
 	Policy  policyCommand  `cmd:"" help:"Say who may ask what of a fleet."`
 	Log     logCommand     `cmd:"" help:"Say what was ever asked of a fleet, and prove it: the transparency log."`
 	Token   tokenCommand   `cmd:"" help:"Let agents into a fleet."`
+	Release releaseCommand `cmd:"" help:"Give the agents of a fleet a new program, a stage at a time."`
 	Version versionCommand `cmd:"" help:"Show the version."`
 }
 

@@ -113,6 +113,10 @@ func (a *app) describe(s *link, e translog.Entry) logged {
 	d.signers = strings.Join(who, ", ")
 	if payload, err := signing.DecodePlanPayload(envelope.Payload); err == nil {
 		d.purpose, d.query = payload.Purpose, payload.Query
+	} else if r, err := signing.DecodeRelease(envelope.Payload); err == nil {
+		d.purpose, d.query = r.Notes, describeRelease(r)
+	} else if o, err := signing.DecodeRollOut(envelope.Payload); err == nil {
+		d.query = describeRollOut(o)
 	} else if p, err := signing.ParsePolicy(envelope.Payload); err == nil {
 		d.policy = describePolicy(p)
 	}
@@ -191,7 +195,7 @@ func (c *logAuditCommand) Run(a *app) error {
 	}
 	if _, err := fmt.Fprintf(a.Out, "%s of log %s (%s, %s; %d were seen before): %d signed here, %s, %d not checked\n",
 		counted(len(audit.Entries), "entry", "entries"), audit.Checkpoint.Origin, counted(audit.Policies, "policy", "policies"),
-		counted(audit.Plans, "plan", "plans")+", "+by, audit.Before, audit.Mine, counted(len(audit.Problems), "problem", "problems"), len(audit.Unchecked)); err != nil {
+		counted(audit.Plans, "plan", "plans")+releasesText(audit.Releases)+", "+by, audit.Before, audit.Mine, counted(len(audit.Problems), "problem", "problems"), len(audit.Unchecked)); err != nil {
 		return err
 	}
 	switch {
@@ -201,6 +205,14 @@ func (c *logAuditCommand) Run(a *app) error {
 		return &exit{code: ExitIncomplete}
 	}
 	return nil
+}
+
+// releasesText counts releases and their stages, where there are any.
+func releasesText(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return ", " + counted(n, "release or stage", "releases and stages")
 }
 
 func counted(n int, one, many string) string { return fmt.Sprintf("%d %s", n, plural(n, one, many)) }

@@ -62,6 +62,9 @@ func diffPolicies(w io.Writer, before, next *signing.Policy) error {
 	if before.Threshold() != next.Threshold() {
 		line("~", "threshold %d, was %d", next.Threshold(), before.Threshold())
 	}
+	if word := map[bool]string{true: signing.UpgradeSigned, false: signing.UpgradeNever}; before.Upgrades() != next.Upgrades() {
+		line("~", "upgrade %s, was %s", word[next.Upgrades()], word[before.Upgrades()])
+	}
 	diffPeople(line, administrator, before, next)
 	diffPeople(line, investigator, before, next)
 	diffRules(line, before, next)

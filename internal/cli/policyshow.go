@@ -123,6 +123,13 @@ func (a *app) showCeilings(p *signing.Policy) error {
 	if err != nil {
 		return err
 	}
+	upgrades := "agents install nothing"
+	if p.Upgrades() {
+		upgrades = fmt.Sprintf("agents install what %s sign", counted(p.Threshold(), "administrator", "administrators"))
+	}
+	if _, err := fmt.Fprintf(a.Out, "upgrades: %s\n", upgrades); err != nil {
+		return err
+	}
 	return a.showLog(p.Log())
 }
 

@@ -35,7 +35,10 @@ func newStage(t *testing.T) *stage {
 }
 
 func (s *stage) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(bin, name), args...)
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(bin, name)
+	}
+	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Env = s.dir, s.env
 	return cmd
 }
@@ -63,7 +66,7 @@ type process struct {
 
 func (s *stage) start(name string, args ...string) *process {
 	s.t.Helper()
-	log, err := os.Create(filepath.Join(s.dir, fmt.Sprintf("%s-%d.log", name, rand.Uint32())))
+	log, err := os.Create(filepath.Join(s.dir, fmt.Sprintf("%s-%d.log", filepath.Base(name), rand.Uint32())))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -29,6 +29,7 @@ const (
 	KindRequest = "request" // one request of an investigator
 	KindLog     = "log"     // an enrolled agent asks for the proof that a plan is in the log
 	KindWitness = "witness" // a witness of the log; the first stream of his connection
+	KindProgram = "program" // an enrolled agent asks for pieces of a program
 	KindSubmit  = "submit"  // a signed plan of somebody who has no key; the first stream of his connection
 )
 
@@ -67,6 +68,12 @@ const (
 	TypeLogQuery  Type = 28 // agent → relay: LogQuery
 	TypeLogProof  Type = 29 // relay → agent: translog.Proof
 	TypeTile      Type = 30 // relay → investigator: a tile of the log
+	TypeUpgrade   Type = 31 // relay → agent: Upgrade
+	TypePieceAsk  Type = 32 // agent → relay: PieceQuery
+	TypePiece     Type = 33 // relay → agent, investigator → relay: bytes of a program
+	TypeWell      Type = 34 // agent → relay: a signed statement over a Well
+	TypeHeard     Type = 35 // relay → agent: the SHA-256 of such a statement
+	TypeRelease   Type = 36 // relay → investigator: Release
 )
 
 // Bounds of frames, in bytes.
@@ -83,6 +90,10 @@ func Limit(t Type) int {
 		return MaxEnvelope
 	case TypeChunk:
 		return MaxChunk + chunkHead
+	case TypeUpgrade, TypeRelease:
+		return MaxUpgrade
+	case TypePiece:
+		return MaxPiece
 	}
 	return MaxControl
 }

@@ -30,6 +30,17 @@ const (
 	OpPolicy = "policy"
 	// OpPublish: the investigator sends TypePolicy; TypeEnd.
 	OpPublish = "publish"
+	// OpRelease: the investigator sends TypeEnvelope, a release; TypeResult
+	// Missing; he sends TypePiece for all that is; TypeEnd.
+	OpRelease = "release"
+	// OpRollOut: the investigator sends TypeEnvelope, a roll-out; TypeResult
+	// RolledOut.
+	OpRollOut = "roll-out"
+	// OpReleases: a TypeRelease for each.
+	OpReleases = "releases"
+	// OpWithdraw: the relay forgets Request.Release and offers it no more; for
+	// administrators; TypeEnd.
+	OpWithdraw = "withdraw"
 	// OpLogHead: TypeHead, the last checkpoint of the log that enough witnesses
 	// signed, with the proof that it goes on from Request.Log.From entries.
 	OpLogHead = "log-head"
@@ -46,7 +57,8 @@ type Request struct {
 	Stored bool   `json:"stored,omitempty"` // follow: end after what is stored
 	After  int64  `json:"after,omitempty"`  // policy: the version that is known; 0 for none
 
-	Log *LogQuery `json:"log,omitempty"` // what of the log
+	Log     *LogQuery `json:"log,omitempty"`     // what of the log
+	Release string    `json:"release,omitempty"` // withdraw: which
 }
 
 // Submitted answers a submit.
