@@ -42,6 +42,8 @@ type fakeRelay struct {
 	unstored func() bool // asked at each chunk: it could not be stored; nil: never
 	fail     *message.Failure
 	prove    func(message.LogQuery) (*translog.Proof, error) // nil: it has no log
+	piece    func(message.PieceQuery) ([]byte, *message.Failure)
+	hears    func(statement []byte) translog.Sum // what it says to a program that is tried
 }
 
 func newFakeRelay(t *testing.T, policy []byte) *fakeRelay {
@@ -122,10 +124,37 @@ func (r *fakeRelay) serve(ctx context.Context, c *transport.Conn) {
 				r.enroll(s)
 			case message.KindLog:
 				r.proof(s)
+			case message.KindProgram:
+				r.program(s)
 			case message.KindAgent, message.KindAnswer:
 				r.frames(c, s)
 			}
 		})
+	}
+}
+
+// program gives pieces of a program.
+func (r *fakeRelay) program(s *transport.Stream) {
+	for {
+		_, body, err := s.ReadFrame(message.Limit)
+		var q message.PieceQuery
+		if err != nil {
+			return
+		}
+		if err := message.Unmarshal(body, &q); err != nil {
+			r.t.Error(err)
+			return
+		}
+		r.mu.Lock()
+		b, failure := r.piece(q)
+		r.mu.Unlock()
+		if failure != nil {
+			_ = s.WriteFrame(message.TypeFailure, message.Marshal(failure))
+			return
+		}
+		if s.WriteFrame(message.TypePiece, b) != nil {
+			return
+		}
 	}
 }
 
@@ -190,6 +219,11 @@ func (r *fakeRelay) frames(c *transport.Conn, s *transport.Stream) {
 			r.mu.Lock()
 			r.facts = append(r.facts, body)
 			r.mu.Unlock()
+		case message.TypeWell:
+			r.mu.Lock()
+			sum := r.hears(body)
+			r.mu.Unlock()
+			_ = s.WriteFrame(message.TypeHeard, message.Marshal(sum))
 		case message.TypeReceipt:
 			var id signing.ID
 			if err := message.Unmarshal(body, &id); err != nil {

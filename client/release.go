@@ -246,19 +246,19 @@ type Upgraded struct {
 
 // Progress says what agents that a stage means say about its release, by their
 // own signed facts.
-func (st Stage) Progress(all []FleetAgent, now time.Time) []Upgraded {
+func (s Stage) Progress(all []FleetAgent, now time.Time) []Upgraded {
 	var out []Upgraded
 	for _, g := range all {
-		if g.Problem != nil || len(g.Facts) == 0 || g.Meets(st.Target, now) != value.True {
+		if g.Problem != nil || len(g.Facts) == 0 || g.Meets(s.Target, now) != value.True {
 			continue
 		}
 		u := Upgraded{Agent: g, Since: g.FactsAt}
 		switch has := g.Facts["agent_version"].RawText(); {
-		case has == st.Release:
+		case has == s.Release:
 			u.State = "installed"
-		case g.Facts["agent_upgrade_version"].RawText() == st.Release:
+		case g.Facts["agent_upgrade_version"].RawText() == s.Release:
 			u.State, u.Reason = g.Facts["agent_upgrade"].RawText(), g.Facts["agent_upgrade_reason"].RawText()
-		case !signing.Newer(st.Release, has):
+		case !signing.Newer(s.Release, has):
 			u.State = "newer"
 		case !g.Online:
 			u.State = "offline"

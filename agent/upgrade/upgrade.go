@@ -226,13 +226,13 @@ func (s *Store) Fail(p Program, state string, why error) error {
 	return errors.Join(err, s.sweep())
 }
 
-func (st *State) fail(p Program, state string, why error, now time.Time) {
+func (s *State) fail(p Program, state string, why error, now time.Time) {
 	now = now.UTC().Truncate(time.Second)
 	reason := cut(why.Error())
-	st.Failed = append(st.Failed, Failure{Release: p.Release, Manifest: p.Manifest, Reason: reason, At: now})
-	st.Report = Report{Release: p.Release, Stage: p.Stage, State: state, Reason: reason, At: now}
-	if st.Trial != nil && st.Trial.Manifest == p.Manifest {
-		st.Trial, st.Starts = nil, 0
+	s.Failed = append(s.Failed, Failure{Release: p.Release, Manifest: p.Manifest, Reason: reason, At: now})
+	s.Report = Report{Release: p.Release, Stage: p.Stage, State: state, Reason: reason, At: now}
+	if s.Trial != nil && s.Trial.Manifest == p.Manifest {
+		s.Trial, s.Starts = nil, 0
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *stage) program(folder, release string, more ...string) string {
 
 const (
 	agentFolder  = "../../cmd/quaestor-agent"
-	brokenFolder = "testdata/broken"
+	brokenFolder = "./testdata/broken"
 )
 
 // newUpgradeStage is a stage with agents of release 1.0.0, the first of them in

@@ -76,7 +76,8 @@ var floors = []floor{
 	{pkg: "transport/message", may: "signing signing/translog", why: "the words of the protocol; what is inside them is verified by others"},
 	{pkg: "relay", may: "plan signing signing/translog transport transport/message value", why: "routes by facts and keeps what it cannot read"},
 	{pkg: "agent/sandbox", may: "engine modules plan plan/answer signing value", why: "runs plans in a process apart, which knows no relay and no key"},
-	{pkg: "agent", may: "agent/sandbox engine engine/rounds modules plan plan/answer signing signing/sealing signing/journal signing/translog transport transport/message value", why: "runs what its gate accepted, on an endpoint, where no query is parsed"},
+	{pkg: "agent", may: "agent/sandbox agent/upgrade engine engine/rounds modules plan plan/answer signing signing/journal signing/sealing signing/translog transport transport/message value", why: "runs what its gate accepted, on an endpoint, where no query is parsed"},
+	{pkg: "agent/upgrade", may: "signing signing/translog", why: "puts one program in the place of another; whether it may be is judged above"},
 	{pkg: "client", may: ". engine lang modules modules/std plan plan/answer planner signing signing/sealing signing/translog transport transport/message value", why: "asks fleets for whoever has a key"},
 	{pkg: "internal/simulate", may: "agent modules value", why: "many agents in one process, with modules that are handed in; it asks nobody"},
 	{pkg: "internal/demo", may: ". agent client modules modules/std relay signing transport transport/message", why: "a fleet in a temporary folder"},
@@ -109,7 +110,7 @@ var floors = []floor{
 	{pkg: "internal/docs", down: true, may: ". internal/cases internal/cli internal/convert/osquery internal/docs internal/render lang modules modules/std plan plan/answer planner value", why: "makes the reference from the tables that the program runs by"},
 	{pkg: "internal/faults", why: "a test alone: it strikes processes and looks at their answers"},
 	{pkg: "internal/house", why: "reads the source and runs none of it"},
-	{pkg: "cmd", down: true, may: ". agent agent/sandbox internal/cli internal/nocore internal/simulate modules modules/std relay signing signing/journal signing/translog transport value", why: "where a program meets the system; under 100 lines"},
+	{pkg: "cmd", down: true, may: ". agent agent/sandbox agent/upgrade internal/cli internal/nocore internal/simulate modules modules/std relay signing signing/journal signing/translog transport value", why: "where a program meets the system; under 100 lines"},
 	{pkg: "internal/house/systems", why: "as internal/house"},
 	{pkg: "docs/examples", down: true, may: ". client signing sqldriver", why: "programs of users, as the pages show them"},
 	{pkg: "docs/examples/module", down: true, may: ". agent agent/sandbox client modules modules/hostfs modules/std modules/table signing", why: "a Go module of its own, as a third party has it: what it needs must be public"},
@@ -151,7 +152,7 @@ type reserved struct {
 }
 
 var reservations = []reserved{
-	{"os/exec", "agent/sandbox bench internal/cli packaging signing", "Quaestor looks itself: an investigator's editor and GnuPG are all that it starts, and an agent starts itself alone"},
+	{"os/exec", "agent/sandbox agent/upgrade bench internal/cli packaging signing", "Quaestor looks itself: an investigator's editor and GnuPG are all that it starts, and an agent starts itself alone"},
 	{"plugin", "", "what runs on an endpoint was linked when it was built"},
 	{"testing", "modules/moduletest modules/windows/hivetest internal/convert/converttest internal/spec", "tests are not linked into programs"},
 	{"net/http", "internal/gateway internal/web", "what answers over HTTP stands on the investigator's machine; agents and relays do not speak it"},
