@@ -40,6 +40,9 @@ type Options struct {
 	// Scanner is the command of a process that looks, as sandbox.Serve does;
 	// nil: this one does, which keeps nobody from anything.
 	Scanner []string
+	// Upgrades: who runs the agent tries releases, where Run ends with ErrUpgrade.
+	// Else it refuses all.
+	Upgrades bool
 	// Well is called when a relay has heard this program, which is tried: it
 	// answers no plans. nil: it is not tried.
 	Well func()

@@ -264,8 +264,11 @@ func (a *Agent) checkMeant(ctx context.Context, policy *signing.Policy, o *signi
 	return a.checkTarget(ctx, p)
 }
 
-// checkOwner: the owner of the machine lets upgrades be.
+// checkOwner: the owner of the machine, and of the program, lets upgrades be.
 func (a *Agent) checkOwner() error {
+	if !a.opts.Upgrades {
+		return refusal(signing.CodeUpgrade, "this program is run by one that does not try releases")
+	}
 	if own := a.conf.Upgrade; own != nil {
 		if !*own {
 			return refusal(signing.CodeUpgrade, "the owner of this machine lets nothing be installed: %s says upgrade = false", configFile)

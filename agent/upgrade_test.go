@@ -38,6 +38,7 @@ func newUpgradeWorld(t *testing.T) *upgradeWorld {
 	w.relay.policy = w.policy.Encode()
 	w.dir = w.enroll()
 	w.agent = w.open(w.dir, numbers{rows: 3})
+	w.agent.opts.Upgrades = true
 	w.agent.upgrade.pace, w.agent.upgrade.again, w.agent.upgrade.root = time.Millisecond, 20*time.Millisecond, t.TempDir()
 	w.program = fmt.Appendf(nil, "#!/bin/sh\necho '{\"release\":\"2.0.0\",\"os\":%q,\"arch\":%q}'\n", runtime.GOOS, runtime.GOARCH)
 	w.program = append(w.program, strings.Repeat("#\n", upgrade.PieceSize)...) // three pieces
@@ -142,6 +143,7 @@ func TestUpgradeRefused(t *testing.T) {
 		"a target that is none":         {change: func(o *offering) { o.rollOut.Compiled = []byte("x") }, code: signing.CodeMalformed},
 		"for another system":            {change: func(o *offering) { o.release.Files[0].OS = "plan9" }, code: signing.CodePlatform, report: true},
 		"the owner says no":             {agent: func(a *Agent) { a.conf.Upgrade = &no }, code: signing.CodeUpgrade, report: true},
+		"its program tries none":        {agent: func(a *Agent) { a.opts.Upgrades = false }, code: signing.CodeUpgrade, report: true},
 		"the policy says never":         {agent: func(a *Agent) { a.policy = w.never() }, code: signing.CodeUpgrade},
 		"the clock was set back":        {agent: func(a *Agent) { a.opts.Now = func() time.Time { return time.Now().Add(-24 * time.Hour) } }, code: signing.CodeClock},
 		"the agent is no member":        {agent: func(a *Agent) { a.outcast = errors.New("revoked") }, code: signing.CodePolicy, report: true},
@@ -149,7 +151,7 @@ func TestUpgradeRefused(t *testing.T) {
 		"what cannot be logged is none": {agent: func(a *Agent) { a.policy = w.logged() }, code: signing.CodeUnlogged, report: true},
 	} {
 		a := w.agent
-		conf, policy, clock := a.conf, a.policy, a.opts.Now
+		conf, policy, opts := a.conf, a.policy, a.opts
 		if c.agent != nil {
 			c.agent(a)
 		}
@@ -165,7 +167,7 @@ func TestUpgradeRefused(t *testing.T) {
 		if err == nil || code != c.code || (u.Release() != nil) != c.report {
 			t.Errorf("%s: %s: %s (%t), want %s", name, code, reason, u.Release() != nil, c.code)
 		}
-		a.conf, a.policy, a.opts.Now, a.outcast = conf, policy, clock, nil
+		a.conf, a.policy, a.opts, a.outcast = conf, policy, opts, nil
 		w.starter("")
 	}
 	for _, raw := range []string{"", "{}", `{"release":"e30=","roll_out":"e30="}`, "null"} {
@@ -327,6 +329,7 @@ func TestUpgradeWaitsForQuiet(t *testing.T) {
 		return ctx.Err()
 	}}
 	w.agent = w.open(w.dir, slow)
+	w.agent.opts.Upgrades = true
 	w.agent.upgrade.pace, w.agent.upgrade.root = time.Millisecond, t.TempDir()
 	done := make(chan error, 1)
 	go func() { done <- w.agent.Run(context.Background()) }()

@@ -84,6 +84,7 @@ func (s *system) options() (agent.Options, error) {
 	}
 	program, err := os.Executable()
 	return agent.Options{
-		Dir: s.dir, Catalogue: cat, Logger: log, Software: version(), Scanner: []string{program, sandbox.ChildArgument}, Well: s.well,
+		Dir: s.dir, Catalogue: cat, Logger: log, Software: version(), Scanner: []string{program, sandbox.ChildArgument},
+		Upgrades: true, Well: s.well,
 	}, err
 }

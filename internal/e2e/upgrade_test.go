@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -45,7 +47,7 @@ func newUpgradeStage(t *testing.T, agents int) *stage {
 	s.resign()
 	s.start("quaestor-relay", "serve", "relay")
 	s.until("the relay", s.relayIsUp)
-	token := s.do("quaestor", "token", "new", "--uses", fmt.Sprint(agents))
+	token := s.do("quaestor", "token", "new", "--uses", "20")
 	if err := os.WriteFile(filepath.Join(s.dir, "token"), []byte(token), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -223,4 +225,65 @@ func TestBrokenRelease(t *testing.T) {
 		}
 		return false
 	})
+}
+
+// The page about upgrades is followed to the letter, but for its builds.
+func TestUpgradePage(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the page is for a shell of Unix")
+	}
+	s := &stage{t: t, dir: t.TempDir()}
+	programs := fmt.Sprintf("mkdir old new\ncp %s old/quaestor-agent\ncp %s new/quaestor-agent\n", s.program(agentFolder, "1.0.0"), s.program(agentFolder, "1.1.0"))
+	page, err := os.ReadFile("../../docs/upgrade.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range shell.FindAllStringSubmatch(string(page), -1) {
+		if !strings.Contains(m[1], "go build") {
+			programs += m[1]
+		}
+	}
+	rest := follow(t, programs)
+	out := rest
+	for _, want := range []string{
+		`release 1.1.0 for `, `signed by 1 administrator`, `the relay has release 1.1.0 for `, `stage 1 of release 1.1.0: FROM fleet WHERE tags.ring = "canary"`, `1 agent connected, 0 not`,
+		`1.1.0 +1 +FROM fleet WHERE tags.ring = "canary" +1 +1 installed`, `2 agents, 2 online`, `2 agents connected, 0 not`, `1.1.0 +2 +FROM fleet +2 +2 installed`, `upgrade +release 1.1.0 installed at `,
+	} {
+		at := regexp.MustCompile(want).FindStringIndex(rest)
+		if at == nil {
+			t.Fatalf("nothing says %q, or not in this order, in\n%s", want, out)
+		}
+		rest = rest[at[1]:]
+	}
+}
+
+// Whatever is killed, and at whatever step, the release comes through in the
+// end, or the old program goes on; the agent answers in any case.
+func TestUpgradeKilled(t *testing.T) {
+	s := newUpgradeStage(t, 0)
+	installed := filepath.Join(s.dir, "quaestor-agent_1.0.0")
+	next := s.program(agentFolder, "1.1.0")
+	s.release("1.1.0", next, "FROM fleet")
+	for i, reached := range []string{"fetching", "waiting", "trying", "trying", "installed"} {
+		dir := fmt.Sprintf("killed-%d", i)
+		s.do("quaestor-agent", "--dir", dir, "enroll", "--relay", "127.0.0.1:"+s.port, "--token-file", "token")
+		p := s.start(installed, "--dir", dir, "run")
+		s.until("it is "+reached, func() bool {
+			b, err := os.ReadFile(filepath.Join(s.dir, dir, "upgrade", "state.json"))
+			var st struct{ Report struct{ State string } }
+			return err == nil && json.Unmarshal(b, &st) == nil && order(st.Report.State) >= order(reached)
+		})
+		p.kill()
+		p.begin()
+		s.until("it runs the new one", func() bool { return s.runs("1.1.0") == i+1 })
+		s.do("quaestor-agent", "--dir", dir, "history")
+	}
+	if out := s.do("quaestor", "run", "FROM fleet FIND agent RETURN version", "--format", "jsonl", "--require", "complete"); strings.Count(out, `"version":"1.1.0"`) != 5 {
+		t.Error(out)
+	}
+}
+
+// order is how far a state is on its way.
+func order(state string) int {
+	return slices.Index([]string{"fetching", "waiting", "trying", "installed"}, state)
 }
