@@ -44,6 +44,8 @@ type settings struct {
 	rows             int64
 	settle           time.Duration
 	heap             string
+	revoke           bool
+	obeyed           string
 }
 
 func main() {
@@ -60,6 +62,8 @@ func main() {
 	flag.Int64Var(&s.rows, "rows", 1_000_000_000, "bytes of rows that one agent sends")
 	flag.DurationVar(&s.settle, "settle", 15*time.Second, "how long the fleet rests before the relay's memory is measured; connections give back their buffers after 75 s")
 	flag.StringVar(&s.heap, "heap", "", "where the relay then writes its heap, for go tool pprof")
+	flag.BoolVar(&s.revoke, "revoke", false, "measure how soon an investigator is refused whom the next policy leaves out, and nothing else")
+	flag.StringVar(&s.obeyed, "obeyed", "", "the file that a child makes when its agents obey the second policy")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -122,6 +126,11 @@ func runAgents(ctx context.Context, s *settings) error {
 		return err
 	}
 	fmt.Println("ready")
+	if s.obeyed != "" {
+		if err := awaitObeying(ctx, f, s); err != nil {
+			return errors.Join(err, f.Stop())
+		}
+	}
 	<-ctx.Done()
 	return f.Stop()
 }
@@ -154,6 +163,7 @@ func child(ctx context.Context, args ...string) (*exec.Cmd, string, error) {
 
 // A stage is a relay, with who asks it.
 type stage struct {
+	fleet signing.ID
 	home  *client.Home
 	key   *signing.PrivateKey
 	relay *exec.Cmd
@@ -166,23 +176,20 @@ func build(ctx context.Context, dir, heap string) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	leaver, err := signing.NewPrivateKey("Leaver", "leaver@example.org", time.Now().Add(-time.Minute))
+	if err != nil {
+		return nil, err
+	}
 	fleet := signing.NewID()
-	text := signing.NewPolicyText(signing.PolicySpec{
-		Fleet: fleet, Name: "bench",
-		Administrators: []signing.PrincipalSpec{{Name: "Bench", Key: key.Public()}},
-		Investigators:  []signing.PrincipalSpec{{Name: "Bench", Key: key.Public(), Weight: 1}},
-	})
-	text = regexp.MustCompile(`(?m)^rows = .*$`).ReplaceAllString(text, "rows = 100_000_000")
-	text = regexp.MustCompile(`(?m)^bytes = .*$`).ReplaceAllString(text, `bytes = "100 GiB"`)
-	e := &signing.Envelope{PayloadType: signing.TypePolicy, Payload: []byte(text)}
-	if err := e.Sign(ctx, key); err != nil {
+	s := &stage{fleet: fleet, key: key}
+	policy, err := s.policy(ctx, 1, signing.PrincipalSpec{Name: "Leaver", Key: leaver.Public(), Weight: 1})
+	if err != nil {
 		return nil, err
 	}
 	folder := filepath.Join(dir, "relay")
-	if err := relay.Init(folder, relay.InitOptions{Listen: "127.0.0.1:0", Policy: e.Encode()}); err != nil {
+	if err := relay.Init(folder, relay.InitOptions{Listen: "127.0.0.1:0", Policy: policy}); err != nil {
 		return nil, err
 	}
-	s := &stage{key: key}
 	if s.relay, s.addr, err = child(ctx, "-role", "relay", "-dir", folder, "-heap", heap); err != nil {
 		return nil, err
 	}
@@ -203,6 +210,27 @@ func build(ctx context.Context, dir, heap string) (*stage, error) {
 	}
 	s.home.Config = client.Config{Relays: []string{s.addr}, Pin: pin, Administrators: []string{string(key.Fingerprint())}}
 	return s, nil
+}
+
+// policy signs a version of the fleet's policy, with investigators beside the
+// one who asks.
+func (s *stage) policy(ctx context.Context, version int, others ...signing.PrincipalSpec) ([]byte, error) {
+	text := signing.NewPolicyText(signing.PolicySpec{
+		Fleet: s.fleet, Name: "bench",
+		Administrators: []signing.PrincipalSpec{{Name: "Bench", Key: s.key.Public()}},
+		Investigators:  append(others, signing.PrincipalSpec{Name: "Bench", Key: s.key.Public(), Weight: 1}),
+	})
+	for line, with := range map[string]string{
+		`(?m)^rows = .*$`: "rows = 100_000_000", `(?m)^bytes = .*$`: `bytes = "100 GiB"`,
+		`(?m)^version = 1$`: fmt.Sprintf("version = %d", version),
+	} {
+		text = regexp.MustCompile(line).ReplaceAllString(text, with)
+	}
+	e := &signing.Envelope{PayloadType: signing.TypePolicy, Payload: []byte(text)}
+	if err := e.Sign(ctx, s.key); err != nil {
+		return nil, err
+	}
+	return e.Encode(), nil
 }
 
 func median(ds []time.Duration) time.Duration {

@@ -54,6 +54,9 @@ func measure(ctx context.Context, s *settings) error {
 	if err := waitOnline(ctx, session, s.agents); err != nil {
 		return err
 	}
+	if s.revoke {
+		return revoke(ctx, st, session, hosts, s)
+	}
 	enrolled := time.Since(start)
 	time.Sleep(s.settle) // what enrolling allocated is given back
 	after := resident(st.relay.Process.Pid)
@@ -80,8 +83,12 @@ func startAgents(ctx context.Context, s *settings, st *stage, hosts string) erro
 	each := (s.agents + s.processes - 1) / s.processes
 	for first := 0; first < s.agents; first += each {
 		n := min(each, s.agents-first)
-		if _, _, err := child(ctx, "-role", "agents", "-dir", hosts, "-addr", st.addr, "-token", st.token,
-			"-agents", fmt.Sprint(n), "-first", fmt.Sprint(first), "-rows", fmt.Sprint(s.rows)); err != nil {
+		args := []string{"-role", "agents", "-dir", hosts, "-addr", st.addr, "-token", st.token,
+			"-agents", fmt.Sprint(n), "-first", fmt.Sprint(first), "-rows", fmt.Sprint(s.rows)}
+		if s.revoke {
+			args = append(args, "-obeyed", obeyedFile(hosts, first))
+		}
+		if _, _, err := child(ctx, args...); err != nil {
 			return err
 		}
 	}

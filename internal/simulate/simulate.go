@@ -144,6 +144,17 @@ func (f *Fleet) Connected() int {
 	return n
 }
 
+// Obeying is how many agents judge by a policy of that version, or a later one.
+func (f *Fleet) Obeying(version int64) int {
+	n := 0
+	for _, a := range f.agents {
+		if a.Policy().Version() >= version {
+			n++
+		}
+	}
+	return n
+}
+
 // Stop ends the agents and waits for them. The error is how some failed.
 func (f *Fleet) Stop() error {
 	f.cancel()
