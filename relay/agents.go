@@ -177,6 +177,10 @@ func (r *Relay) serveAgent(ctx context.Context, c *transport.Conn, s *transport.
 		// an agent that was started anew goes on behind it, with other bytes.
 		<-before.gone
 	}
+	if err := r.mendOpen(hello.Agent, hello.Open); err != nil {
+		r.log.Error("an agent cannot be told what is stored", "agent", hello.Agent, "why", err)
+		return
+	}
 	r.greet(sess, &hello)
 	var streams sync.WaitGroup
 	streams.Go(func() { sess.acceptStreams(ctx) })

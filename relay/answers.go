@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/quaestor-engine/quaestor/transport"
@@ -34,9 +32,16 @@ func (r *Relay) standing(plan, agent message.ID) message.Ack {
 // acknowledges what the spine has stored.
 type chunkLine struct {
 	session *agentSession
-	stream  *transport.Stream // where acknowledgements go
-	waiting chan stored       // made with the first chunk: most agents are idle
+	stream  replies     // where acknowledgements go
+	waiting chan stored // made with the first chunk: most agents are idle
 	done    sync.WaitGroup
+}
+
+// Replies are the way back to who sent something: a *transport.Stream.
+type replies interface {
+	WriteFrame(t message.Type, body []byte) error
+	Kind() string
+	Close() error
 }
 
 // A stored is a chunk that the spine was given.
@@ -46,7 +51,7 @@ type stored struct {
 	future jetstream.PubAckFuture
 }
 
-func newChunkLine(s *agentSession, stream *transport.Stream) *chunkLine {
+func newChunkLine(s *agentSession, stream replies) *chunkLine {
 	return &chunkLine{session: s, stream: stream}
 }
 
@@ -93,16 +98,14 @@ func (l *chunkLine) take(ctx context.Context, body []byte) error {
 				return fmt.Errorf("%w: chunks of plans that are not here", errFlood)
 			}
 		}
+		_ = l.session.relay.mend(c.Plan, c.Agent) // it was told, and stays torn
 		return l.acknowledge(ack)
 	}
 	size := int64(len(c.Data))
 	if err := l.session.relay.inFlight.Acquire(ctx, size); err != nil {
 		return err
 	}
-	msg := nats.NewMsg("answer." + c.Plan.String() + "." + c.Agent.String())
-	msg.Header.Set(jetstream.MsgIDHeader, c.Plan.String()+c.Agent.String()+strconv.FormatUint(uint64(c.Seq), 10))
-	msg.Data = body
-	future, err := l.session.relay.spine.js.PublishMsgAsync(msg)
+	future, err := l.session.relay.spine.js.PublishAsync(subjectOf(c.Plan, c.Agent), body)
 	if err != nil {
 		l.session.relay.inFlight.Release(size)
 		return l.acknowledge(l.session.relay.unstored(&c))
@@ -121,8 +124,8 @@ func (l *chunkLine) settle() {
 	r := l.session.relay
 	for s := range l.waiting {
 		select {
-		case <-s.future.Ok():
-			_ = l.acknowledge(r.store(&s.chunk, s.size))
+		case ack := <-s.future.Ok():
+			_ = l.acknowledge(r.store(&s.chunk, s.size, ack.Sequence))
 		case err := <-s.future.Err():
 			r.log.Error("a chunk was not stored", "plan", s.chunk.Plan, "agent", s.chunk.Agent, "why", err)
 			_ = l.acknowledge(r.unstored(&s.chunk))
@@ -156,49 +159,78 @@ func (r *Relay) expect(c *message.Chunk, size int64) (message.Ack, bool) {
 	case d.bytes+size > limit+limit/2+message.MaxChunk:
 		// More than any agent sends that obeys the policy.
 		return message.Ack{Plan: c.Plan, Gone: true}, false
-	case c.Seq != d.ahead || d.final:
+	case c.Seq != d.ahead || d.final || d.torn:
 		return message.Ack{Plan: c.Plan, Next: d.next}, false
 	}
 	d.ahead++
+	d.flying++
 	return message.Ack{}, true
 }
 
-// store notes that the spine has a chunk.
-func (r *Relay) store(c *message.Chunk, size int64) message.Ack {
+// store notes that the spine has a chunk, under a number of its own.
+func (r *Relay) store(c *message.Chunk, size int64, number uint64) message.Ack {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	p := r.plans[c.Plan]
 	if p == nil || p.agents[c.Agent] == nil {
+		r.mu.Unlock()
 		return message.Ack{Plan: c.Plan, Gone: true}
 	}
 	d := p.agents[c.Agent]
-	if c.Seq == d.next {
-		d.next++
-		d.bytes += size
-		p.record.Bytes += size
-		p.dirty = true
-		d.final = d.final || c.Final
-		d.ahead = max(d.ahead, d.next)
-		p.notify(c.Agent)
+	if d.flying--; !d.torn && c.Seq == d.next {
+		d.last = number
+		p.takeIn(c.Agent, size, c.Final)
 	}
-	return message.Ack{Plan: c.Plan, Next: d.next}
+	r.mu.Unlock()
+	return r.mended(c)
 }
 
-// unstored takes back what was on its way: the agent sends it again.
+// takeIn counts the next chunk of an agent's answer as stored.
+func (p *investigation) takeIn(agent message.ID, size int64, final bool) {
+	d := p.agents[agent]
+	d.next++
+	d.bytes += size
+	p.record.Bytes += size
+	p.dirty = true
+	d.final = d.final || final
+	d.ahead = max(d.ahead, d.next)
+	p.notify(agent)
+}
+
+// unstored notes that a chunk was not stored, as far as can be told: the agent
+// sends it again.
 func (r *Relay) unstored(c *message.Chunk) message.Ack {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.standing(c.Plan, c.Agent)
+	if p := r.plans[c.Plan]; p != nil && p.agents[c.Agent] != nil {
+		d := p.agents[c.Agent]
+		d.flying--
+		d.torn = true
+	}
+	r.mu.Unlock()
+	return r.mended(c)
 }
 
-// loadAnswers finds out what is stored of a plan's answers.
+// mended gives how far an answer is stored, once what is torn is mended.
+func (r *Relay) mended(c *message.Chunk) message.Ack {
+	if err := r.mend(c.Plan, c.Agent); err != nil {
+		r.log.Error("what is stored of an answer cannot be told", "plan", c.Plan, "agent", c.Agent, "why", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.plans[c.Plan]; p != nil && p.agents[c.Agent] != nil {
+		return message.Ack{Plan: c.Plan, Next: p.agents[c.Agent].next}
+	}
+	return message.Ack{Plan: c.Plan, Gone: true}
+}
+
+// loadAnswers finds out what is stored of a plan's answers. The last chunk
+// tells, where there are as many as its number says.
 func (r *Relay) loadAnswers(ctx context.Context, p *investigation) error {
-	prefix := "answer." + p.id.String() + "."
+	prefix := subjectPrefix(p.id)
 	info, err := r.spine.answers.Info(ctx, jetstream.WithSubjectFilter(prefix+"*"))
 	if err != nil {
 		return fmt.Errorf("answers to plan %s: %w", p.id, err)
 	}
-	for subject := range info.State.Subjects {
+	for subject, count := range info.State.Subjects {
 		msg, err := r.spine.answers.GetLastMsgForSubject(ctx, subject)
 		if err != nil {
 			return fmt.Errorf("answers to plan %s: %w", p.id, err)
@@ -213,7 +245,15 @@ func (r *Relay) loadAnswers(ctx context.Context, p *investigation) error {
 			p.agents[last.Agent] = d
 			p.record.Targeted = append(p.record.Targeted, last.Agent)
 		}
-		d.reached, d.next, d.ahead, d.final = true, last.Seq+1, last.Seq+1, last.Final
+		d.reached = true
+		if count != uint64(last.Seq)+1 {
+			d.torn = true
+			if err := r.mend(p.id, last.Agent); err != nil {
+				return err
+			}
+			continue
+		}
+		d.next, d.ahead, d.final, d.last = last.Seq+1, last.Seq+1, last.Final, msg.Sequence
 	}
 	return nil
 }

@@ -389,3 +389,40 @@ func TestFaultSpineEnds(t *testing.T) {
 		t.Errorf("started again it has %d plans", len(l))
 	}
 }
+
+// 21. What the spine stored behind a chunk that it lost is taken back: an agent
+// that was started anew goes on with other bytes. The last message there no
+// longer says how far the answer is.
+func TestFaultSpineLosesChunk(t *testing.T) {
+	f := newFleet(t)
+	a := f.agent("web-1", "linux")
+	a.settle()
+	p := f.plan("")
+	f.login(f.alice).submit(f.signed(p, f.alice))
+	a.wantPlan(p.ID)
+	for _, c := range []struct {
+		seq  uint32
+		text string
+	}{{0, "0"}, {3, "lost"}, {4, "lost"}, {1, "1"}, {1, "1"}} {
+		if err := f.relay.PutChunk(t.Context(), p.ID, a.id.ID(), a.chunk(p.ID, c.seq, false, c.text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.restart()
+	a.hello(func(h *message.Hello) { h.Open = []message.Open{{Plan: p.ID}} })
+	a.wantAck(a.line, p.ID, 2)
+	for n, text := range []string{"2", "3", "4"} {
+		a.say(message.TypeChunk, a.chunk(p.ID, uint32(2+n), n == 2, text))
+		a.wantAck(a.line, p.ID, uint32(3+n))
+	}
+	for range 2 {
+		var got string
+		for _, c := range f.login(f.alice).stored(p.ID).chunks[a.id.ID()] {
+			got += string(c.Data)
+		}
+		if got != "01234" {
+			t.Errorf("the answer is %q", got)
+		}
+		f.restart()
+	}
+}

@@ -263,7 +263,11 @@ func (f *follower) chunks(ctx context.Context, stored bool) error {
 			}
 			return err
 		}
-		if err := f.pass(line, msg.Data()); err != nil {
+		at, err := msg.Metadata()
+		if err != nil {
+			return err
+		}
+		if err := f.pass(line, msg.Data(), at.Sequence.Stream); err != nil {
 			return nil // the investigator has gone
 		}
 		if left > 0 {
@@ -283,12 +287,56 @@ const readAhead = 32
 
 // An inOrder brings one agent's chunks into their order.
 type inOrder struct {
-	next uint32
-	held map[uint32][]byte
+	next  uint32
+	ended bool
+	held  map[uint32]heldChunk
+}
+
+// A heldChunk came before those before it.
+type heldChunk struct {
+	body   []byte
+	number uint64 // the spine's
+	final  bool
+}
+
+// take gives what may be sent now that a chunk came: nothing, or it and those
+// that waited for it. What was taken back meanwhile is left out.
+func (o *inOrder) take(c *message.Chunk, body []byte, number uint64, removed func(uint64) bool) (out [][]byte) {
+	switch {
+	case o.ended || c.Seq < o.next:
+		return nil
+	case c.Seq > o.next:
+		if o.held == nil {
+			o.held = map[uint32]heldChunk{}
+		}
+		if before, ok := o.held[c.Seq]; (!ok || removed(before.number)) && len(o.held) < maxHeld {
+			o.held[c.Seq] = heldChunk{body, number, c.Final}
+		}
+		return nil
+	}
+	for h, ok := (heldChunk{body, number, c.Final}), true; ok && !o.ended; {
+		out = append(out, h.body)
+		o.next++
+		o.ended = h.final
+		h, ok = o.held[o.next]
+		delete(o.held, o.next)
+		ok = ok && !removed(h.number)
+	}
+	return out
+}
+
+// removed says whether the chunk under a number of the spine was taken back.
+func (r *Relay) removed(p *investigation, agent message.ID) func(uint64) bool {
+	return func(number uint64) bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		d := p.agents[agent]
+		return d != nil && d.removed[number]
+	}
 }
 
 // pass sends a chunk on, and those that waited for it.
-func (f *follower) pass(line map[message.ID]*inOrder, body []byte) error {
+func (f *follower) pass(line map[message.ID]*inOrder, body []byte, number uint64) error {
 	c, err := message.DecodeChunk(body)
 	if err != nil {
 		return nil // not ours; the investigator will miss it
@@ -298,31 +346,21 @@ func (f *follower) pass(line map[message.ID]*inOrder, body []byte) error {
 		o = &inOrder{}
 		line[c.Agent] = o
 	}
-	switch {
-	case c.Seq < o.next:
-		return nil
-	case c.Seq > o.next:
-		if o.held == nil {
-			o.held = map[uint32][]byte{}
-		}
-		if len(o.held) < maxHeld {
-			o.held[c.Seq] = body
-		}
+	out := o.take(&c, body, number, f.relay.removed(f.plan, c.Agent))
+	if len(out) == 0 {
 		return nil
 	}
 	if err := f.describe(c.Agent); err != nil {
 		return err
 	}
-	for body != nil {
+	for _, body := range out {
 		if err := f.stream.WriteFrame(message.TypeChunk, body); err != nil {
 			return err
 		}
-		o.next++
-		if f.passed.Add(1); c.Final {
-			f.watcher.ring(c.Agent) // the plan may be over with it
-		}
-		body = o.held[o.next]
-		delete(o.held, o.next)
+		f.passed.Add(1)
+	}
+	if o.ended {
+		f.watcher.ring(c.Agent) // the plan may be over with it
 	}
 	return nil
 }

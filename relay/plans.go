@@ -61,7 +61,13 @@ type delivery struct {
 	reached bool
 	next    uint32 // chunks stored
 	ahead   uint32 // chunks handed to the spine; not below next
-	bytes   int64  // that came since the relay was started
+	flying  int    // of them, those that the spine has not answered
+	last    uint64 // the spine's number of the latest message that is known
+	// torn: a chunk was not stored, or the answer did not come. Which of those
+	// that were flying the spine has is not known until mend has looked.
+	torn    bool
+	removed map[uint64]bool // the spine's numbers of messages that mend took back
+	bytes   int64           // that came since the relay was started
 	final   bool
 }
 

@@ -51,6 +51,7 @@ type Relay struct {
 	listener  *transport.Listener
 	wg        sync.WaitGroup
 	keeping   sync.Mutex          // held while a plan's record is written; before mu
+	mending   sync.Mutex          // held while a torn answer is mended; before mu
 	inFlight  *semaphore.Weighted // bytes of chunks that the spine was given
 	strangers *semaphore.Weighted // those who hand in plans and proved nothing
 	watching  *semaphore.Weighted // those who say that they are witnesses
@@ -235,7 +236,7 @@ func (r *Relay) serve(ctx context.Context, c *transport.Conn) {
 const firstStream = 30 * time.Second
 
 // fail says why a stream ends, and ends it.
-func fail(s *transport.Stream, code, reason string) {
+func fail(s replies, code, reason string) {
 	_ = s.WriteFrame(message.TypeFailure, message.Marshal(message.Failure{Code: code, Reason: reason}))
 	_ = s.Close()
 }

@@ -106,7 +106,7 @@ func (s *spine) prepare(ctx context.Context, replicas int) error {
 		return err
 	}
 	if s.answers, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: streamAnswers, Subjects: []string{"answer.*.*"}, Replicas: replicas, Duplicates: 2 * time.Minute,
+		Name: streamAnswers, Subjects: []string{"answer.*.*"}, Replicas: replicas,
 	}); err != nil {
 		return err
 	}
