@@ -72,29 +72,57 @@ func (p *Policy) Denier() func(name string) bool {
 	if len(r.Deny) == 0 {
 		return nil
 	}
+	globs := foldGlobs(r.Deny) // a walk asks of every file
 	return func(name string) bool {
 		if isWindows(name) {
 			name = strings.ReplaceAll(name, `\`, "/")
 		}
-		return len(name) > maxPath || denied(r.Deny, name)
+		return len(name) > maxPath || deniedBy(globs, name) >= 0
 	}
 }
 
+// Veiled gives what an account may say of a place that the rules of file or of
+// one of these modules deny: the glob that denies it, since the name of what
+// it matches is denied, too; and of other places the place.
+func (p *Policy) Veiled(place string, modules []string) string {
+	name := place
+	if isWindows(name) {
+		name = strings.ReplaceAll(name, `\`, "/")
+	}
+	for _, m := range append([]string{"file"}, modules...) {
+		r := p.Rule(m)
+		if i := deniedBy(foldGlobs(r.Deny), name); i >= 0 {
+			return r.Deny[i]
+		}
+	}
+	return place
+}
+
+func foldGlobs(globs []string) [][]string {
+	out := make([][]string, len(globs))
+	for i, g := range globs {
+		out[i] = splitGlob(foldCase(g))
+	}
+	return out
+}
+
 // denied says whether a glob matches a path or a folder on the way to it.
-func denied(globs []string, name string) bool {
+func denied(globs []string, name string) bool { return deniedBy(foldGlobs(globs), name) >= 0 }
+
+// deniedBy gives the first glob that denies a path, or -1.
+func deniedBy(globs [][]string, name string) int {
 	if len(globs) == 0 {
-		return false
+		return -1
 	}
 	folded := strings.Split(foldCase(strings.Trim(name, "/")), "/")
-	for _, g := range globs {
-		glob := splitGlob(foldCase(g))
+	for i, g := range globs {
 		for n := 1; n <= len(folded); n++ {
-			if matchGlob(glob, folded[:n]) {
-				return true
+			if matchGlob(g, folded[:n]) {
+				return i
 			}
 		}
 	}
-	return false
+	return -1
 }
 
 // isWindows knows C:\… and C:/… and \\server\share.

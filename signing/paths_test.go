@@ -56,6 +56,25 @@ func TestPathAllowed(t *testing.T) {
 	}
 }
 
+// An account names what denies a place, and not the place.
+func TestVeiled(t *testing.T) {
+	p := &Policy{rules: map[string]Rule{
+		"file": {Module: "file", Deny: []string{"/home/**", "/etc/shadow", "C:/Users/*/Secret"}},
+		"line": {Module: "line", Deny: []string{"/srv/*"}},
+	}}
+	for place, want := range map[string]string{
+		"/home": "/home/**", "/home/ann/.ssh": "/home/**", "/HOME/x": "/home/**", "/etc/shadow": "/etc/shadow", "/etc/shadow!/x": "/etc/shadow!/x",
+		`C:\Users\ann\secret\x`: "C:/Users/*/Secret", "/srv/a/b": "/srv/*", "/var": "/var", "": "", "relative": "relative",
+	} {
+		if got := p.Veiled(place, []string{"line"}); got != want {
+			t.Errorf("%q: %q, not %q", place, got, want)
+		}
+	}
+	if got := p.Veiled("/srv/a", nil); got != "/srv/a" {
+		t.Errorf("by the rule of a module that was not asked: %q", got)
+	}
+}
+
 // The matcher and a regular expression made from the glob agree.
 func TestGlobsAgreeWithRegexp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -20,6 +20,7 @@ import (
 	"iter"
 	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/engine"
@@ -123,7 +124,8 @@ func (l Local) Start(ctx context.Context, job Job) Scan {
 		},
 	})
 	job.Turn.Pass(ctx)
-	return scan{e.Start(ctx, job.Plan)}
+	needs, _ := engine.NeedsOf(l.Catalogue, job.Plan) // of a plan that has none, the rule of file says all
+	return scan{e.Start(ctx, job.Plan), job.Policy, needs.Modules}
 }
 
 // Close has nothing to end.
@@ -137,10 +139,28 @@ func withCloud(facts plan.Facts, root string) plan.Facts {
 }
 
 // A scan is the run of one plan.
-type scan struct{ *engine.Run }
+type scan struct {
+	*engine.Run
+	policy  *signing.Policy
+	modules []string
+}
 
-// Summary gives the account of the one plan.
-func (s scan) Summary() answer.Summary { return s.Run.Summary(0) }
+// Summary gives the account of the one plan. What the policy denies is named
+// by the glob that denies it: a name is something that was looked at.
+func (s scan) Summary() answer.Summary {
+	sum := s.Run.Summary(0)
+	for i, k := range sum.Skipped {
+		if k.Kind != modules.SkipPolicy {
+			continue
+		}
+		first := slices.Clone(k.First)
+		for j := range first {
+			first[j].Where = s.policy.Veiled(first[j].Where, s.modules)
+		}
+		sum.Skipped[i].First = first
+	}
+	return sum
+}
 
 // localName is the path of a file below a root.
 func localName(root, name string) string { return filepath.Join(root, filepath.FromSlash(name)) }

@@ -34,7 +34,7 @@ const privacyHead = "# What can leave a machine\n\n" + printed + `An administrat
 
 ## Who sees what
 
-- **The investigator** who asked opens the rows; so do those who signed with him, unless ` + "`--no-wrap`" + ` was said.
+- **The investigator** who asked opens the rows; so do those whom he names with ` + "`--share`" + `. Who only adds a signature does not.
 - **The relay** sees who asks whom, when, how much comes back, the question's text, and the facts by which it routes: the columns of ` + "`host`" + ` that are free, tags, and what the firmware says of a cloud. It opens no row.
 - **The owner of the machine** sees each question, its purpose, who signed it and how much left: ` + "`quaestor-agent history`" + `.
 - **Other users of the machine** see nothing: the agent's folder is for its own user, and no row is ever written outside of it.
@@ -43,9 +43,10 @@ const privacyHead = "# What can leave a machine\n\n" + printed + `An administrat
 
 Every column is one of two kinds. *Metadata* is about a thing: a name, a time, an owner. *Content* is what is inside: a line of a log, the value of a variable. Content leaves a machine only where all of these hold: RETURN names the column; the rule of its module in the policy names it in ` + "`content`" + `; the signers weigh ` + "`content_weight`" + `. No rule for all modules can allow content.
 
-Two things are to be known:
+Three things are to be known:
 
 - **A condition reveals a bit.** ` + "`CONTAINS`" + ` and ` + "`MATCHES`" + ` return no content, but whoever may ask them often can find out a short text by asking. Names, too, can be telling: of files, of commands with their arguments, of hosts that were spoken to. What must not be asked about belongs into ` + "`deny`" + `, which no module opens and no condition reaches.
+- **A path that leads nowhere is told**, but where it would lead into what is denied: there nobody learns what is not there either.
 - **Hashes** of short or well-known contents say what the content is.
 
 ## A policy that narrows it
@@ -75,7 +76,7 @@ weight = 1000
 weight = 1000
 ` + "```" + `
 
-A weight that nobody reaches closes a module. What ` + "`deny`" + ` of ` + "`[module.file]`" + ` matches is closed to every module, whatever it is wanted for, and answers name what was left out. Without a rule for ` + "`reach`" + ` and ` + "`clock`" + `, no agent sends a packet to anyone.
+A weight that nobody reaches closes a module. What ` + "`deny`" + ` of ` + "`[module.file]`" + ` matches is closed to every module, whatever it is wanted for and by whatever link it is reached, and answers name the glob that left something out, not what that was. A hard link to a file, or a second place at which a disk is mounted, is another path, and has to be denied, too. Without a rule for ` + "`reach`" + ` and ` + "`clock`" + `, no agent sends a packet to anyone.
 
 ## What each module can tell
 

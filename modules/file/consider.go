@@ -26,6 +26,9 @@ func (w *worker) consider(ctx context.Context, d *dir, h handle, name []byte, ki
 			w.arrive(nest, kind == kindDir)
 		}
 	}
+	if w.place != "" && w.refuses(d, join(w.place, string(name))) {
+		return
+	}
 	if len(e.wanted) > 0 {
 		e.begin(d, h, name, kind)
 		w.show(ctx)
@@ -68,7 +71,7 @@ func (w *worker) followed(ctx context.Context, d *dir, h handle, name []byte) {
 	e := &w.entry
 	e.wanted, w.states = e.wanted[:0], w.states[:0]
 	w.step(d, name, kindUnknown, true)
-	if len(e.wanted) == 0 && len(w.states) == 0 {
+	if len(e.wanted) == 0 && len(w.states) == 0 || w.place != "" && w.refuses(d, join(w.place, string(name))) {
 		return
 	}
 	link, err := w.fs.readlink(h, name)
@@ -81,6 +84,9 @@ func (w *worker) followed(ctx context.Context, d *dir, h handle, name []byte) {
 	var real string
 	if err == nil {
 		real, err = res.target(d.place(), link)
+	}
+	if err == nil && w.refuses(d, real) {
+		return
 	}
 	path := terminated(real)
 	if err == nil {

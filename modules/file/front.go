@@ -142,6 +142,10 @@ func trimEnd(path string) string {
 // place puts a locator at its real front, or says that there is none.
 func (s *scan) place(res *resolver, l *locator) {
 	real, link, err := res.resolve(l.shown)
+	if err != nil && s.denier.deniesAbove(res, l.shown) {
+		l.req.Report.Skip(modules.Skip{Kind: modules.SkipPolicy, Where: l.shown, Detail: deniedDetail})
+		return
+	}
 	if err != nil {
 		l.req.Report.Skip(modules.Skip{Kind: frontKind(err), Where: l.shown, Detail: words(err)})
 		return

@@ -37,6 +37,7 @@ type scan struct {
 	yield   func(int, modules.Row) error
 	fronts  front
 	follow  bool // a request follows links
+	denier  denier
 	stopped atomic.Bool
 	open    atomic.Int32 // directories that are open
 	bound   int32        // how many may be
@@ -68,6 +69,9 @@ func prepare(reqs []*modules.Request, portable bool, yield func(int, modules.Row
 		root, err := realRoot(m.Host.Root)
 		if err != nil {
 			return nil, err
+		}
+		if s.denier.deny == nil { // the requests of one run see one host
+			s.denier = newDenier(m.Host, root)
 		}
 		r := &request{Request: m, index: i, root: root, member: m.Settings.Archives}
 		r.brings = rememberOwners(r)

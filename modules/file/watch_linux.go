@@ -48,6 +48,7 @@ type watch struct {
 	file   *os.File // of fd
 	locs   []*locator
 	root   string
+	denier denier
 	nodes  map[int32]*node
 	looked int64 // directories that are told
 
@@ -115,6 +116,7 @@ func (w *watch) prepare(req *modules.Request) error {
 	if w.root, err = realRoot(req.Host.Root); err != nil {
 		return err
 	}
+	w.denier = newDenier(req.Host, w.root)
 	for _, text := range req.Locators {
 		l, err := newLocator(r, text)
 		if err != nil {
@@ -319,6 +321,10 @@ func (w *watch) step(n *node, name string, isDir bool) (paths []string, below []
 				next.glob, full, deeper = l.glob.Step(m.glob, name)
 			}
 			deeper = deeper && (l.depth < 0 || m.level+1 < l.depth)
+		}
+		if (full || deeper) && w.denier.denies(next.real) {
+			w.req.Report.Skip(modules.Skip{Kind: modules.SkipPolicy, Where: m.told(), Detail: deniedDetail})
+			continue
 		}
 		if full {
 			paths = append(paths, next.shown)

@@ -33,6 +33,10 @@ func (w *watch) begin(l *locator, what string) {
 		}
 		real = join(folder, name)
 	}
+	if w.denier.denies(real) {
+		w.req.Report.Skip(modules.Skip{Kind: modules.SkipPolicy, Where: l.shown, Detail: deniedDetail})
+		return
+	}
 	front := mark{loc: l, real: real, shown: l.shown}
 	if l.glob != nil {
 		front.glob = l.glob.Root()
@@ -177,11 +181,15 @@ func (n *node) has(m mark) bool {
 }
 
 func (w *watch) skip(m mark, kind modules.SkipKind, detail string) {
-	where := m.shown
+	w.req.Report.Skip(modules.Skip{Kind: kind, Where: m.told(), Detail: detail})
+}
+
+// told gives the directory as an account names it.
+func (m mark) told() string {
 	if m.only != "" {
-		where = m.loc.shown
+		return m.loc.shown
 	}
-	w.req.Report.Skip(modules.Skip{Kind: kind, Where: where, Detail: detail})
+	return m.shown
 }
 
 // drop ends the watching of a directory that was moved away, and of all in it:

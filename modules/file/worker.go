@@ -53,6 +53,7 @@ type worker struct {
 	count   []tally
 	since   int // files since the last account
 	spare   attrs
+	place   string // the real path of the directory of a listing, where some may be denied
 	hashers hashers
 	carry   carry
 	viewer  viewer
@@ -121,6 +122,12 @@ func (w *worker) front(ctx context.Context, f *front) {
 	e.named = true
 	defer e.end()
 	w.states = w.states[:0]
+	if w.s.denier.denies(f.real) {
+		for _, l := range f.locs {
+			l.req.Report.Skip(modules.Skip{Kind: modules.SkipPolicy, Where: l.shown, Detail: deniedDetail})
+		}
+		return
+	}
 	if !e.stat() {
 		for _, l := range f.locs {
 			l.req.Report.Skip(modules.Skip{Kind: frontKind(e.statErr), Where: l.shown, Detail: words(e.statErr)})
@@ -211,13 +218,7 @@ func (w *worker) skipDir(d *dir, kind modules.SkipKind, detail string) {
 		if i < 0 {
 			continue
 		}
-		st := &d.states[i]
-		where := st.loc.shown
-		if st.base != d {
-			b := d.appendNames([]byte(st.loc.under()), st.base)
-			where = string(b[:len(b)-1])
-		}
-		r.Report.Skip(modules.Skip{Kind: kind, Where: where, Detail: detail})
+		r.Report.Skip(modules.Skip{Kind: kind, Where: d.shown(d.states[i].loc, d.states[i].base), Detail: detail})
 	}
 }
 
@@ -336,6 +337,9 @@ func (w *worker) listing(ctx context.Context, d *dir, h handle, buf []byte) {
 	var name []byte
 	var kind uint8
 	files := int64(0)
+	if w.place = ""; w.s.denier.deny != nil {
+		w.place = d.place()
+	}
 	for len(buf) > 0 && !w.s.stopped.Load() {
 		if w.s.hungry.Load() > 0 {
 			buf = w.share(d, buf)

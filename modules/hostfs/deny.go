@@ -23,6 +23,9 @@ func (f *FS) refuse(op, name string, last bool) error {
 	clean := path.Clean(name)
 	if !f.deny(clean) {
 		real, err := f.whither(clean, last)
+		if err != nil && last { // it is not there, which in a folder that is denied is nobody's to know
+			real, err = f.whither(clean, false)
+		}
 		if err != nil || !f.deny(real) {
 			return nil // what is not there is found to be so by whoever opens it
 		}
