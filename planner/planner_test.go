@@ -32,7 +32,7 @@ type relation struct {
 
 func (r relation) Schema() *modules.Schema { return &r.schema }
 
-func catalogue(t *testing.T) *modules.Catalogue {
+func catalogue(t testing.TB) *modules.Catalogue {
 	t.Helper()
 	process := modules.Schema{Name: "process", Doc: "a running program", Key: "pid", Columns: []modules.Column{
 		{Name: "pid", Type: value.Int, Default: true, Doc: "its number"},

@@ -1,0 +1,48 @@
+package planner_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/planner"
+)
+
+// A query and the list that it reads are others' words: a feed of indicators,
+// a file of queries that somebody sent. What compiles can travel.
+func FuzzCompile(f *testing.F) {
+	cat := catalogue(f)
+	for _, q := range []string{
+		"FIND file /etc/* WHERE sha256 IN @x", "FIND file /etc/* WHERE (sha256, size) IN @x", "FIND process WHERE (name, exe.sha256) IN @x RETURN name",
+		"FIND process WHERE address IN @x", "FIND file /srv/** WHERE mtime > now - 2d CONTAINS ANY @x ORDER BY size DESC LIMIT 3", "PARAM p text FIND file $p", "FIND file /d YARA @x",
+		"FROM fleet WHERE os = linux FIND process WHERE version < 1.2 AND exe.size > 1MB GROUP BY name",
+	} {
+		for _, l := range lists {
+			f.Add(q, l)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text, list string) {
+		src := lang.Source{Name: "query", Text: text}
+		file, err := lang.Parse(src)
+		if err != nil {
+			return
+		}
+		for _, q := range file.Queries {
+			p, _, err := planner.Compile(q, cat, planner.Inputs{
+				Source: src, Dir: "/q", OS: "linux", Now: time.Unix(1_800_000_000, 0), Params: map[string]string{"p": list},
+				ReadList: func(string) ([]byte, error) { return []byte(list), nil },
+			})
+			if err != nil {
+				if err.Error() == "" {
+					t.Fatalf("%q: an error that says nothing", text)
+				}
+				continue
+			}
+			_ = p.String()
+			if _, err := plan.Decode(p.Encode()); err != nil {
+				t.Fatalf("%q with %q: what was planned cannot travel: %v", text, list, err)
+			}
+		}
+	})
+}
