@@ -3,6 +3,7 @@ package signing
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -116,10 +117,8 @@ func deniedBy(globs [][]string, name string) int {
 	}
 	folded := strings.Split(foldCase(strings.Trim(name, "/")), "/")
 	for i, g := range globs {
-		for n := 1; n <= len(folded); n++ {
-			if matchGlob(g, folded[:n]) {
-				return i
-			}
+		if slices.Contains(globRow(g, folded)[1:], true) {
+			return i
 		}
 	}
 	return -1
@@ -132,15 +131,22 @@ func isWindows(name string) bool {
 
 // foldCase makes letters alike that any file system takes for the same.
 func foldCase(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) < 0 {
+		return strings.ToLower(s)
+	}
 	return strings.Map(func(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }, s)
 }
 
 func splitGlob(g string) []string { return strings.Split(strings.Trim(g, "/"), "/") }
 
-// matchGlob matches segment by segment; ** stands for any number of them. The
-// row holds, for each length of the path's front, whether the globs so far
-// match it, so that no pattern takes longer than its length times the path's.
+// matchGlob matches segment by segment; ** stands for any number of them.
 func matchGlob(glob, segments []string) bool {
+	return globRow(glob, segments)[len(segments)]
+}
+
+// globRow says of each length of the path's front whether the glob matches it,
+// so that no pattern takes longer than its length times the path's.
+func globRow(glob, segments []string) []bool {
 	row := make([]bool, len(segments)+1)
 	row[0] = true
 	for _, g := range glob {
@@ -150,16 +156,23 @@ func matchGlob(glob, segments []string) bool {
 			}
 			continue
 		}
+		some := false
 		for i := len(segments); i > 0; i-- {
 			ok := false
 			if row[i-1] {
-				ok, _ = path.Match(g, segments[i-1])
+				ok = segments[i-1] == g && !strings.ContainsAny(g, `*?[\`)
+				if !ok {
+					ok, _ = path.Match(g, segments[i-1])
+				}
 			}
 			row[i] = ok
+			some = some || ok
 		}
-		row[0] = false
+		if row[0] = false; !some {
+			break
+		}
 	}
-	return row[len(segments)]
+	return row
 }
 
 // checkGlob says what is wrong with a glob in a policy.
