@@ -248,6 +248,9 @@ func (p *pattern) value() (string, error) {
 	if i < 0 || i > 1 {
 		return t, nil
 	}
+	if len(t) < i+2 {
+		return "", errors.New("a text has no closing quote")
+	}
 	text := unescape.Replace(t[i+1 : len(t)-1])
 	switch t[:i] {
 	case "h":
