@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -66,6 +67,8 @@ type Agent struct {
 	offered offers
 	lost    loss // how the life before ended
 	noted   life // what a later one knows of this one; of housekeeping alone, once it runs
+	// connect makes connections to relays; nil: over the network, but in tests.
+	connect func(ctx context.Context, addr string) (net.Conn, error)
 	// fullWait is the constant, but in tests.
 	fullWait time.Duration
 

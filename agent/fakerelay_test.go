@@ -3,11 +3,13 @@ package agent
 import (
 	"context"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/journal"
 	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -19,6 +21,8 @@ type fakeRelay struct {
 	t        *testing.T
 	ca       *transport.CA
 	listener *transport.Listener
+	cancel   func()
+	certFor  time.Duration // how long the certificates of agents are good
 	policy   []byte
 	work     sync.WaitGroup
 
@@ -40,6 +44,7 @@ type fakeRelay struct {
 	mute     bool        // chunks are not acknowledged
 	gaps     bool        // a gap ends the connection, and not the test: what came before was dropped here
 	unstored func() bool // asked at each chunk: it could not be stored; nil: never
+	fair     bool        // a plan that has its answer is offered no more
 	fail     *message.Failure
 	prove    func(message.LogQuery) (*translog.Proof, error) // nil: it has no log
 	piece    func(message.PieceQuery) ([]byte, *message.Failure)
@@ -47,12 +52,24 @@ type fakeRelay struct {
 }
 
 func newFakeRelay(t *testing.T, policy []byte) *fakeRelay {
-	now := time.Now()
-	ca, err := transport.NewCA("fake", now)
+	ca, err := transport.NewCA("fake", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := ca.ServerCert([]string{"127.0.0.1"}, now, time.Hour)
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newFakeRelayOn(t, ca, tcp)
+	r.policy = policy
+	t.Cleanup(r.close)
+	return r
+}
+
+// newFakeRelayOn is one that takes the connections of a listener until it is
+// closed.
+func newFakeRelayOn(t *testing.T, ca *transport.CA, tcp net.Listener) *fakeRelay {
+	pair, err := ca.ServerCert([]string{"127.0.0.1"}, time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,16 +77,16 @@ func newFakeRelay(t *testing.T, policy []byte) *fakeRelay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := transport.Listen("127.0.0.1:0", transport.ListenOptions{Certificate: cert, CA: ca.Certificate()})
+	l, err := transport.ListenOn(tcp, transport.ListenOptions{Certificate: cert, CA: ca.Certificate()})
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
 	r := &fakeRelay{
-		t: t, ca: ca, listener: l, policy: policy, conns: map[*transport.Conn]bool{},
+		t: t, ca: ca, listener: l, cancel: cancel, certFor: time.Hour, conns: map[*transport.Conn]bool{},
 		chunks: map[signing.ID][]message.Chunk{}, receipts: map[signing.ID]int{},
 		large: map[signing.ID]bool{}, done: map[signing.ID]chan struct{}{},
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	r.work.Go(func() {
 		for {
 			c, err := l.Accept(ctx)
@@ -82,13 +99,14 @@ func newFakeRelay(t *testing.T, policy []byte) *fakeRelay {
 			r.work.Go(func() { r.serve(ctx, c) })
 		}
 	})
-	t.Cleanup(func() {
-		cancel()
-		l.Close()
-		r.dropAll()
-		r.work.Wait()
-	})
 	return r
+}
+
+func (r *fakeRelay) close() {
+	r.cancel()
+	r.listener.Close()
+	r.dropAll()
+	r.work.Wait()
 }
 
 func (r *fakeRelay) addr() string { return r.listener.Addr().String() }
@@ -193,7 +211,7 @@ func (r *fakeRelay) enroll(s *transport.Stream) {
 		r.t.Error(err)
 		return
 	}
-	der, err := r.ca.AgentCert(ask.CSR, m.AgentID().String(), time.Now(), time.Hour)
+	der, err := r.ca.AgentCert(ask.CSR, m.AgentID().String(), time.Now(), r.certFor)
 	if err != nil {
 		r.t.Error(err)
 		return
@@ -262,12 +280,24 @@ func (r *fakeRelay) hello(s *transport.Stream, body []byte) {
 	defer r.mu.Unlock()
 	r.hellos, r.agent = append(r.hellos, h), s
 	for _, o := range h.Open {
-		_ = s.WriteFrame(message.TypeAck, message.Marshal(message.Ack{Plan: o.Plan, Next: uint32(len(r.chunks[o.Plan]))}))
+		have := r.chunks[o.Plan]
+		whole := len(have) > 0 && have[len(have)-1].Final
+		_ = s.WriteFrame(message.TypeAck, message.Marshal(message.Ack{Plan: o.Plan, Next: uint32(len(have)), Gone: whole}))
 	}
-	r.due = len(r.plans)
+	r.due = 0
 	for _, p := range r.plans {
-		_ = s.WriteFrame(message.TypePlan, p)
+		if !r.fair || !r.answered(p) {
+			r.due++
+			_ = s.WriteFrame(message.TypePlan, p)
+		}
 	}
+}
+
+// answered says whether a plan has its answer.
+func (r *fakeRelay) answered(plan []byte) bool {
+	payload := payloadOf(plan, &journal.Entry{})
+	have := r.chunks[payload.ID]
+	return len(have) > 0 && have[len(have)-1].Final
 }
 
 // chunk keeps a chunk, which is the next or one that is known. It says whether
@@ -295,6 +325,9 @@ func (r *fakeRelay) chunk(s *transport.Stream, body []byte) bool {
 		return false
 	case c.Seq > next:
 		r.t.Errorf("chunk %d of plan %s, and %d was due", c.Seq, c.Plan, next)
+		return false
+	case c.Seq == next && next > 0 && r.chunks[c.Plan][next-1].Final:
+		r.t.Errorf("chunk %d of plan %s, and the one before was the last", c.Seq, c.Plan)
 		return false
 	case c.Seq == next:
 		r.chunks[c.Plan] = append(r.chunks[c.Plan], c)

@@ -36,7 +36,7 @@ func (a *Agent) dial(ctx context.Context) (*transport.Conn, error) {
 			return nil, err
 		}
 	}
-	d := &transport.Dialer{Addrs: a.conf.Relays, Pin: a.conf.Pin, Proxy: a.conf.Proxy, Certificate: cert}
+	d := &transport.Dialer{Addrs: a.conf.Relays, Pin: a.conf.Pin, Proxy: a.conf.Proxy, Connect: a.connect, Certificate: cert}
 	return d.Dial(ctx)
 }
 

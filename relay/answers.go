@@ -25,7 +25,9 @@ func (r *Relay) standing(plan, agent message.ID) message.Ack {
 	}
 	d := p.agents[agent]
 	d.ahead = d.next // what was on its way over another connection comes again
-	return message.Ack{Plan: plan, Next: d.next}
+	// Of an answer that is whole nothing more is wanted. An agent that was killed
+	// before it heard that does not know its end, and would make another.
+	return message.Ack{Plan: plan, Next: d.next, Gone: d.final}
 }
 
 // A chunkLine takes the chunks of one stream of an agent, in order, and

@@ -426,3 +426,24 @@ func TestFaultSpineLosesChunk(t *testing.T) {
 		f.restart()
 	}
 }
+
+// 22. An agent that was killed before it heard that the last chunk of an answer
+// is stored does not know that there is one. It is told that nothing more is
+// wanted: it made another end, which nobody took, and sent it every two seconds.
+func TestFaultKilledBeforeTheLastAck(t *testing.T) {
+	f := newFleet(t)
+	a := f.agent("web-1", "linux")
+	a.settle()
+	p := f.plan("")
+	f.login(f.alice).submit(f.signed(p, f.alice))
+	a.wantPlan(p.ID)
+	a.say(message.TypeChunk, a.chunk(p.ID, 0, true, "all"))
+	a.wantAck(a.line, p.ID, 1)
+	for range 2 {
+		a.hello(func(h *message.Hello) { h.Open = []message.Open{{Plan: p.ID}} })
+		if ack := read[message.Ack](t, a.want(message.TypeAck)); ack.Plan != p.ID || !ack.Gone {
+			t.Errorf("it is told %+v", ack)
+		}
+		f.restart()
+	}
+}

@@ -50,13 +50,23 @@ type crowd struct{ conns, pending int }
 
 // Listen begins to listen on a TCP address.
 func Listen(addr string, o ListenOptions) (*Listener, error) {
-	conf, err := o.serverConfig()
-	if err != nil {
-		return nil, err
-	}
 	tcp, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("transport: %w", err)
+	}
+	l, err := ListenOn(tcp, o)
+	if err != nil {
+		return nil, errors.Join(err, tcp.Close())
+	}
+	return l, nil
+}
+
+// ListenOn takes the connections of a listener that is there already, and closes
+// it in the end.
+func ListenOn(tcp net.Listener, o ListenOptions) (*Listener, error) {
+	conf, err := o.serverConfig()
+	if err != nil {
+		return nil, err
 	}
 	l := &Listener{
 		opts:  o,
