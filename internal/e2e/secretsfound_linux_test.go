@@ -62,25 +62,47 @@ func (l *life) lookAtProcesses() {
 				}
 			}
 		}
-		l.lookAtMemory(p, proc)
+		own, may := mayKnow[p.name]
+		if !may {
+			continue // the investigator's, who may know all of his
+		}
+		l.lookAtMemory(p.name, proc, own)
+		for _, child := range childrenOf(p.cmd.Process.Pid) {
+			l.lookAtMemory("a child of "+p.name, fmt.Sprintf("/proc/%d/", child), []string{"evidence"})
+		}
 	}
 }
 
-// mayKnow are the secrets that a program has in memory by right.
+// childrenOf gives the processes that one has started.
+func childrenOf(pid int) (out []int) {
+	all, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range all {
+		text, _ := os.ReadFile(name) // who ended meanwhile has none
+		_, rest, _ := strings.Cut(string(text), ") ")
+		var state string
+		var parent, child int
+		if n, _ := fmt.Sscan(rest, &state, &parent); n != 2 || parent != pid {
+			continue
+		}
+		if n, _ := fmt.Sscan(filepath.Base(filepath.Dir(name)), &child); n == 1 {
+			out = append(out, child)
+		}
+	}
+	return out
+}
+
+// mayKnow are the secrets that a program has in memory by right. What looks at
+// a machine for an agent, a process of its own, knows none of its keys.
 var mayKnow = map[string][]string{
 	"quaestor-relay": {"the key of the relay's CA", "the key of the log"},
 	"quaestor-agent": {"the agent's identity", "the agent's key of TLS", "evidence"},
 }
 
-func (l *life) lookAtMemory(p *process, proc string) {
-	own, ok := mayKnow[p.name]
-	if !ok {
-		return // the investigator's, who may know all of his
-	}
+func (l *life) lookAtMemory(who, proc string, own []string) {
 	memory, err := os.Open(proc + "mem")
 	maps, mapsErr := os.ReadFile(proc + "maps")
 	if err != nil || mapsErr != nil {
-		l.t.Logf("LEFT OUT: it takes root to look into the memory of %s: %v, %v", p.name, err, mapsErr)
+		l.t.Logf("LEFT OUT: it takes root to look into the memory of %s: %v, %v", who, err, mapsErr)
 		return
 	}
 	defer memory.Close()
@@ -105,12 +127,14 @@ func (l *life) lookAtMemory(p *process, proc string) {
 	}
 	for name := range found {
 		if !slices.Contains(own, name) {
-			l.t.Errorf("%s is in the memory of %s", name, p.name)
+			l.t.Errorf("%s is in the memory of %s", name, who)
 		}
 	}
-	if !slices.ContainsFunc(own, func(name string) bool { return found[name] }) {
-		l.t.Errorf("nothing of its own is in the %d bytes of %s's memory", read, p.name)
+	_, keeps := mayKnow[who]
+	if keeps && !slices.ContainsFunc(own, func(name string) bool { return found[name] }) {
+		l.t.Errorf("nothing of its own is in the %d bytes of the memory of %s", read, who)
 	}
+	l.t.Logf("%s: %d MB of memory looked at", who, read>>20)
 }
 
 // letCoresBe lifts the limit of cores for what is started, so that one is
