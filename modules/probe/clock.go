@@ -56,13 +56,7 @@ func clock(p *pacer) modules.Module {
 		table.Value("root_delay", value.Duration, "The time on the way between the server and a clock that shows the time.", func(w *watch) value.Value { return w.told(w.rootDelay) }),
 		table.Value("root_dispersion", value.Duration, "How far the server itself says that it may be wrong.", func(w *watch) value.Value { return w.told(w.rootDispersion) }),
 		table.Text("error", "What the system said, where there was no answer.", func(w *watch) string { return w.reason }),
-	}, func(s *table.Scan, yield func(*watch) error) error {
-		list, err := targets(s, "clock", readClock)
-		if err != nil {
-			return err
-		}
-		return each(s, list, func(ctx context.Context, t target) (*watch, error) { return p.compare(ctx, s, t) }, yield)
-	}).By().Blind()
+	}, asking("clock", readClock, p.compare)).By().Blind()
 }
 
 func (w *watch) told(d time.Duration) value.Value {

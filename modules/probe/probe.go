@@ -75,6 +75,18 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// asking makes the scan of a module: how its targets are read, and how one is
+// asked.
+func asking[T any](name string, read func(string) (target, error), ask func(context.Context, *table.Scan, target) (*T, error)) func(*table.Scan, func(*T) error) error {
+	return func(s *table.Scan, yield func(*T) error) error {
+		list, err := targets(s, name, read)
+		if err != nil {
+			return err
+		}
+		return each(s, list, func(ctx context.Context, t target) (*T, error) { return ask(ctx, s, t) }, yield)
+	}
+}
+
 // targets reads the locators of a scan, each of them once, and takes what they
 // are from what its query may still ask.
 func targets(s *table.Scan, name string, read func(string) (target, error)) ([]target, error) {

@@ -49,13 +49,7 @@ func reach(p *pacer) modules.Module {
 		table.Int("sent", "Attempts: packets, or connections of TCP, of which the system repeats the first packet by itself.", func(r *reached) int64 { return r.sent }),
 		table.Int("received", "Attempts that were answered.", func(r *reached) int64 { return r.received }),
 		table.Text("error", "What the system said, where there was no answer.", func(r *reached) string { return r.reason }),
-	}, func(s *table.Scan, yield func(*reached) error) error {
-		list, err := targets(s, "reach", readReach)
-		if err != nil {
-			return err
-		}
-		return each(s, list, func(ctx context.Context, t target) (*reached, error) { return p.reach(ctx, s, t) }, yield)
-	}).By().Blind()
+	}, asking("reach", readReach, p.reach)).By().Blind()
 }
 
 func (r *reached) time(d time.Duration) value.Value {
