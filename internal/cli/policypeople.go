@@ -202,27 +202,39 @@ func (c *policyReplaceInvestigatorCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	i, err := investigator.who(p, c.Who)
+	r, err := a.another(p, investigator, c.Who, c.Key)
 	if err != nil {
 		return err
 	}
-	was := p.Investigators()[i]
-	q, err := a.one(c.Key, was.Name)
+	if r.key.Weight == 0 {
+		r.key.Weight = r.was.Weight
+	}
+	next, err := changed(p, r.at, signing.InvestigatorText(r.key))
 	if err != nil {
 		return err
 	}
-	if q.Weight == 0 {
-		q.Weight = was.Weight
+	return c.write(a, next, replaced(r.was, r.key.Key))
+}
+
+// A replacement is a person of a policy, with the key that is to be his.
+type replacement struct {
+	i   int // in the list of his like
+	at  span
+	was signing.Principal
+	key signing.PrincipalSpec
+}
+
+// another finds the person, and the key of the reference under his name.
+func (a *app) another(p *signing.Policy, k role, who, ref string) (r replacement, err error) {
+	if r.i, err = k.who(p, who); err != nil {
+		return r, err
 	}
-	at, err := investigator.table(p, i)
-	if err != nil {
-		return err
+	r.was = k.of(p)[r.i]
+	if r.key, err = a.one(ref, r.was.Name); err != nil {
+		return r, err
 	}
-	next, err := changed(p, at, signing.InvestigatorText(q))
-	if err != nil {
-		return err
-	}
-	return c.write(a, next, replaced(was, q.Key))
+	r.at, err = k.table(p, r.i)
+	return r, err
 }
 
 // replaced says what became of somebody's key.
@@ -244,32 +256,23 @@ func (c *policyReplaceAdministratorCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	i, err := administrator.who(p, c.Who)
-	if err != nil {
-		return err
-	}
-	was := p.Administrators()[i]
-	q, err := a.one(c.Key, was.Name)
-	if err != nil {
-		return err
-	}
-	at, err := administrator.table(p, i)
+	r, err := a.another(p, administrator, c.Who, c.Key)
 	if err != nil {
 		return err
 	}
 	var next *signing.Policy
 	switch {
-	case q.Key.Fingerprint() == was.Key.Fingerprint():
-		next, err = changed(p, at, signing.AdministratorText(q))
+	case r.key.Key.Fingerprint() == r.was.Key.Fingerprint():
+		next, err = changed(p, r.at, signing.AdministratorText(r.key))
 	default:
-		if next, err = administrator.add(p, q); err == nil && was.Retired.IsZero() {
-			next, err = retire(next, i, time.Now().Truncate(time.Second))
+		if next, err = administrator.add(p, r.key); err == nil && r.was.Retired.IsZero() {
+			next, err = retire(next, r.i, time.Now().Truncate(time.Second))
 		}
 	}
 	if err != nil {
 		return err
 	}
-	return c.write(a, next, replaced(was, q.Key))
+	return c.write(a, next, replaced(r.was, r.key.Key))
 }
 
 // needed says whose signatures a policy needs beside those that it has: of the
