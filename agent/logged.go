@@ -191,7 +191,11 @@ func (v *Verifier) Check(e journal.Entry) (Witnessed, error) {
 		return w, err
 	}
 	entry, signed, err := v.keys.Check(p, w.Sum)
-	if err == nil && (entry.Kind != translog.KindPlan || entry.Name != e.Plan.String()) {
+	switch {
+	case err != nil:
+	case entry.Kind == translog.KindPlan && entry.Name == e.Plan.String():
+	case entry.Kind == translog.KindRollOut && stageID(entry.Sum) == e.Plan:
+	default:
 		err = fmt.Errorf("%w: the proof is that of %s %s", translog.ErrUnlogged, entry.Kind, entry.Name)
 	}
 	w.Witnesses = signed.Witnesses

@@ -140,7 +140,7 @@ func (a *Agent) upgrades(ctx context.Context) {
 // that it is not to be, and what wraps upgrade.ErrCheck that it cannot be;
 // another error may be over the next time.
 func (a *Agent) prepare(ctx context.Context, raw []byte) error {
-	u, err := a.judgeUpgrade(ctx, raw)
+	u, _, err := a.judgeUpgrade(ctx, raw)
 	if err != nil {
 		a.refuseUpgrade(ctx, u, raw, err)
 		return err
@@ -172,12 +172,50 @@ func (a *Agent) prepare(ctx context.Context, raw []byte) error {
 		return ctx.Err()
 	}
 	// What was allowed when it was offered may be no more.
-	if u, err = a.judgeUpgrade(ctx, raw); err != nil {
+	u, entry, err := a.judgeUpgrade(ctx, raw)
+	if err != nil {
 		a.refuseUpgrade(ctx, u, raw, err)
+		return err
+	}
+	if err := a.noteUpgrade(entry); err != nil {
 		return err
 	}
 	return a.upgrade.store.Stage(p)
 }
+
+// noteUpgrade has the history say that a release is tried, for the owner of the
+// machine: nothing is tried that is not in it. Once is enough for a stage.
+func (a *Agent) noteUpgrade(e journal.Entry) error {
+	err := a.journal.Begin(e)
+	if errors.Is(err, journal.ErrSeen) {
+		return nil
+	}
+	if err == nil {
+		err = a.journal.Finish(e.Plan, journal.Finish{At: e.At, Outcome: "tried"})
+	}
+	if err == nil {
+		err = a.journal.Sync()
+	}
+	return err
+}
+
+// entryOf gives what the history says of an upgrade: the stage is what was asked
+// of this machine.
+func entryOf(u signing.Upgrade, rollOut, proof []byte, now time.Time) journal.Entry {
+	o := u.RollOut()
+	e := journal.Entry{
+		Plan: stageID(translog.SumOf(rollOut)), At: now, Expires: o.Expires, Proof: proof,
+		Query: fmt.Sprintf("install release %s, stage %d: %s", o.Release, o.Number, o.Target), Purpose: u.Release().Notes,
+	}
+	for _, f := range u.Signers() {
+		e.Signers = append(e.Signers, string(f))
+	}
+	return e
+}
+
+// stageID is what the history calls a stage: the front of the sum of its
+// envelope.
+func stageID(sum translog.Sum) signing.ID { return signing.ID(sum[:len(signing.ID{})]) }
 
 // programOf gives the program of a release for this machine, which it has.
 func programOf(u signing.Upgrade) upgrade.Program {
@@ -191,44 +229,44 @@ func programOf(u signing.Upgrade) upgrade.Program {
 // judgeUpgrade decides about what a relay calls an upgrade. The checks stand in
 // the order of docs/upgrade.md, and the first that fails ends it. The error is
 // a *signing.Refusal; the upgrade is there where administrators stand behind it
-// and mean this machine.
-func (a *Agent) judgeUpgrade(ctx context.Context, raw []byte) (signing.Upgrade, error) {
+// and mean this machine. entry is what the history says of it.
+func (a *Agent) judgeUpgrade(ctx context.Context, raw []byte) (u signing.Upgrade, entry journal.Entry, err error) {
 	var m message.Upgrade
 	if err := message.Unmarshal(raw, &m); err != nil {
-		return signing.Upgrade{}, refusal(signing.CodeMalformed, "no upgrade: %w", err)
+		return u, entry, refusal(signing.CodeMalformed, "no upgrade: %w", err)
 	}
 	release, err := checkStructure(m.Release)
 	if err != nil {
-		return signing.Upgrade{}, err
+		return u, entry, err
 	}
 	rollOut, err := checkStructure(m.RollOut)
 	if err != nil {
-		return signing.Upgrade{}, err
+		return u, entry, err
 	}
 	now, policy := a.opts.Now(), a.Policy()
 	if err := a.journal.Clock(now); err != nil {
-		return signing.Upgrade{}, refusal(signing.CodeClock, "this machine's clock cannot be trusted: %w", err)
+		return u, entry, refusal(signing.CodeClock, "this machine's clock cannot be trusted: %w", err)
 	}
-	u, err := policy.VerifyUpgrade(release, rollOut, now)
-	if err != nil {
-		return signing.Upgrade{}, err
+	if u, err = policy.VerifyUpgrade(release, rollOut, now); err != nil {
+		return signing.Upgrade{}, entry, err
 	}
 	if err := a.checkNewer(u); err != nil {
-		return signing.Upgrade{}, err
+		return signing.Upgrade{}, entry, err
 	}
 	if err := a.checkMeant(ctx, policy, u.RollOut()); err != nil {
-		return signing.Upgrade{}, err
+		return signing.Upgrade{}, entry, err
 	}
 	if err := a.checkMember(); err != nil {
-		return u, err
+		return u, entry, err
 	}
 	if err := a.checkOwner(); err != nil {
-		return u, err
+		return u, entry, err
 	}
 	if _, ok := u.Release().For(runtime.GOOS, runtime.GOARCH); !ok {
-		return u, refusal(signing.CodePlatform, "release %s has no program for %s/%s", u.Release().Release, runtime.GOOS, runtime.GOARCH)
+		return u, entry, refusal(signing.CodePlatform, "release %s has no program for %s/%s", u.Release().Release, runtime.GOOS, runtime.GOARCH)
 	}
-	return u, a.checkUpgradeLogged(ctx, policy, u, m)
+	proof, err := a.checkUpgradeLogged(ctx, policy, u, m)
+	return u, entryOf(u, m.RollOut, proof, now), err
 }
 
 // checkNewer: the release is newer than what runs and than whatever was active
@@ -291,15 +329,15 @@ func (a *Agent) checkOwner() error {
 	return nil
 }
 
-// checkUpgradeLogged: where the policy asks for it, both are in the log.
-func (a *Agent) checkUpgradeLogged(ctx context.Context, policy *signing.Policy, u signing.Upgrade, m message.Upgrade) error {
+// checkUpgradeLogged: where the policy asks for it, both are in the log. It
+// gives the proof that the stage is.
+func (a *Agent) checkUpgradeLogged(ctx context.Context, policy *signing.Policy, u signing.Upgrade, m message.Upgrade) ([]byte, error) {
 	release := u.Release().Release
 	if _, err := a.proved(ctx, policy, translog.Entry{Kind: translog.KindRelease, Name: release}, m.Release); err != nil {
-		return err
+		return nil, err
 	}
 	stage := fmt.Sprintf("%s/%d", release, u.RollOut().Number)
-	_, err := a.proved(ctx, policy, translog.Entry{Kind: translog.KindRollOut, Name: stage}, m.RollOut)
-	return err
+	return a.proved(ctx, policy, translog.Entry{Kind: translog.KindRollOut, Name: stage}, m.RollOut)
 }
 
 // refuseUpgrade notes that a release is not installed: for the owner of the

@@ -162,7 +162,7 @@ func TestUpgradeRefused(t *testing.T) {
 		if c.change != nil {
 			c.change(o)
 		}
-		u, err := a.judgeUpgrade(t.Context(), w.encode(o))
+		u, _, err := a.judgeUpgrade(t.Context(), w.encode(o))
 		code, reason := refusalOf(err)
 		if err == nil || code != c.code || (u.Release() != nil) != c.report {
 			t.Errorf("%s: %s: %s (%t), want %s", name, code, reason, u.Release() != nil, c.code)
@@ -171,11 +171,11 @@ func TestUpgradeRefused(t *testing.T) {
 		w.starter("")
 	}
 	for _, raw := range []string{"", "{}", `{"release":"e30=","roll_out":"e30="}`, "null"} {
-		if _, err := w.agent.judgeUpgrade(t.Context(), []byte(raw)); err == nil {
+		if _, _, err := w.agent.judgeUpgrade(t.Context(), []byte(raw)); err == nil {
 			t.Errorf("%q is an upgrade", raw)
 		}
 	}
-	if _, err := w.agent.judgeUpgrade(t.Context(), w.encode(w.offering("FROM fleet"))); err != nil {
+	if _, _, err := w.agent.judgeUpgrade(t.Context(), w.encode(w.offering("FROM fleet"))); err != nil {
 		t.Errorf("the good one: %v", err)
 	}
 	if err := w.agent.Close(); err != nil {
@@ -246,13 +246,19 @@ func TestUpgradeFetched(t *testing.T) {
 	if b, err := os.ReadFile(s.Path("2.0.0")); err != nil || string(b) != string(w.program) {
 		t.Errorf("the program is another one: %v", err)
 	}
+	// The owner of the machine reads what was done, and by whose word.
+	list, err := ReadHistory(w.dir)
+	if err != nil || len(list) != 1 || list[0].Query != `install release 2.0.0, stage 1: FROM fleet WHERE tags.team = "web"` || list[0].Outcome != "tried" ||
+		len(list[0].Signers) != 1 || list[0].Signers[0] != string(w.admin.Fingerprint()) {
+		t.Errorf("%+v %v", list, err)
+	}
 	// It failed: the same release is refused from then on.
 	if err := s.Fail(*st.Trial, upgrade.RolledBack, errors.New("it died")); err != nil {
 		t.Fatal(err)
 	}
 	b := w.open(w.dir)
 	defer b.Close()
-	if _, err := b.judgeUpgrade(t.Context(), offer); err == nil {
+	if _, _, err := b.judgeUpgrade(t.Context(), offer); err == nil {
 		t.Error("it is tried again")
 	} else if code, _ := refusalOf(err); code != signing.CodeTried {
 		t.Error(err)

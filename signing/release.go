@@ -232,7 +232,7 @@ func (p *Policy) VerifyRelease(e *Envelope, at time.Time) (*Release, error) {
 	case !at.Before(r.Expires):
 		return nil, refuse(CodeWindow, "release %s expired at %s, and it is %s", r.Release, stamp(r.Expires), stamp(at))
 	}
-	if err := p.behind(e, "release "+r.Release, span{r.Made, r.Expires}, at); err != nil {
+	if _, err := p.behind(e, "release "+r.Release, span{r.Made, r.Expires}, at); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -241,47 +241,64 @@ func (p *Policy) VerifyRelease(e *Envelope, at time.Time) (*Release, error) {
 // VerifyRollOut decides the same of a roll-out, whose window is open. The error
 // is a Refusal.
 func (p *Policy) VerifyRollOut(e *Envelope, at time.Time) (*RollOut, error) {
-	r, err := p.AdmitRollOut(e, at)
-	if err == nil && at.Add(Leeway).Before(r.NotBefore) {
-		return nil, refuse(CodeWindow, "stage %d of release %s may not begin before %s, and it is %s", r.Number, r.Release, stamp(r.NotBefore), stamp(at))
-	}
+	r, _, err := p.verifyRollOut(e, at)
 	return r, err
+}
+
+func (p *Policy) verifyRollOut(e *Envelope, at time.Time) (*RollOut, []Fingerprint, error) {
+	r, signers, err := p.admitRollOut(e, at)
+	if err == nil && at.Add(Leeway).Before(r.NotBefore) {
+		return nil, nil, refuse(CodeWindow, "stage %d of release %s may not begin before %s, and it is %s", r.Number, r.Release, stamp(r.NotBefore), stamp(at))
+	}
+	return r, signers, err
 }
 
 // AdmitRollOut is VerifyRollOut for who keeps a roll-out until its window opens.
 func (p *Policy) AdmitRollOut(e *Envelope, at time.Time) (*RollOut, error) {
+	r, _, err := p.admitRollOut(e, at)
+	return r, err
+}
+
+// admitRollOut gives those whose signatures counted, too.
+func (p *Policy) admitRollOut(e *Envelope, at time.Time) (*RollOut, []Fingerprint, error) {
 	r, err := readAs(e, TypeRollOut, DecodeRollOut)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	what := fmt.Sprintf("stage %d of release %s", r.Number, r.Release)
 	switch {
 	case r.Fleet != p.fleet:
-		return nil, refuse(CodeFleet, "%s is for fleet %s, and this is fleet %s", what, r.Fleet, p.fleet)
+		return nil, nil, refuse(CodeFleet, "%s is for fleet %s, and this is fleet %s", what, r.Fleet, p.fleet)
 	case at.Add(Leeway).Before(r.Made):
-		return nil, refuse(CodeWindow, "%s says that it was made at %s, and it is %s", what, stamp(r.Made), stamp(at))
+		return nil, nil, refuse(CodeWindow, "%s says that it was made at %s, and it is %s", what, stamp(r.Made), stamp(at))
 	case !at.Before(r.Expires):
-		return nil, refuse(CodeWindow, "%s expired at %s, and it is %s", what, stamp(r.Expires), stamp(at))
+		return nil, nil, refuse(CodeWindow, "%s expired at %s, and it is %s", what, stamp(r.Expires), stamp(at))
 	}
-	if err := p.behind(e, what, span{r.Made, r.Expires}, at); err != nil {
-		return nil, err
+	signers, err := p.behind(e, what, span{r.Made, r.Expires}, at)
+	if err != nil {
+		return nil, nil, err
 	}
-	return r, nil
+	return r, signers, nil
 }
 
 // A span is when signatures can have been made.
 type span struct{ made, expires time.Time }
 
-// behind says whether enough administrators signed.
-func (p *Policy) behind(e *Envelope, what string, s span, at time.Time) error {
+// behind gives those who signed, where they are enough administrators.
+func (p *Policy) behind(e *Envelope, what string, s span, at time.Time) ([]Fingerprint, error) {
 	b := ballot{
 		principals: p.administrators, role: fmt.Sprintf("an administrator of policy version %d", p.version), at: at,
 		after: s.made.Add(-Leeway), before: s.expires,
 	}
-	if signers := b.count(e); len(signers) < p.threshold {
-		return refuse(CodeSignature, "%s asks for the signatures of %d administrators and %d count (%s)%s", what, p.threshold, len(signers), names(signers), b.why())
+	signers := b.count(e)
+	if len(signers) < p.threshold {
+		return nil, refuse(CodeSignature, "%s asks for the signatures of %d administrators and %d count (%s)%s", what, p.threshold, len(signers), names(signers), b.why())
 	}
-	return nil
+	var out []Fingerprint
+	for _, q := range signers {
+		out = append(out, q.Key.Fingerprint())
+	}
+	return out, nil
 }
 
 // readAs reads a payload of one type.
@@ -305,6 +322,7 @@ type Upgrade struct {
 	release *Release
 	rollOut *RollOut
 	sum     translog.Sum
+	signers []Fingerprint
 }
 
 // Release gives the release, nil for the zero value. It must not be changed.
@@ -312,6 +330,9 @@ func (u Upgrade) Release() *Release { return u.release }
 
 // RollOut gives the stage, nil for the zero value. It must not be changed.
 func (u Upgrade) RollOut() *RollOut { return u.rollOut }
+
+// Signers lists the administrators whose signatures of the stage counted.
+func (u Upgrade) Signers() []Fingerprint { return slices.Clone(u.signers) }
 
 // Manifest is the SHA-256 of the release's payload: what a release that failed
 // is remembered by.
@@ -330,11 +351,11 @@ func (p *Policy) VerifyUpgrade(release, rollOut *Envelope, at time.Time) (Upgrad
 	if err != nil {
 		return Upgrade{}, err
 	}
-	o, err := p.VerifyRollOut(rollOut, at)
+	o, signers, err := p.verifyRollOut(rollOut, at)
 	if err != nil {
 		return Upgrade{}, err
 	}
-	u := Upgrade{release: r, rollOut: o, sum: translog.SumOf(release.Payload)}
+	u := Upgrade{release: r, rollOut: o, sum: translog.SumOf(release.Payload), signers: signers}
 	if o.Manifest != u.sum || o.Release != r.Release {
 		return Upgrade{}, refuse(CodeManifest, "stage %d is that of release %s with manifest %s, and this is release %s with manifest %s", o.Number, o.Release, o.Manifest, r.Release, u.sum)
 	}

@@ -41,7 +41,7 @@ func TestVerifyUpgrade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if u.Release().Release != "1.4.0" || u.RollOut().Number != 1 || u.Manifest() != translog.SumOf(r.Encode()) {
+	if u.Release().Release != "1.4.0" || u.RollOut().Number != 1 || u.Manifest() != translog.SumOf(r.Encode()) || len(u.Signers()) != 2 || u.Signers()[0] != h.second.Fingerprint() {
 		t.Errorf("%+v", u)
 	}
 	if f, ok := u.Release().For("linux", "amd64"); !ok || f.Size != 8 || f.System() != "linux/amd64" {
