@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +41,12 @@ var drills = map[string]struct {
 	}},
 	"relay": {"", []string{`token [0-9a-f]{32}: lets 10 agents in`, `enrolled as agent`, `1 of 1 agent answered`}},
 	"moved": {"", []string{`version 1 of the policy`, `1 of 1 agent answered`}},
+	"upgrade": {"", []string{
+		`release 9.1.0 for `, `asks for the signatures of 2 administrators and 1 count`, `signed by 2 administrators or more`, `the relay has release 9.1.0`,
+		`roll-out-9.1.0-1.env: stage 1 of release 9.1.0: FROM fleet`, `the others do quaestor release sign`, `1 agent connected, 0 not`,
+		`9.1.0 +1 +FROM fleet +1 +1 rolled-back`, `it ended before a relay had heard it: exit status 3`, `1 agent, 1 online`,
+		`the relay has release 9.1.0 no more`, `~ upgrade never, was signed`, `version 3 of .* is in force`,
+	}},
 }
 
 // Each drill of the runbook is followed to the letter, but for the ports, which
@@ -67,7 +74,12 @@ func TestRunbook(t *testing.T) {
 			if blocks[name] == "" {
 				t.Fatal("the page does not have it")
 			}
-			out := follow(t, blocks["setup"]+"echo '== the drill'\n"+blocks[name])
+			programs := ""
+			if name == "upgrade" {
+				bad := (&stage{t: t, dir: t.TempDir()}).program(brokenFolder, "9.1.0", "how=dies")
+				programs = fmt.Sprintf("mkdir dist\ncp %s dist/quaestor-agent\n", bad)
+			}
+			out := follow(t, programs+blocks["setup"]+"echo '== the drill'\n"+blocks[name])
 			_, rest, _ := strings.Cut(out, "== the drill\n")
 			for _, want := range d.says {
 				at := regexp.MustCompile(want).FindStringIndex(rest)

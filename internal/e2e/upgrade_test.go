@@ -287,3 +287,36 @@ func TestUpgradeKilled(t *testing.T) {
 func order(state string) int {
 	return slices.Index([]string{"fetching", "waiting", "trying", "installed"}, state)
 }
+
+// In a fleet with a log, a release and its stages are in it before anybody
+// installs them; the owner of a machine has the proof, and an audit checks who
+// signed.
+func TestUpgradeLogged(t *testing.T) {
+	s := newUpgradeStage(t, 1)
+	log := strings.TrimSpace(s.do("quaestor-relay", "log", "relay"))
+	witness := strings.TrimSpace(s.do("quaestor", "log", "witness", "new", "one", "--name", "witness.example/one", "--log", log))
+	watching := s.start("quaestor", "log", "witness", "run", "one")
+	s.change("policy.toml", "version = 1\n", "version = 2\n")
+	s.change("policy.toml", "# [log]", fmt.Sprintf("[log]\nrequired = true\nkey = %q\nwitnesses = [%q]\n# [log]", log, witness))
+	s.do("quaestor", "policy", "sign")
+	s.do("quaestor", "policy", "publish")
+	s.until("it is obeyed", func() bool {
+		return strings.Contains(s.do("quaestor", "fleet", "list", "WHERE policy_version = 2", "--format", "jsonl"), "online")
+	})
+	watching.kill() // nobody signs what is published now
+	s.release("1.1.0", s.program(agentFolder, "1.1.0"), "FROM fleet")
+	if u := s.upgraded("1.1.0"); len(u) != 1 || u[0].State != "offered" {
+		t.Errorf("without a witness: %+v", u)
+	}
+	watching.begin()
+	s.until("it runs it", func() bool { return s.runs("1.1.0") == 1 })
+	if out := s.do("quaestor", "log", "audit"); !strings.Contains(out, "2 releases and stages") || !strings.Contains(out, "0 problems, 0 not checked") {
+		t.Error(out)
+	}
+	if out := s.do("quaestor", "log"); !strings.Contains(out, "stage 1 of release 1.1.0: FROM fleet") {
+		t.Error(out)
+	}
+	if out := s.do("quaestor-agent", "--dir", "agent-0", "history", "--verify"); !strings.Contains(out, "install release 1.1.0, stage 1: FROM fleet") || !strings.Contains(out, "proved; signed by witness.example/one") {
+		t.Error(out)
+	}
+}

@@ -96,3 +96,26 @@ func FuzzDecodeChunk(f *testing.F) {
 		}
 	})
 }
+
+// What releases are spoken of with is read as it was written, or not at all.
+func FuzzRelease(f *testing.F) {
+	f.Add(message.Marshal(message.Upgrade{Release: []byte("a"), RollOut: []byte("b")}))
+	f.Add(message.Marshal(message.PieceQuery{Index: 3}))
+	f.Add(message.Marshal(message.Missing{Programs: []message.PieceQuery{{Index: 1}}}))
+	f.Add(message.Marshal(message.Release{Envelope: []byte("a"), RollOuts: [][]byte{{1}}, Complete: true}))
+	f.Add(message.Marshal(message.Well{Release: "1.1.0"}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, v := range []any{&message.Upgrade{}, &message.PieceQuery{}, &message.Missing{}, &message.Release{}, &message.RolledOut{}, &message.Well{}} {
+			if err := message.Unmarshal(b, v); err != nil {
+				if !errors.Is(err, message.ErrMalformed) {
+					t.Fatal(err)
+				}
+				continue
+			}
+			again := reflect.New(reflect.TypeOf(v).Elem()).Interface()
+			if err := message.Unmarshal(message.Marshal(v), again); err != nil || !bytes.Equal(message.Marshal(again), message.Marshal(v)) {
+				t.Fatalf("%+v is read again as %+v, %v", v, again, err)
+			}
+		}
+	})
+}
