@@ -108,12 +108,9 @@ func (a *agent) wantNoUpgrade() {
 }
 
 // A release is taken with its programs, over a line that breaks and a relay that
-// is started anew, and offered to those whom a stage means, and to nobody else.
-func TestRelease(t *testing.T) {
+// is started anew; half of one is rolled out to nobody.
+func TestReleaseResumed(t *testing.T) {
 	f := newFleet(t)
-	linux, windows := f.agent("web-1", "linux"), f.agent("pc-1", "windows")
-	linux.settle()
-	windows.settle()
 	i := f.login(f.admin)
 	b := program("1.1.0")
 	r := f.release("1.1.0", b)
@@ -147,11 +144,25 @@ func TestRelease(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 	f.restart()
-	linux.up("linux")
-	windows.up("windows")
+	i = f.login(f.admin)
+	i.publish(envelope, b, nil).wantEnd()
+	if all := i.releases(); len(all) != 1 || !all[0].Complete || len(all[0].RollOuts) != 0 {
+		t.Errorf("%+v", all)
+	}
+}
+
+// A release is offered to those whom a stage means, and to nobody else, as it
+// was signed; and to nobody any more when it was withdrawn.
+func TestRelease(t *testing.T) {
+	f := newFleet(t)
+	linux, windows := f.agent("web-1", "linux"), f.agent("pc-1", "windows")
 	linux.settle()
 	windows.settle()
-	i = f.login(f.admin)
+	i := f.login(f.admin)
+	b := program("1.1.0")
+	r := f.release("1.1.0", b)
+	envelope := f.envelope(signing.TypeRelease, r.Encode(), f.admin)
+	rollOut := f.envelope(signing.TypeRollOut, f.rollOut(r, 1, "linux").Encode(), f.admin)
 	i.publish(envelope, b, nil).wantEnd()
 	linux.wantNoUpgrade()
 
