@@ -69,7 +69,7 @@ func newFakeRelay(t *testing.T, policy []byte) *fakeRelay {
 // newFakeRelayOn is one that takes the connections of a listener until it is
 // closed.
 func newFakeRelayOn(t *testing.T, ca *transport.CA, tcp net.Listener) *fakeRelay {
-	pair, err := ca.ServerCert([]string{"127.0.0.1"}, time.Now(), time.Hour)
+	pair, err := ca.ServerCert([]string{"127.0.0.1"}, time.Now(), 1000*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
