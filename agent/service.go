@@ -95,6 +95,8 @@ RestartSec=10
 
 # Other things come first on this machine.
 Nice=10
+# A plan that may use a small part of a processor gets it on a busy machine, too.
+LimitNICE=+0
 CPUWeight=20
 IOSchedulingClass=idle
 MemoryMax=1G

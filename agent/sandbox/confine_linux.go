@@ -128,7 +128,11 @@ func (c Confinement) landlock() Door {
 	if err != nil {
 		return Door{Name: name, How: "this kernel has none: " + err.Error()}
 	}
-	conf := landlock.V7.BestEffort()
+	conf := landlock.V7
+	// Of these the kernel makes up its mind at each opening of a file, for later,
+	// by going up to the root; what they forbid is no call that seccomp lets by.
+	conf.HandledAccessFS &^= landlocksys.AccessFSTruncate | landlocksys.AccessFSIoctlDev
+	conf = conf.BestEffort()
 	var rules []landlock.Rule
 	what := "what is there is read, but for the agent's folder"
 	if c.Kind == Sends {

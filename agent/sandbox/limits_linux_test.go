@@ -25,6 +25,13 @@ func users() []modules.Module {
 			}
 			return yield(said(strconv.Itoa(int(n))))
 		}},
+		misfit{"niceness", func(_ context.Context, _ *modules.Request, yield func(modules.Row) error) error {
+			n, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+			if err != nil {
+				return err
+			}
+			return yield(said(strconv.Itoa(20 - n))) // as the kernel counts
+		}},
 		misfit{"holds", func(ctx context.Context, req *modules.Request, yield func(modules.Row) error) error {
 			mib, err := strconv.Atoi(req.Locators[0])
 			if err != nil {
@@ -71,6 +78,21 @@ func TestIOClass(t *testing.T) {
 		rows, sum := s.ask("FIND io_class", Limits{IO: class}, nil)
 		if !slices.Equal(rows, []string{strconv.Itoa(want)}) {
 			t.Errorf("%s: %q, %+v", class, rows, sum)
+		}
+	}
+}
+
+// A child comes last, unless its plan may use a small part of a processor only:
+// that it is to get.
+func TestNice(t *testing.T) {
+	own, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil || own != 20 {
+		t.Skipf("LEFT OUT: this test has no nice of 0 itself, but %d, %v", 20-own, err)
+	}
+	s := newStage(t)
+	for cpu, want := range map[int64]string{0: "19", 10: "0", smallShare: "0", smallShare + 1: "19", 100: "19"} {
+		if rows, sum := s.ask("FIND niceness", Limits{CPU: cpu}, nil); !slices.Equal(rows, []string{want}) {
+			t.Errorf("%d %%: %q, %+v", cpu, rows, sum)
 		}
 	}
 }

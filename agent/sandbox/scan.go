@@ -85,7 +85,7 @@ func (s *childScan) attempt(yield func(engine.Row, error) bool) (failure error, 
 	s.mu.Lock()
 	s.proc = p
 	s.mu.Unlock()
-	p.wants(s.job.Limits.IO)
+	p.wants(s.job.Limits)
 	if err := p.out.write(frameJob, s.body()); err != nil {
 		p.kill()
 	}

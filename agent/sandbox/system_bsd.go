@@ -5,8 +5,6 @@ package sandbox
 import (
 	"syscall"
 	"time"
-
-	"github.com/quaestor-engine/quaestor/plan"
 )
 
 // attributes keep from a child what a terminal sends to those in front of it.
@@ -31,4 +29,4 @@ func (p *process) memory() int64 { return 0 }
 func limitMemory(int64) {}
 
 // wants changes nothing: there are no classes of I/O here.
-func (p *process) wants(plan.IO) {}
+func (p *process) wants(Limits) {}

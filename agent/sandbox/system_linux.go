@@ -52,17 +52,25 @@ func (p *process) memory() int64 {
 	return (resident - shared) * int64(os.Getpagesize())
 }
 
-// wants has the kernel give the child its place among those that want a disk.
-func (p *process) wants(class plan.IO) {
+// smallShare is the share of a processor, in percent of one, up to which a
+// child need not come last: who asks for a little is to get it on a machine
+// that has much to do, too.
+const smallShare = 20
+
+// wants has the kernel give the child its place among those that want a disk,
+// or a processor. Where it is refused the child stays behind all others.
+func (p *process) wants(l Limits) {
+	if l.CPU > 0 && l.CPU <= smallShare {
+		_ = unix.Setpriority(unix.PRIO_PGRP, p.cmd.Process.Pid, 0)
+	}
 	const whoGroup, bestEffort, idle, shift = 2, 2, 3, 13
 	to := uintptr(idle << shift)
-	switch class {
+	switch l.IO {
 	case plan.IOLow:
 		to = bestEffort<<shift | 7
 	case plan.IONormal:
 		to = bestEffort<<shift | 4
 	}
-	// Where it is refused the child stays where it is: behind all others.
 	_, _, _ = syscall.Syscall(unix.SYS_IOPRIO_SET, whoGroup, uintptr(p.cmd.Process.Pid), to)
 }
 

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/windows"
-
-	"github.com/quaestor-engine/quaestor/plan"
 )
 
 // attributes keep a child from having a window.
@@ -38,7 +36,7 @@ const HoldsFiles = false
 func limitFiles(int64) {}
 
 // wants changes nothing: the child is in the background as a whole.
-func (p *process) wants(plan.IO) {}
+func (p *process) wants(Limits) {}
 
 // ownCPU gives the time of processors that this process has used.
 func ownCPU() time.Duration {
