@@ -69,8 +69,8 @@ type Agent struct {
 	noted   life // what a later one knows of this one; of housekeeping alone, once it runs
 	// connect makes connections to relays; nil: over the network, but in tests.
 	connect func(ctx context.Context, addr string) (net.Conn, error)
-	// fullWait is the constant, but in tests.
-	fullWait time.Duration
+	// These are the constants, but in tests.
+	fullWait, mainsEvery time.Duration
 
 	mu      sync.Mutex
 	policy  *signing.Policy
@@ -151,7 +151,7 @@ func read(o Options) (*Agent, error) {
 	a := &Agent{
 		upgrade: newUpgrading(o), opts: o, log: o.Logger, conf: conf, started: o.Now(),
 		queue: newQueue(conf.Concurrent), running: map[signing.ID]*running{},
-		changed: make(chan struct{}, 1), obeyed: make(chan struct{}, 1), retired: make(chan struct{}), own: sandbox.OwnFilesOf(o.Dir, o.Host.Root), fullWait: fullWait,
+		changed: make(chan struct{}, 1), obeyed: make(chan struct{}, 1), retired: make(chan struct{}), own: sandbox.OwnFilesOf(o.Dir, o.Host.Root), fullWait: fullWait, mainsEvery: mainsEvery,
 	}
 	a.runner = a.newRunner()
 	return a, a.readKeys()

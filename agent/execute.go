@@ -40,6 +40,7 @@ type running struct {
 	started time.Time
 	sum     [sha256.Size]byte // of the envelope
 	resting bool              // it waits for its next round; under the agent's lock
+	waits   string            // for what it waits, in words, before it looks; likewise
 }
 
 // execute runs a plan to its end and seals what it finds. Whatever happens, the

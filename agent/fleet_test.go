@@ -44,6 +44,7 @@ func (numbers) Schema() *modules.Schema {
 			{Name: "text", Type: value.Text, Default: true, Doc: "A text."},
 			{Name: "place", Type: value.Text, Doc: "Where it is."},
 			{Name: "secret", Type: value.Text, Content: true, Doc: "What is inside."},
+			{Name: "dear", Type: value.Text, Cost: modules.Scan, Doc: "What takes long."},
 		},
 		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "place", Doc: "A place.", Example: "/x"},
 	}

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
@@ -331,13 +330,11 @@ func (a *Agent) begin(p *permit, raw []byte) {
 		a.stands(ctx, r, raw)
 		return
 	}
-	if err := a.queue.submit(func(turn *sandbox.Turn) { a.execute(ctx, p, out, turn) }); err != nil {
-		w, werr := a.newWriter(ctx, out, 0)
-		if werr != nil {
-			w = nil
-		}
-		a.finish(p, out, w, answer.Summary{Outcome: answer.Refused, Reason: signing.CodeLimit + ": " + err.Error()})
+	if p.policy.Ceilings().Mains {
+		a.rounds.Go(func() { a.enqueue(ctx, r) })
+		return
 	}
+	a.enqueue(ctx, r)
 }
 
 // cannotBegin ends a permitted plan whose answer cannot be kept: the journal

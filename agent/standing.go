@@ -178,10 +178,13 @@ func (a *Agent) oneRound(ctx context.Context, s *standing) (sum answer.Summary) 
 	s.number++
 	s.resumed = false
 	done := make(chan struct{})
-	err := a.queue.submit(func(turn *sandbox.Turn) {
-		defer close(done)
-		sum = a.lookAgain(ctx, s, turn)
-	})
+	err := a.awaitMains(ctx, s.running, s.permit)
+	if err == nil || ctx.Err() != nil {
+		err = a.queue.submit(func(turn *sandbox.Turn) {
+			defer close(done)
+			sum = a.lookAgain(ctx, s, turn)
+		})
+	}
 	if err != nil {
 		sum = answer.Summary{Outcome: answer.Failed, Reason: signing.CodeLimit + ": " + err.Error()}
 	} else {

@@ -58,6 +58,7 @@ type RunningPlan struct {
 	Query   string     `json:"query"`
 	Purpose string     `json:"purpose"`
 	Since   time.Time  `json:"since"`
+	Waits   string     `json:"waits,omitempty"` // for what, where it does not look yet
 }
 
 // Status gives the state of an agent that is open.
@@ -71,7 +72,7 @@ func (a *Agent) Status() Status {
 	}
 	s.Running = []RunningPlan{}
 	for id, r := range a.running {
-		s.Running = append(s.Running, RunningPlan{id, r.permit.payload.Query, r.permit.payload.Purpose, r.started})
+		s.Running = append(s.Running, RunningPlan{id, r.permit.payload.Query, r.permit.payload.Purpose, r.started, r.waits})
 	}
 	a.mu.Unlock()
 	slices.SortFunc(s.Running, func(x, y RunningPlan) int {

@@ -70,6 +70,7 @@ type Ceilings struct {
 	CPU        int64         // percent of one processor that a plan may use over time; 0: no bound
 	Read       int64         // bytes of content that a plan reads on one endpoint; 0: no bound
 	OpenFiles  int64         // that a plan has open at once; 0: as many as the agent lets it
+	Mains      bool          // scans that read contents wait for mains on a machine that lives on its battery
 	IO         int64         // the place in IOClasses of the best that a plan may ask for, from 1
 	Concurrent int64         // plans that an agent runs at once
 }

@@ -65,6 +65,9 @@ func TestParsePolicyRefuses(t *testing.T) {
 		says     string
 	}{
 		"misspelt key":         {"[ceilings]\n", "[ceilings]\nmemmory = \"1 GiB\"\n", "ceilings.memmory"},
+		"what a battery does":  {"[ceilings]\n", "[ceilings]\non_battery = \"stop\"\n", "on_battery"},
+		"no class of I/O":      {"[ceilings]\n", "[ceilings]\nio = \"best\"\n", "one of idle, low, normal"},
+		"fewer than no files":  {"[ceilings]\n", "[ceilings]\nopen_files = -1\n", "open_files"},
 		"misspelt table":       {"[ceilings]", "[ceiling]", `"ceiling`},
 		"misplaced key":        {"[default]\n", "[default]\nthreshold = 2\n", "default.threshold"},
 		"another case":         {"weight = 1\n\n# Content", "weight = 1\nWEIGHT = 3\n\n# Content", "default.WEIGHT"},

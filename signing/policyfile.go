@@ -84,6 +84,7 @@ type ceilingsFile struct {
 	Read       string `toml:"read"`
 	OpenFiles  int64  `toml:"open_files"`
 	IO         string `toml:"io"`
+	OnBattery  string `toml:"on_battery"`
 	Concurrent int64  `toml:"concurrent"`
 }
 
@@ -349,6 +350,9 @@ func (f *ceilingsFile) ceilings() (c Ceilings, err error) {
 	}
 	if c.IO = int64(slices.Index(IOClasses(), cmp.Or(f.IO, IOClasses()[0]))) + 1; c.IO == 0 {
 		return c, fmt.Errorf("io = %.40q: one of %s", f.IO, strings.Join(IOClasses(), ", "))
+	}
+	if c.Mains = f.OnBattery == "wait"; !c.Mains && f.OnBattery != "" && f.OnBattery != "run" {
+		return c, fmt.Errorf("on_battery = %.40q: wait or run", f.OnBattery)
 	}
 	if c.OpenFiles = f.OpenFiles; c.OpenFiles < 0 {
 		return c, fmt.Errorf("open_files = %d: at least 1, or 0 for as many as agents let a plan have", c.OpenFiles)

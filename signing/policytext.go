@@ -146,6 +146,9 @@ concurrent = 4
 # When a plan may want the disk: "idle", when nobody else does; "low", behind
 # others; "normal", as others do. Without it, idle:
 # io = "low"
+# What a plan does that reads or hashes contents while a machine lives on its
+# battery: "wait" for mains, or "run". Without it, run:
+# on_battery = "wait"
 
 # A log of every plan and policy, which the relay keeps and anybody who may ask
 # can audit. With required, agents run nothing that is not proved to be in it by

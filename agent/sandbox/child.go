@@ -107,6 +107,8 @@ func (c *child) do(kind byte, body []byte) error {
 			return c.fail(err)
 		}
 		return c.out.write(frameFacts, plan.EncodeFacts(facts))
+	case frameSupply:
+		return c.out.write(frameSupply, []byte{byte(supplyOf(""))})
 	case frameMatch:
 		return c.match(body)
 	case frameJob:

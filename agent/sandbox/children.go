@@ -215,6 +215,18 @@ func (c *Children) Matches(ctx context.Context, p *plan.Plan, facts plan.Facts) 
 	return value.Truth(body[0]), nil
 }
 
+// Supply asks a child.
+func (c *Children) Supply(ctx context.Context) (Supply, error) {
+	body, err := c.ask(ctx, frameSupply, nil, frameSupply)
+	if err != nil {
+		return 0, err
+	}
+	if len(body) != 1 || body[0] > byte(Battery) {
+		return 0, errFrame
+	}
+	return Supply(body[0]), nil
+}
+
 // Start prepares a job for a child.
 func (c *Children) Start(ctx context.Context, job Job) Scan {
 	s := &childScan{children: c, ctx: ctx, job: job}

@@ -25,3 +25,20 @@ func oomKills(vmstat string) int64 {
 	}
 	return 0
 }
+
+// Group says in which control group of the second kind this process is, and
+// its children with it: they have none of their own, since what a group would
+// bound is bounded for each process, and the groups of a machine belong to
+// whoever manages them. "" where nobody can say.
+func Group() string {
+	b, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(b)) {
+		if name, ok := strings.CutPrefix(line, "0::"); ok {
+			return strings.TrimSpace(name)
+		}
+	}
+	return ""
+}

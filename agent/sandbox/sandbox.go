@@ -39,6 +39,8 @@ type Runner interface {
 	// Matches says whether the target of a plan is true of the machine, of
 	// which facts says what module host does not know.
 	Matches(ctx context.Context, p *plan.Plan, facts plan.Facts) (value.Truth, error)
+	// Supply says what the machine lives on.
+	Supply(ctx context.Context) (Supply, error)
 	// Start prepares a job. Nothing happens before its rows are asked for.
 	Start(ctx context.Context, job Job) Scan
 	// Close ends what the runner keeps.
@@ -107,6 +109,9 @@ func (l Local) Matches(ctx context.Context, p *plan.Plan, facts plan.Facts) (val
 	host := l.Host()
 	return engine.New(l.Catalogue, engine.Options{Host: host, Facts: withCloud(facts, host.Root)}).Matches(ctx, p)
 }
+
+// Supply reads what the machine says of it.
+func (l Local) Supply(context.Context) (Supply, error) { return supplyOf(l.Host().Root), nil }
 
 // Start makes an engine of one plan, whose turn comes and goes.
 func (l Local) Start(ctx context.Context, job Job) Scan {

@@ -26,6 +26,7 @@ import (
 const (
 	frameConfine = 'C' // a Confinement as JSON
 	frameFacts   = 'F' // what targets can say; back: plan.EncodeFacts
+	frameSupply  = 'L' // back: one byte, a Supply
 	frameMatch   = 'M' // parts: a plan, facts; back: frameTruth
 	frameJob     = 'J' // parts: a head as JSON, a plan, the text of the policy, facts
 	frameCancel  = 'X' // the job is to end

@@ -68,6 +68,9 @@ func (c statusCommand) Run(s *system) error {
 	line("waiting", "%s for a relay", value.FormatSize(st.Spooled))
 	for _, p := range st.Running {
 		line("plan", "%s since %s: %s", p.Plan, stamp(p.Since), p.Query)
+		if p.Waits != "" {
+			line("", "it waits %s", p.Waits)
+		}
 	}
 	return w.Flush()
 }
