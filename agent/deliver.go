@@ -37,9 +37,9 @@ func (a *Agent) deliver(o *outgoing) {
 		return
 	}
 	s.mu.Lock()
-	_, known := s.sent[o.head.Plan]
+	_, known := s.sent[o]
 	if !known {
-		s.sent[o.head.Plan] = true
+		s.sent[o] = true
 	}
 	s.mu.Unlock()
 	if !known {
@@ -51,7 +51,7 @@ func (a *Agent) deliver(o *outgoing) {
 // relay says that it is.
 func (s *session) resume(o *outgoing, next uint32) {
 	s.mu.Lock()
-	s.sent[o.head.Plan] = true
+	s.sent[o] = true
 	s.mu.Unlock()
 	if err := s.agent.mend(s.ctx, o, next); err != nil {
 		s.agent.log.Error("the answer cannot be resumed", "plan", o.head.Plan, "error", err)

@@ -50,7 +50,7 @@ type session struct {
 	mu       sync.Mutex
 	left     bool                // nothing more is begun
 	unjudged int                 // plans, policies and cancels that came and were not dealt with
-	sent     map[signing.ID]bool // by answer: false while the relay has not said what it has of it
+	sent     map[*outgoing]bool  // an answer that was begun; false while the relay has not said what it has of it
 	large    map[signing.ID]bool // answers that have streams of their own
 	refused  map[signing.ID]bool // answers that this relay does not take
 	facts    plan.Facts          // the latest that were sent; nil for none
@@ -81,7 +81,7 @@ func (a *Agent) meet(ctx context.Context, once bool) (welcome bool, err error) {
 	s := &session{
 		agent: a, ctx: ctx, end: end, conn: conn, once: once, ready: make(chan struct{}),
 		offers: make(chan frame, offersWaiting), slots: make(chan struct{}, answerStreams), long: make(chan struct{}, maxStanding),
-		sent: map[signing.ID]bool{}, large: map[signing.ID]bool{}, refused: map[signing.ID]bool{},
+		sent: map[*outgoing]bool{}, large: map[signing.ID]bool{}, refused: map[signing.ID]bool{},
 	}
 	w, err := s.hello()
 	if err != nil {
@@ -166,7 +166,7 @@ func (a *Agent) enter(s *session) []*outgoing {
 	defer a.mu.Unlock()
 	open := a.spool.open()
 	for _, o := range open {
-		s.sent[o.head.Plan] = false
+		s.sent[o] = false
 	}
 	a.session = s
 	return open
@@ -246,7 +246,7 @@ func (s *session) acked(body []byte) error {
 	}
 	o.ack(ack.Next)
 	s.mu.Lock()
-	asked, known := s.sent[ack.Plan]
+	asked, known := s.sent[o]
 	s.mu.Unlock()
 	switch {
 	case known && !asked:

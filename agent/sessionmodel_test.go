@@ -292,4 +292,8 @@ func (x *sessions) quiet(rt *rapid.T) {
 			rt.Fatalf("plan %d: %+v", i, got.sum)
 		}
 	}
+	if left := x.agent.spool.open(); len(left) > 0 {
+		first, cut := left[0].holds()
+		rt.Fatalf("%d answers wait for a relay that has them, the first from chunk %d, cut %v", len(left), first, cut)
+	}
 }
