@@ -81,7 +81,8 @@ func (l length) String() string {
 
 const configText = `# What quaestor-agent was told when it was enrolled. It reads this when it starts.
 
-# The relays, tried in turn from one that chance picks.
+# The relays, tried in an order that chance picks anew each time: agents spread
+# over them evenly.
 relays = [%s]
 
 # The relays' CA is known by this, whatever they call themselves.

@@ -13,7 +13,7 @@ import (
 
 // A Relay says where a relay is and what it is known by.
 type Relay struct {
-	Addrs []string // each host:port, tried in turn
+	Addrs []string // each host:port, tried in an order that chance picks
 	Pin   string   // of its CA: sha256:…
 	Proxy string   // an HTTP proxy; "env" for what HTTPS_PROXY says
 }

@@ -29,7 +29,7 @@ const (
 
 // A Config is what an investigator's home says of the fleet and of him.
 type Config struct {
-	Relays []string `toml:"relays"` // host:port, tried in turn
+	Relays []string `toml:"relays"` // host:port, tried in an order that chance picks
 	Pin    string   `toml:"pin"`    // of the relays' CA: quaestor-relay pin
 	Signer string   `toml:"signer,omitempty"`
 	Proxy  string   `toml:"proxy,omitempty"` // as transport.Dialer has it

@@ -220,7 +220,8 @@ func TestLogRolledBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.stop()
-	if err := os.RemoveAll(l.path("relay/log")); err != nil {
+	// The folder alone would be made anew, of what the spine has.
+	if err := errors.Join(os.RemoveAll(l.path("relay/log")), os.RemoveAll(l.path("relay/spine/jetstream/$G/streams/QUAESTOR_LOG"))); err != nil {
 		t.Fatal(err)
 	}
 	l.startRelay()

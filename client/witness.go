@@ -13,7 +13,7 @@ import (
 // A Watch is how a witness reaches the log of a fleet. He needs no key of the
 // fleet's.
 type Watch struct {
-	Relays []string // host:port, tried in turn
+	Relays []string // host:port, tried in an order that chance picks
 	Pin    string
 	Once   bool // sign what there is, and leave
 	// Signed is told of each checkpoint that was signed; nil: nobody is.

@@ -2,145 +2,37 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/plan"
-	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
-	"github.com/quaestor-engine/quaestor/value"
 )
 
 // Bounds of what agents may do.
 const (
-	helloWithin  = 30 * time.Second
-	maxOutbox    = 1024 // frames that wait for one agent: plans, acknowledgements
-	factsBurst   = 10   // facts that an agent may send at once,
-	factsEvery   = 10 * time.Second
-	maxStray     = 1000 // chunks of plans that nobody asked of it, before it is cut off
-	protocol     = 1
-	maxAgents    = 1_000_000
-	kindFacts    = "facts"
-	lastWords    = 5 * time.Second // for what an agent is told that is let go
-	flushStep    = 10 * time.Millisecond
-	seenRecorded = 10 * time.Minute // how fresh the time is that is kept of when an agent was last here
+	helloWithin = 30 * time.Second
+	maxOutbox   = 1024 // frames that wait for one agent: plans, acknowledgements
+	factsBurst  = 10   // facts that an agent may send at once,
+	factsEvery  = 10 * time.Second
+	maxStray    = 1000 // chunks of plans that nobody asked of it, before it is cut off
+	protocol    = 1
+	maxAgents   = 1_000_000
+	kindFacts   = "facts"
+	lastWords   = 5 * time.Second // for what an agent is told that is let go
+	flushStep   = 10 * time.Millisecond
 )
-
-// An agentRecord is what the spine keeps of an agent.
-type agentRecord struct {
-	Membership []byte    `json:"membership"`
-	Facts      []byte    `json:"facts"`
-	Seen       time.Time `json:"seen"`
-	Software   string    `json:"software"`
-	Policy     int64     `json:"policy"`
-}
-
-// An agent is one that enrolled. Relay.mu guards it.
-type agent struct {
-	id      message.ID
-	record  agentRecord
-	member  signing.Member
-	facts   plan.Facts // with the administrator's tags
-	factsAt time.Time
-	session *agentSession
-}
-
-// described gives what investigators are told of an agent.
-func (a *agent) described() message.Agent {
-	return message.Agent{
-		Agent: a.id, Membership: a.record.Membership, Facts: a.record.Facts, Online: a.session != nil,
-		Seen: a.record.Seen, Software: a.record.Software, Policy: a.record.Policy,
-	}
-}
-
-// learn takes facts that the agent signed.
-func (a *agent) learn(statement []byte) error {
-	s, err := signing.DecodeStatement(statement)
-	if err != nil {
-		return err
-	}
-	if err := s.Verify(a.member.Public); err != nil {
-		return err
-	}
-	if s.Kind != kindFacts {
-		return fmt.Errorf("a statement of kind %.32q instead of facts", s.Kind)
-	}
-	facts, err := plan.DecodeFacts(s.Payload)
-	if err != nil {
-		return err
-	}
-	if s.At.Before(a.factsAt) {
-		return nil // what it said before comes late
-	}
-	a.factsAt = s.At
-	a.record.Facts, a.facts = statement, facts
-	for tag, text := range a.member.Tags {
-		facts["tags."+tag] = value.NewText(text)
-	}
-	return nil
-}
-
-// loadAgents reads the agents back from the spine.
-func (r *Relay) loadAgents(ctx context.Context) error {
-	return r.spine.each(ctx, r.spine.agents, func(key string, text []byte) error {
-		id, err := signing.ParseID(key)
-		if err != nil {
-			return err
-		}
-		a := &agent{id: id}
-		if err := json.Unmarshal(text, &a.record); err != nil {
-			return fmt.Errorf("agent %s: %w", key, err)
-		}
-		if err := r.admit(a); err != nil {
-			r.log.Info("agent left out", "agent", key, "why", err)
-			return nil
-		}
-		if a.record.Facts != nil {
-			if err := a.learn(a.record.Facts); err != nil {
-				r.log.Warn("facts left out", "agent", key, "why", err)
-			}
-		}
-		r.agents[id] = a
-		r.uses[a.member.Token]++
-		return nil
-	})
-}
-
-// admit checks an agent's chain by the policy.
-func (r *Relay) admit(a *agent) error {
-	m, err := signing.DecodeMembership(a.record.Membership)
-	if err != nil {
-		return err
-	}
-	if a.member, err = r.policy.Member(m); err != nil {
-		return err
-	}
-	if a.member.Agent != a.id {
-		return fmt.Errorf("the chain is that of agent %s", a.member.Agent)
-	}
-	return nil
-}
-
-func (r *Relay) keepAgent(ctx context.Context, id message.ID, record agentRecord) {
-	text, err := json.Marshal(record)
-	if err == nil {
-		err = r.spine.put(ctx, r.spine.agents, id.String(), text)
-	}
-	if err != nil {
-		r.log.Error("an agent's facts were not kept", "agent", id, "why", err)
-	}
-}
 
 // An agentSession is a connected agent.
 type agentSession struct {
 	relay *Relay
 	agent *agent
 	conn  *transport.Conn
+	since time.Time
 	gone  chan struct{} // closed when all that it said is dealt with
 
 	facts time.Time // when facts may come next without counting as a flood
@@ -177,11 +69,13 @@ func (r *Relay) serveAgent(ctx context.Context, c *transport.Conn, s *transport.
 		// an agent that was started anew goes on behind it, with other bytes.
 		<-before.gone
 	}
-	if err := r.mendOpen(hello.Agent, hello.Open); err != nil {
-		r.log.Error("an agent cannot be told what is stored", "agent", hello.Agent, "why", err)
+	open, err := r.standings(ctx, sess, hello.Open)
+	if err != nil {
+		r.log.Warn("agent sent away", "agent", hello.Agent, "why", err)
+		fail(s, message.FailStore, err.Error())
 		return
 	}
-	r.greet(sess, &hello)
+	r.greet(sess, &hello, open)
 	var streams sync.WaitGroup
 	streams.Go(func() { sess.acceptStreams(ctx) })
 	defer streams.Wait()
@@ -221,7 +115,8 @@ func (r *Relay) enter(c *transport.Conn, s *transport.Stream, hello *message.Hel
 	}
 	sess = &agentSession{relay: r, agent: a, conn: c, gone: make(chan struct{})}
 	sess.outbox.begin(&r.wg, s)
-	a.session = sess
+	a.session, sess.since = sess, time.Now()
+	r.news.came(a.id)
 	return sess, before, nil
 }
 
@@ -234,18 +129,19 @@ func (r *Relay) leave(ctx context.Context, sess *agentSession) {
 	if current {
 		a.session = nil
 	}
-	record := a.record
 	if current {
+		r.news.left(a.id)
 		r.presence(a)
 	}
+	current = current && r.agents[a.id] == a // it was not let go
 	r.mu.Unlock()
 	if current && ctx.Err() == nil {
-		r.keepAgent(ctx, a.id, record)
+		r.tryKeepAgent(ctx, a)
 	}
 }
 
 // greet tells an agent what it needs to know before anything else.
-func (r *Relay) greet(sess *agentSession, hello *message.Hello) {
+func (r *Relay) greet(sess *agentSession, hello *message.Hello, open []message.Ack) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	sess.send(message.TypeWelcome, message.Marshal(message.Welcome{Relay: r.cfg.Name, Time: r.now(), Policy: r.policy.Version()}))
@@ -253,8 +149,8 @@ func (r *Relay) greet(sess *agentSession, hello *message.Hello) {
 		sess.send(message.TypePolicy, text)
 	}
 	sess.greeted = true
-	for _, open := range hello.Open {
-		sess.send(message.TypeAck, message.Marshal(r.standing(open.Plan, sess.agent.id)))
+	for _, ack := range open {
+		sess.send(message.TypeAck, message.Marshal(ack))
 	}
 	r.presence(sess.agent)
 }
@@ -316,14 +212,13 @@ func (s *agentSession) takeFacts(ctx context.Context, statement []byte) error {
 	r.mu.Lock()
 	same := string(s.agent.record.Facts) == string(statement)
 	err := s.agent.learn(statement)
-	record := s.agent.record
 	if err == nil {
 		r.offerAll(s.agent)
 		r.offerUpgrade(s.agent)
 	}
 	r.mu.Unlock()
 	if err == nil && !same {
-		r.keepAgent(ctx, s.agent.id, record)
+		r.tryKeepAgent(ctx, s.agent)
 	}
 	return err
 }
@@ -338,7 +233,7 @@ func (s *agentSession) takeReceipt(body []byte) error {
 	if p := s.relay.plans[id]; p != nil {
 		if d := p.agents[s.agent.id]; d != nil && !d.reached {
 			d.reached = true
-			p.record.Reached, p.dirty = append(p.record.Reached, s.agent.id), true
+			p.share.Reached, p.dirty = append(p.share.Reached, s.agent.id), true
 			p.notify(s.agent.id)
 		}
 	}
@@ -372,7 +267,7 @@ func (s *agentSession) acceptStreams(ctx context.Context) {
 		case message.KindAnswer:
 			wg.Go(func() { s.serveAnswer(ctx, stream) })
 		case message.KindLog:
-			wg.Go(func() { s.relay.serveProof(stream) })
+			wg.Go(func() { s.relay.serveProof(ctx, stream) })
 		case message.KindProgram:
 			wg.Go(func() { s.relay.serveProgram(ctx, stream) })
 		case message.KindRenew:

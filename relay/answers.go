@@ -4,39 +4,203 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
-// maxAhead is how many chunks of one stream wait for the spine at once, before
-// the agent has to wait.
+// maxAhead is how many chunks of one stream, each of another plan, wait for the
+// spine at once, before the agent has to wait.
 const maxAhead = 16
 
-// standing gives how far an agent's answer is stored.
-func (r *Relay) standing(plan, agent message.ID) message.Ack {
-	p := r.plans[plan]
-	if p == nil || p.agents[agent] == nil {
-		return message.Ack{Plan: plan, Gone: true}
+// headerStanding is how far an agent's answer is stored with a message: how
+// many chunks, and "final" behind it where that was the last. Who wants to know
+// that alone takes no data.
+const headerStanding = "Quaestor-Standing"
+
+// An answer's subject has chunks and fences. A fence is put there when an agent
+// comes back: each message is stored behind the one that its relay saw last, or
+// not at all, so that nothing that is still on its way from an earlier
+// connection, over whichever relay, comes behind it.
+
+func subjectOf(plan, agent message.ID) string {
+	return "answer." + plan.String() + "." + agent.String()
+}
+
+func standingOf(next uint32, final bool) string {
+	s := strconv.FormatUint(uint64(next), 10)
+	if final {
+		s += " final"
 	}
-	d := p.agents[agent]
-	d.ahead = d.next // what was on its way over another connection comes again
-	// Of an answer that is whole nothing more is wanted. An agent that was killed
-	// before it heard that does not know its end, and would make another.
-	return message.Ack{Plan: plan, Next: d.next, Gone: d.final}
+	return s
+}
+
+// readStanding gives how far an answer is with a message.
+func readStanding(header string, sequence uint64) (delivery, bool) {
+	count, final := strings.CutSuffix(header, " final")
+	n, err := strconv.ParseUint(count, 10, 32)
+	return delivery{next: uint32(n), final: final, last: sequence, reached: n > 0}, err == nil
+}
+
+// stands takes how far the spine says that an answer is.
+func (d *delivery) stands(s delivery) (news bool) {
+	if s.last <= d.last {
+		return false
+	}
+	news = s.next != d.next || s.final != d.final
+	d.next, d.final, d.last, d.reached = s.next, s.final, s.last, d.reached || s.reached
+	return news
+}
+
+// takeAnswer takes that any relay has stored a chunk, or a fence.
+func (r *Relay) takeAnswer(_ context.Context, m spineMessage) error {
+	parts := strings.Split(m.subject, ".")
+	plan, err := signing.ParseID(parts[1])
+	agent, err2 := signing.ParseID(parts[len(parts)-1])
+	s, ok := readStanding(m.header.Get(headerStanding), m.sequence)
+	if err != nil || err2 != nil || !ok {
+		r.log.Error("a chunk is left out that the spine has", "subject", m.subject)
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.plans[plan]
+	if p == nil {
+		held := r.waitFor(plan)
+		d := held.answers[agent]
+		d.stands(s)
+		held.answers[agent] = d
+		return nil
+	}
+	if p.target(agent).stands(s) {
+		p.notify(agent)
+	}
+	return nil
+}
+
+// standings fences the answers that an agent has begun, and gives how far each
+// is stored. What is not known here is gone only if no relay knows it.
+func (r *Relay) standings(ctx context.Context, sess *agentSession, open []message.Open) ([]message.Ack, error) {
+	if len(open) > maxOutbox/2 {
+		return nil, fmt.Errorf("an agent with %d answers at once", len(open))
+	}
+	r.mu.Lock()
+	unknown := slices.ContainsFunc(open, func(o message.Open) bool { return r.plans[o.Plan] == nil })
+	r.mu.Unlock()
+	if unknown {
+		if err := r.catchUp(ctx, r.spine.plans, r.shares); err != nil {
+			return nil, err
+		}
+	}
+	var out []message.Ack
+	for _, o := range open {
+		r.mu.Lock()
+		p := r.plans[o.Plan]
+		var d *delivery
+		if p != nil {
+			// It was offered, though the relay that did so may not have told yet.
+			if d = p.agents[sess.agent.id]; d == nil {
+				d = p.appear(sess.agent.id)
+			}
+		}
+		r.mu.Unlock()
+		if p == nil {
+			out = append(out, message.Ack{Plan: o.Plan, Gone: true})
+			continue
+		}
+		if err := r.fence(ctx, o.Plan, sess.agent.id, d); err != nil {
+			return nil, err
+		}
+		// Of an answer that is whole nothing more is wanted. An agent that was
+		// killed before it heard that does not know its end, and would make
+		// another.
+		r.mu.Lock()
+		out = append(out, message.Ack{Plan: o.Plan, Next: d.next, Gone: d.final})
+		r.mu.Unlock()
+	}
+	return out, nil
+}
+
+// fence puts a fence behind what is stored of an answer.
+func (r *Relay) fence(ctx context.Context, plan, agent message.ID, d *delivery) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*spineTimeout)
+	defer cancel()
+	for {
+		r.mu.Lock()
+		s := *d
+		r.mu.Unlock()
+		if s.final {
+			return nil // nothing comes behind that
+		}
+		msg := nats.NewMsg(subjectOf(plan, agent))
+		msg.Header.Set(headerStanding, standingOf(s.next, false))
+		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(s.last, 10))
+		sequence, err := r.spine.publish(ctx, msg)
+		if err == nil {
+			s.last = sequence
+			r.mu.Lock()
+			d.stands(s)
+			r.mu.Unlock()
+			return nil
+		}
+		if !isSwapped(err) {
+			return err
+		}
+		if err := r.look(ctx, plan, agent, d); err != nil {
+			return err
+		}
+	}
+}
+
+// look asks the spine how far an answer is.
+func (r *Relay) look(ctx context.Context, plan, agent message.ID, d *delivery) error {
+	ctx, cancel := context.WithTimeout(ctx, spineTimeout)
+	defer cancel()
+	msg, err := r.spine.answers.GetLastMsgForSubject(ctx, subjectOf(plan, agent))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		r.mu.Lock()
+		*d = delivery{sent: d.sent, reached: d.reached, bytes: d.bytes}
+		r.mu.Unlock()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s, ok := readStanding(msg.Header.Get(headerStanding), msg.Sequence)
+	if !ok {
+		return fmt.Errorf("relay: message %d of the answers is none", msg.Sequence)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d.stands(s)
+	return nil
 }
 
 // A chunkLine takes the chunks of one stream of an agent, in order, and
 // acknowledges what the spine has stored.
 type chunkLine struct {
 	session *agentSession
-	stream  replies     // where acknowledgements go
-	waiting chan stored // made with the first chunk: most agents are idle
+	stream  replies       // where acknowledgements go
+	waiting chan stored   // made with the first chunk: most agents are idle
+	landed  chan struct{} // of capacity one: the spine has said something
 	done    sync.WaitGroup
+}
+
+// A stored is a chunk that the spine was given.
+type stored struct {
+	chunk  message.Chunk // without its data
+	d      *delivery
+	size   int64
+	future jetstream.PubAckFuture
 }
 
 // Replies are the way back to who sent something: a *transport.Stream.
@@ -44,13 +208,6 @@ type replies interface {
 	WriteFrame(t message.Type, body []byte) error
 	Kind() string
 	Close() error
-}
-
-// A stored is a chunk that the spine was given.
-type stored struct {
-	chunk  message.Chunk // without its data
-	size   int64
-	future jetstream.PubAckFuture
 }
 
 func newChunkLine(s *agentSession, stream replies) *chunkLine {
@@ -93,44 +250,56 @@ func (l *chunkLine) take(ctx context.Context, body []byte) error {
 	if c.Agent != l.session.agent.id {
 		return fmt.Errorf("a chunk of agent %s", c.Agent)
 	}
-	ack, ok := l.session.relay.expect(&c, int64(len(c.Data)))
-	if !ok {
+	size := int64(len(c.Data))
+	d, after, ack := l.expect(ctx, &c, size)
+	if d == nil {
 		if ack.Gone {
 			if l.session.stray++; l.session.stray > maxStray {
 				return fmt.Errorf("%w: chunks of plans that are not here", errFlood)
 			}
 		}
-		_ = l.session.relay.mend(c.Plan, c.Agent) // it was told, and stays torn
 		return l.acknowledge(ack)
 	}
-	size := int64(len(c.Data))
-	if err := l.session.relay.inFlight.Acquire(ctx, size); err != nil {
+	r := l.session.relay
+	if err := r.inFlight.Acquire(ctx, size); err != nil {
+		r.landed(d)
 		return err
 	}
-	future, err := l.session.relay.spine.js.PublishAsync(subjectOf(c.Plan, c.Agent), body)
+	msg := nats.NewMsg(subjectOf(c.Plan, c.Agent))
+	msg.Header.Set(headerStanding, standingOf(c.Seq+1, c.Final))
+	msg.Data = body
+	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(after, 10))
+	future, err := r.spine.js.PublishMsgAsync(msg, jetstream.WithRetryWait(patience), jetstream.WithRetryAttempts(int(spineTimeout/patience)))
 	if err != nil {
-		l.session.relay.inFlight.Release(size)
-		return l.acknowledge(l.session.relay.unstored(&c))
+		r.inFlight.Release(size)
+		r.landed(d)
+		return l.acknowledge(r.unstored(&c, d))
 	}
 	if l.waiting == nil {
-		l.waiting = make(chan stored, maxAhead)
-		l.done.Go(l.settle)
+		l.waiting, l.landed = make(chan stored, maxAhead), make(chan struct{}, 1)
+		l.done.Go(func() { l.settle(ctx) })
 	}
 	c.Data = nil
-	l.waiting <- stored{c, size, future} // settle takes it, whatever happens
+	l.waiting <- stored{c, d, size, future} // settle takes it, whatever happens
 	return nil
 }
 
 // settle acknowledges chunks as the spine stores them.
-func (l *chunkLine) settle() {
+func (l *chunkLine) settle(ctx context.Context) {
 	r := l.session.relay
 	for s := range l.waiting {
 		select {
 		case ack := <-s.future.Ok():
-			_ = l.acknowledge(r.store(&s.chunk, s.size, ack.Sequence))
+			_ = l.acknowledge(r.store(&s.chunk, s.d, s.size, ack.Sequence))
 		case err := <-s.future.Err():
-			r.log.Error("a chunk was not stored", "plan", s.chunk.Plan, "agent", s.chunk.Agent, "why", err)
-			_ = l.acknowledge(r.unstored(&s.chunk))
+			if isSwapped(err) {
+				err = r.look(ctx, s.chunk.Plan, s.chunk.Agent, s.d)
+			}
+			r.landed(s.d)
+			if err != nil {
+				r.log.Error("a chunk was not stored", "plan", s.chunk.Plan, "agent", s.chunk.Agent, "why", err)
+			}
+			_ = l.acknowledge(r.unstored(&s.chunk, s.d))
 			if l.stream.Kind() == message.KindAnswer {
 				// The agent sends it again, over another stream, from what is
 				// acknowledged.
@@ -138,6 +307,10 @@ func (l *chunkLine) settle() {
 			}
 		}
 		r.inFlight.Release(s.size)
+		select {
+		case l.landed <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -146,116 +319,109 @@ func (l *chunkLine) acknowledge(a message.Ack) error {
 	return l.stream.WriteFrame(message.TypeAck, body)
 }
 
-// expect says whether a chunk is the one that is next, and counts it as on its
-// way.
-func (r *Relay) expect(c *message.Chunk, size int64) (message.Ack, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	p := r.plans[c.Plan]
-	if p == nil || p.agents[c.Agent] == nil {
-		return message.Ack{Plan: c.Plan, Gone: true}, false
-	}
-	d := p.agents[c.Agent]
-	d.reached = true
-	switch limit := r.policy.Ceilings().Bytes; {
-	case d.bytes+size > limit+limit/2+message.MaxChunk:
-		// More than any agent sends that obeys the policy.
-		return message.Ack{Plan: c.Plan, Gone: true}, false
-	case c.Seq != d.ahead || d.final || d.torn:
-		return message.Ack{Plan: c.Plan, Next: d.next}, false
-	}
-	d.ahead++
-	d.flying++
-	return message.Ack{}, true
-}
-
-// store notes that the spine has a chunk, under a number of its own.
-func (r *Relay) store(c *message.Chunk, size int64, number uint64) message.Ack {
-	r.mu.Lock()
-	p := r.plans[c.Plan]
-	if p == nil || p.agents[c.Agent] == nil {
-		r.mu.Unlock()
-		return message.Ack{Plan: c.Plan, Gone: true}
-	}
-	d := p.agents[c.Agent]
-	if d.flying--; !d.torn && c.Seq == d.next {
-		d.last = number
-		p.takeIn(c.Agent, size, c.Final)
-	}
-	r.mu.Unlock()
-	return r.mended(c)
-}
-
-// takeIn counts the next chunk of an agent's answer as stored.
-func (p *investigation) takeIn(agent message.ID, size int64, final bool) {
-	d := p.agents[agent]
-	d.next++
-	d.bytes += size
-	p.record.Bytes += size
-	p.dirty = true
-	d.final = d.final || final
-	d.ahead = max(d.ahead, d.next)
-	p.notify(agent)
-}
-
-// unstored notes that a chunk was not stored, as far as can be told: the agent
-// sends it again.
-func (r *Relay) unstored(c *message.Chunk) message.Ack {
-	r.mu.Lock()
-	if p := r.plans[c.Plan]; p != nil && p.agents[c.Agent] != nil {
+// expect waits until nothing else of an answer is on its way, and says whether a
+// chunk is the one that is next: then it gives the delivery, and behind which
+// message the chunk is to be stored. Else it gives what the agent is told.
+func (l *chunkLine) expect(ctx context.Context, c *message.Chunk, size int64) (*delivery, uint64, message.Ack) {
+	r := l.session.relay
+	looked := false
+	for {
+		r.mu.Lock()
+		p := r.plans[c.Plan]
+		if p == nil || r.agents[c.Agent] == nil {
+			r.mu.Unlock()
+			return nil, 0, message.Ack{Plan: c.Plan, Gone: true}
+		}
 		d := p.agents[c.Agent]
-		d.flying--
-		d.torn = true
-	}
-	r.mu.Unlock()
-	return r.mended(c)
-}
-
-// mended gives how far an answer is stored, once what is torn is mended.
-func (r *Relay) mended(c *message.Chunk) message.Ack {
-	if err := r.mend(c.Plan, c.Agent); err != nil {
-		r.log.Error("what is stored of an answer cannot be told", "plan", c.Plan, "agent", c.Agent, "why", err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if p := r.plans[c.Plan]; p != nil && p.agents[c.Agent] != nil {
-		return message.Ack{Plan: c.Plan, Next: p.agents[c.Agent].next}
-	}
-	return message.Ack{Plan: c.Plan, Gone: true}
-}
-
-// loadAnswers finds out what is stored of a plan's answers. The last chunk
-// tells, where there are as many as its number says.
-func (r *Relay) loadAnswers(ctx context.Context, p *investigation) error {
-	prefix := subjectPrefix(p.id)
-	info, err := r.spine.answers.Info(ctx, jetstream.WithSubjectFilter(prefix+"*"))
-	if err != nil {
-		return fmt.Errorf("answers to plan %s: %w", p.id, err)
-	}
-	for subject, count := range info.State.Subjects {
-		msg, err := r.spine.answers.GetLastMsgForSubject(ctx, subject)
-		if err != nil {
-			return fmt.Errorf("answers to plan %s: %w", p.id, err)
-		}
-		last, err := message.DecodeChunk(msg.Data)
-		if err != nil || strings.TrimPrefix(subject, prefix) != last.Agent.String() {
-			return errors.Join(fmt.Errorf("answers to plan %s: a chunk that is none", p.id), err)
-		}
-		d := p.agents[last.Agent]
 		if d == nil {
-			d = &delivery{}
-			p.agents[last.Agent] = d
-			p.record.Targeted = append(p.record.Targeted, last.Agent)
+			if !r.means(p, l.session.agent) {
+				r.mu.Unlock()
+				return nil, 0, message.Ack{Plan: c.Plan, Gone: true}
+			}
+			d = p.appear(c.Agent)
 		}
 		d.reached = true
-		if count != uint64(last.Seq)+1 {
-			d.torn = true
-			if err := r.mend(p.id, last.Agent); err != nil {
-				return err
+		limit := r.policy.Ceilings().Bytes
+		switch {
+		case d.bytes+size > limit+limit/2+message.MaxChunk:
+			// More than any agent sends that obeys the policy.
+			r.mu.Unlock()
+			return nil, 0, message.Ack{Plan: c.Plan, Gone: true}
+		case d.flying:
+			next := d.next
+			r.mu.Unlock()
+			if !l.wait(ctx) {
+				return nil, 0, message.Ack{Plan: c.Plan, Next: next}
 			}
 			continue
+		case c.Seq > d.next && !d.final && !looked:
+			// Another relay took those before it, or they got lost.
+			r.mu.Unlock()
+			looked = true
+			if err := r.look(ctx, c.Plan, c.Agent, d); err != nil {
+				r.log.Error("the spine does not say how far an answer is", "plan", c.Plan, "agent", c.Agent, "why", err)
+			}
+			continue
+		case c.Seq != d.next || d.final:
+			next := d.next
+			r.mu.Unlock()
+			return nil, 0, message.Ack{Plan: c.Plan, Next: next}
 		}
-		d.next, d.ahead, d.final, d.last = last.Seq+1, last.Seq+1, last.Final, msg.Sequence
+		d.flying = true
+		after := d.last
+		r.mu.Unlock()
+		return d, after, message.Ack{}
 	}
-	return nil
+}
+
+// wait waits until the spine has said something of what it was given.
+func (l *chunkLine) wait(ctx context.Context) bool {
+	t := time.NewTimer(landStep)
+	defer t.Stop()
+	select {
+	case <-l.landed: // nil where it was given nothing over this stream
+	case <-t.C: // it came over another stream of the agent
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// landStep is how long it takes at most until it is noticed that a chunk has
+// been stored that came over another stream of the same agent.
+const landStep = 5 * time.Millisecond
+
+// landed says that the spine has a chunk no more on its way.
+func (r *Relay) landed(d *delivery) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d.flying = false
+}
+
+// store notes that the spine has a chunk.
+func (r *Relay) store(c *message.Chunk, d *delivery, size int64, sequence uint64) message.Ack {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d.flying = false
+	p := r.plans[c.Plan]
+	if p == nil {
+		return message.Ack{Plan: c.Plan, Gone: true}
+	}
+	d.stands(delivery{next: c.Seq + 1, final: c.Final, last: sequence, reached: true})
+	d.bytes += size
+	p.share.Bytes += size
+	p.dirty = true
+	p.notify(c.Agent)
+	return message.Ack{Plan: c.Plan, Next: d.next}
+}
+
+// unstored says how far an answer is of which a chunk was not stored: the agent
+// sends it again.
+func (r *Relay) unstored(c *message.Chunk, d *delivery) message.Ack {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.plans[c.Plan] == nil {
+		return message.Ack{Plan: c.Plan, Gone: true}
+	}
+	return message.Ack{Plan: c.Plan, Next: d.next}
 }

@@ -89,12 +89,15 @@ func (x *exchange) startRelay(rt *rapid.T) {
 		id: x.plan, payload: &signing.PlanPayload{}, watchers: map[*watcher]struct{}{},
 		agents: map[message.ID]*delivery{x.agent: {}},
 	}
+	who := &agent{id: x.agent}
 	x.relay = &Relay{
 		log: x.log, now: time.Now, spine: x.spine.spine(), policy: x.policy, inFlight: semaphore.NewWeighted(maxInFlight),
-		plans: map[message.ID]*investigation{x.plan: p}, agents: map[message.ID]*agent{},
+		plans: map[message.ID]*investigation{x.plan: p}, agents: map[message.ID]*agent{x.agent: who},
 	}
-	if err := x.relay.loadAnswers(context.Background(), p); err != nil {
-		rt.Fatal(err)
+	for _, m := range x.spine.kept {
+		if err := x.relay.takeAnswer(context.Background(), spineMessage{subject: m.Subject, sequence: m.Sequence, header: m.Header}); err != nil {
+			rt.Fatal(err)
+		}
 	}
 	x.shown, x.seen = &inOrder{}, nil
 	for _, m := range x.spine.kept {
@@ -104,11 +107,14 @@ func (x *exchange) startRelay(rt *rapid.T) {
 
 // show has a follower take a message of the spine.
 func (x *exchange) show(rt *rapid.T, o *inOrder, seen *[]string, m *jetstream.RawStreamMsg) {
+	if len(m.Data) == 0 {
+		return // a fence
+	}
 	c, err := message.DecodeChunk(m.Data)
 	if err != nil {
 		rt.Fatal(err)
 	}
-	for _, body := range o.take(&c, m.Data, m.Sequence, x.relay.removed(x.relay.plans[x.plan], x.agent)) {
+	for _, body := range o.take(&c, m.Data) {
 		c, err := message.DecodeChunk(body)
 		if err != nil {
 			rt.Fatal(err)
@@ -119,13 +125,13 @@ func (x *exchange) show(rt *rapid.T, o *inOrder, seen *[]string, m *jetstream.Ra
 
 // connect has the agent come, and hear how far its answer is stored.
 func (x *exchange) connect(rt *rapid.T) {
-	if err := x.relay.mendOpen(x.agent, []message.Open{{Plan: x.plan}}); err != nil {
+	sess := &agentSession{relay: x.relay, agent: x.relay.agents[x.agent]}
+	acks, err := x.relay.standings(context.Background(), sess, []message.Open{{Plan: x.plan}})
+	if err != nil {
 		return // it is not welcome, and comes again
 	}
-	x.line = newChunkLine(&agentSession{relay: x.relay, agent: &agent{id: x.agent}}, x)
-	x.relay.mu.Lock()
-	ack := x.relay.standing(x.plan, x.agent)
-	x.relay.mu.Unlock()
+	x.line = newChunkLine(sess, x)
+	ack := acks[0]
 	x.hear(rt, ack)
 	x.sent = x.acked
 	if int(ack.Next) != x.acked {
@@ -196,7 +202,8 @@ func (x *exchange) Send(rt *rapid.T) {
 }
 
 func (x *exchange) send(rt *rapid.T) {
-	if x.line == nil || x.sent == len(x.chunks) || len(x.spine.waiting) >= maxAhead {
+	// The next one waits until the spine has said something of this one.
+	if x.line == nil || x.sent == len(x.chunks) || len(x.spine.waiting) > 0 {
 		return
 	}
 	c := message.Chunk{
@@ -238,9 +245,8 @@ func (x *exchange) Kill(rt *rapid.T) {
 	x.hangUp(rt, func() string { return drawHow(rt) })
 	x.spine.down = false
 	before, had := x.chunks, x.final
-	if err := x.relay.mendOpen(x.agent, []message.Open{{Plan: x.plan}}); err != nil {
-		rt.Fatal(err)
-	}
+	x.connect(rt)
+	x.hangUp(rt, nil)
 	kept := max(rapid.IntRange(x.acked, len(before)).Draw(rt, "on disk"), int(x.relay.plans[x.plan].agents[x.agent].next))
 	x.chunks, x.final = append([]string(nil), before[:kept]...), had && kept == len(before)
 	x.life++

@@ -3,11 +3,14 @@ package relay
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport"
@@ -74,36 +77,97 @@ func (r *Relay) mint(ctx context.Context, body []byte) (cert []byte, who signing
 	if err != nil {
 		return nil, who, false, err
 	}
-	r.mu.Lock()
-	known := r.agents[who.Agent] != nil
-	if err = r.mayEnroll(&who, now); err == nil && !known {
-		r.uses[who.Token]++
-		r.agents[who.Agent] = &agent{id: who.Agent, member: who, record: agentRecord{Membership: q.Membership, Seen: now}}
-	}
-	r.mu.Unlock()
-	if err != nil {
+	if err := r.claim(ctx, &who, now); err != nil {
 		return nil, who, false, err
 	}
+	r.mu.Lock()
+	a := r.agents[who.Agent]
+	known := a != nil && a.revision > 0
+	if a == nil {
+		a = &agent{id: who.Agent, member: who, record: agentRecord{Membership: q.Membership, Seen: now}}
+		r.agents[who.Agent] = a
+	}
+	r.mu.Unlock()
 	if !known {
-		text, err := json.Marshal(agentRecord{Membership: q.Membership, Seen: now})
-		if err == nil {
-			err = r.spine.put(ctx, r.spine.agents, who.Agent.String(), text)
-		}
-		if err != nil {
+		if err := r.keepAgent(ctx, a); err != nil {
 			return nil, who, false, err
 		}
 	}
 	return cert, who, q.Chain, nil
 }
 
-// mayEnroll says whether a token lets another agent in now.
+// keyUse stands before a token and an agent that enrolled by it.
+const keyUse = "use"
+
+// A tokenUse is who enrolled by a token, at whichever relay.
+type tokenUse struct {
+	agents map[message.ID]struct{}
+	last   uint64 // the sequence of the last of them on the spine
+}
+
+// use gives who enrolled by a token; mu is held.
+func (r *Relay) use(token signing.ID) *tokenUse {
+	u := r.uses[token]
+	if u == nil {
+		u = &tokenUse{agents: map[message.ID]struct{}{}}
+		r.uses[token] = u
+	}
+	return u
+}
+
+// takeUse takes that an agent enrolled by a token.
+func (r *Relay) takeUse(key string, sequence uint64) {
+	token, agent, _ := strings.Cut(key, ".")
+	t, err := signing.ParseID(token)
+	a, err2 := signing.ParseID(agent)
+	if err != nil || err2 != nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	u := r.use(t)
+	u.agents[a], u.last = struct{}{}, max(u.last, sequence)
+}
+
+// claim notes that an agent enrols by its token, unless that has been used up
+// by others, at whichever relay: it is noted behind the last one that was seen,
+// or looked at again.
+func (r *Relay) claim(ctx context.Context, who *signing.Member, now time.Time) error {
+	prefix := r.spine.state.prefix + keyUse + "." + who.Token.String() + "."
+	for {
+		r.mu.Lock()
+		err := r.mayEnroll(who, now)
+		u := r.use(who.Token)
+		_, claimed := u.agents[who.Agent]
+		last := u.last
+		r.mu.Unlock()
+		if err != nil || claimed {
+			return err
+		}
+		msg := &nats.Msg{Subject: prefix + who.Agent.String(), Data: []byte(".")}
+		sequence, err := r.spine.publish(ctx, msg, jetstream.WithExpectLastSequenceForSubject(last, prefix+"*"))
+		switch {
+		case err == nil:
+			return r.states.until(ctx, sequence)
+		case !isSwapped(err):
+			return err
+		}
+		if err := r.catchUp(ctx, r.spine.state, r.states); err != nil {
+			return err
+		}
+	}
+}
+
+// mayEnroll says whether a token lets another agent in now; mu is held.
 func (r *Relay) mayEnroll(who *signing.Member, now time.Time) error {
+	u := r.use(who.Token)
+	_, claimed := u.agents[who.Agent]
 	switch {
-	case r.agents[who.Agent] != nil:
+	case claimed || r.agents[who.Agent] != nil:
 		return nil // it lost its certificate
 	case !now.Before(who.Expires):
 		return fmt.Errorf("token %s expired at %s", who.Token, who.Expires.UTC().Format(time.RFC3339))
-	case r.uses[who.Token] >= who.Uses:
+	case int64(len(u.agents)) >= int64(who.Uses):
 		return fmt.Errorf("token %s was for %d agents, which have enrolled", who.Token, who.Uses)
 	}
 	return nil

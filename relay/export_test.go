@@ -3,6 +3,8 @@ package relay
 import (
 	"context"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
@@ -12,6 +14,12 @@ func (r *Relay) EndSpine() error { return r.spine.server.DisableJetStream() }
 // PutChunk has the spine keep a chunk, as one that a relay gave it whose answer
 // it did not hear.
 func (r *Relay) PutChunk(ctx context.Context, plan, agent message.ID, body []byte) error {
-	_, err := r.spine.js.Publish(ctx, subjectOf(plan, agent), body)
+	c, err := message.DecodeChunk(body)
+	if err != nil {
+		return err
+	}
+	msg := &nats.Msg{Subject: subjectOf(plan, agent), Header: nats.Header{}, Data: body}
+	msg.Header.Set(headerStanding, standingOf(c.Seq+1, c.Final))
+	_, err = r.spine.js.PublishMsg(ctx, msg)
 	return err
 }

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,15 +23,14 @@ var errSpineDown = errors.New("no responders")
 func (f *fakeSpine) spine() *spine { return &spine{js: fakeJS{f: f}, answers: fakeStream{f: f}} }
 
 type fakeFuture struct {
-	subject string
-	data    []byte
-	ok      chan *jetstream.PubAck
-	err     chan error
+	msg *nats.Msg
+	ok  chan *jetstream.PubAck
+	err chan error
 }
 
 func (f *fakeFuture) Ok() <-chan *jetstream.PubAck { return f.ok }
 func (f *fakeFuture) Err() <-chan error            { return f.err }
-func (f *fakeFuture) Msg() *nats.Msg               { return &nats.Msg{Subject: f.subject, Data: f.data} }
+func (f *fakeFuture) Msg() *nats.Msg               { return f.msg }
 
 // How the spine answers.
 const (
@@ -44,17 +44,34 @@ const (
 func (f *fakeSpine) answer(how string) (kept *jetstream.RawStreamMsg) {
 	w := f.waiting[0]
 	f.waiting = f.waiting[1:]
+	var err error
 	if how != loses {
-		f.number++
-		kept = &jetstream.RawStreamMsg{Subject: w.subject, Sequence: f.number, Data: w.data}
-		f.kept = append(f.kept, kept)
+		kept, err = f.keep(w.msg)
 	}
-	if how == keeps {
+	switch {
+	case err != nil:
+		w.err <- err
+	case how == keeps:
 		w.ok <- &jetstream.PubAck{Sequence: f.number}
-	} else {
+	default:
 		w.err <- errSpineDown
 	}
 	return kept
+}
+
+// keep keeps a message behind the one that it says, or refuses it.
+func (f *fakeSpine) keep(msg *nats.Msg) (*jetstream.RawStreamMsg, error) {
+	last := uint64(0)
+	if n := len(f.kept); n > 0 {
+		last = f.kept[n-1].Sequence
+	}
+	if msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader) != strconv.FormatUint(last, 10) {
+		return nil, &jetstream.APIError{ErrorCode: jetstream.JSErrCodeStreamWrongLastSequence}
+	}
+	f.number++
+	m := &jetstream.RawStreamMsg{Subject: msg.Subject, Sequence: f.number, Header: msg.Header, Data: msg.Data}
+	f.kept = append(f.kept, m)
+	return m, nil
 }
 
 type fakeJS struct {
@@ -62,11 +79,23 @@ type fakeJS struct {
 	f *fakeSpine
 }
 
-func (j fakeJS) PublishAsync(subject string, data []byte, _ ...jetstream.PublishOpt) (jetstream.PubAckFuture, error) {
+// PublishMsg is a fence's way: it overtakes what is waiting.
+func (j fakeJS) PublishMsg(_ context.Context, msg *nats.Msg, _ ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	if j.f.down {
 		return nil, errSpineDown
 	}
-	w := &fakeFuture{subject: subject, data: data, ok: make(chan *jetstream.PubAck, 1), err: make(chan error, 1)}
+	m, err := j.f.keep(msg)
+	if err != nil {
+		return nil, err
+	}
+	return &jetstream.PubAck{Sequence: m.Sequence}, nil
+}
+
+func (j fakeJS) PublishMsgAsync(msg *nats.Msg, _ ...jetstream.PublishOpt) (jetstream.PubAckFuture, error) {
+	if j.f.down {
+		return nil, errSpineDown
+	}
+	w := &fakeFuture{msg: msg, ok: make(chan *jetstream.PubAck, 1), err: make(chan error, 1)}
 	j.f.waiting = append(j.f.waiting, w)
 	return w, nil
 }
@@ -76,39 +105,12 @@ type fakeStream struct {
 	f *fakeSpine
 }
 
-func (s fakeStream) GetMsg(_ context.Context, number uint64, _ ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg, error) {
-	if s.f.down {
-		return nil, errSpineDown
-	}
-	for _, m := range s.f.kept {
-		if m.Sequence >= number {
-			return m, nil
-		}
-	}
-	return nil, jetstream.ErrMsgNotFound
-}
-
 func (s fakeStream) GetLastMsgForSubject(context.Context, string) (*jetstream.RawStreamMsg, error) {
+	switch {
+	case s.f.down:
+		return nil, errSpineDown
+	case len(s.f.kept) == 0:
+		return nil, jetstream.ErrMsgNotFound
+	}
 	return s.f.kept[len(s.f.kept)-1], nil
-}
-
-func (s fakeStream) DeleteMsg(_ context.Context, number uint64) error {
-	if s.f.down {
-		return errSpineDown
-	}
-	for i, m := range s.f.kept {
-		if m.Sequence == number {
-			s.f.kept = append(s.f.kept[:i:i], s.f.kept[i+1:]...)
-			return nil
-		}
-	}
-	return jetstream.ErrMsgNotFound
-}
-
-func (s fakeStream) Info(context.Context, ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
-	info := &jetstream.StreamInfo{}
-	if n := len(s.f.kept); n > 0 {
-		info.State.Subjects = map[string]uint64{s.f.kept[0].Subject: uint64(n)}
-	}
-	return info, nil
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -48,7 +51,7 @@ type fleet struct {
 	relay       *relay.Relay
 	stop        context.CancelFunc
 	done        chan error
-	mu          sync.Mutex
+	mu          *sync.Mutex
 	now         func() time.Time
 	connections []*transport.Conn
 }
@@ -58,17 +61,26 @@ func person(t testing.TB, name string) *signing.PrivateKey {
 	return must(signing.NewPrivateKey(name, name+"@example.org", time.Now().Add(-time.Hour)))(t)
 }
 
-// newFleet starts a relay. alice and bob weigh 1 each, and module file needs 2.
-func newFleet(t testing.TB) *fleet {
+// people makes those of a fleet, and its policy: alice and bob weigh 1 each, and
+// module file needs 2.
+func people(t testing.TB) *fleet {
 	t.Helper()
 	f := &fleet{
-		t: t, id: signing.NewID(), dir: t.TempDir(), now: time.Now,
+		t: t, id: signing.NewID(), now: time.Now, mu: &sync.Mutex{},
 		admin: person(t, "root"), alice: person(t, "alice"), bob: person(t, "bob"), stranger: person(t, "mallory"),
 	}
 	f.policy = strings.Replace(signing.NewPolicyText(signing.PolicySpec{
 		Fleet: f.id, Name: "test", Administrators: []signing.PrincipalSpec{{Name: "root", Key: f.admin.Public()}},
 		Investigators: []signing.PrincipalSpec{{Name: "alice", Key: f.alice.Public()}, {Name: "bob", Key: f.bob.Public()}},
 	}), "[module.file]\nweight = 1", "[module.file]\nweight = 2", 1)
+	return f
+}
+
+// newFleet starts a relay.
+func newFleet(t testing.TB) *fleet {
+	t.Helper()
+	f := people(t)
+	f.dir = t.TempDir()
 	err := relay.Init(f.dir, relay.InitOptions{Name: "test", Listen: "127.0.0.1:0", Hosts: []string{"127.0.0.1"}, Policy: f.sealedPolicy(f.policy, f.admin)})
 	if err != nil {
 		t.Fatal(err)
@@ -87,9 +99,17 @@ func (f *fleet) sealedPolicy(text string, by *signing.PrivateKey) []byte {
 	return e.Encode()
 }
 
+// logger shows what relays say, where somebody looks for a fault.
+func logger(dir string) *slog.Logger {
+	if os.Getenv("RELAY_TEST_LOG") == "" {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("dir", filepath.Base(dir))
+}
+
 func (f *fleet) start() {
 	f.t.Helper()
-	f.relay = must(relay.Open(context.Background(), f.dir, relay.Options{NATS: f.nats, Now: func() time.Time {
+	f.relay = must(relay.Open(context.Background(), f.dir, relay.Options{NATS: f.nats, Logger: logger(f.dir), Now: func() time.Time {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		return f.now()

@@ -211,7 +211,7 @@ func (f *follower) tell() error {
 		}
 		state := message.State{Agent: id, Reached: d.reached, Done: d.final, Chunks: d.next}
 		if a := f.relay.agents[id]; a != nil {
-			state.Online = a.session != nil
+			state.Online = a.online()
 		}
 		all = append(all, state)
 	}
@@ -263,11 +263,7 @@ func (f *follower) chunks(ctx context.Context, stored bool) error {
 			}
 			return err
 		}
-		at, err := msg.Metadata()
-		if err != nil {
-			return err
-		}
-		if err := f.pass(line, msg.Data(), at.Sequence.Stream); err != nil {
+		if err := f.pass(line, msg.Data()); err != nil {
 			return nil // the investigator has gone
 		}
 		if left > 0 {
@@ -294,14 +290,13 @@ type inOrder struct {
 
 // A heldChunk came before those before it.
 type heldChunk struct {
-	body   []byte
-	number uint64 // the spine's
-	final  bool
+	body  []byte
+	final bool
 }
 
 // take gives what may be sent now that a chunk came: nothing, or it and those
-// that waited for it. What was taken back meanwhile is left out.
-func (o *inOrder) take(c *message.Chunk, body []byte, number uint64, removed func(uint64) bool) (out [][]byte) {
+// that waited for it.
+func (o *inOrder) take(c *message.Chunk, body []byte) (out [][]byte) {
 	switch {
 	case o.ended || c.Seq < o.next:
 		return nil
@@ -309,34 +304,23 @@ func (o *inOrder) take(c *message.Chunk, body []byte, number uint64, removed fun
 		if o.held == nil {
 			o.held = map[uint32]heldChunk{}
 		}
-		if before, ok := o.held[c.Seq]; (!ok || removed(before.number)) && len(o.held) < maxHeld {
-			o.held[c.Seq] = heldChunk{body, number, c.Final}
+		if _, ok := o.held[c.Seq]; !ok && len(o.held) < maxHeld {
+			o.held[c.Seq] = heldChunk{body, c.Final}
 		}
 		return nil
 	}
-	for h, ok := (heldChunk{body, number, c.Final}), true; ok && !o.ended; {
+	for h, ok := (heldChunk{body, c.Final}), true; ok && !o.ended; {
 		out = append(out, h.body)
 		o.next++
 		o.ended = h.final
 		h, ok = o.held[o.next]
 		delete(o.held, o.next)
-		ok = ok && !removed(h.number)
 	}
 	return out
 }
 
-// removed says whether the chunk under a number of the spine was taken back.
-func (r *Relay) removed(p *investigation, agent message.ID) func(uint64) bool {
-	return func(number uint64) bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		d := p.agents[agent]
-		return d != nil && d.removed[number]
-	}
-}
-
 // pass sends a chunk on, and those that waited for it.
-func (f *follower) pass(line map[message.ID]*inOrder, body []byte, number uint64) error {
+func (f *follower) pass(line map[message.ID]*inOrder, body []byte) error {
 	c, err := message.DecodeChunk(body)
 	if err != nil {
 		return nil // not ours; the investigator will miss it
@@ -346,7 +330,7 @@ func (f *follower) pass(line map[message.ID]*inOrder, body []byte, number uint64
 		o = &inOrder{}
 		line[c.Agent] = o
 	}
-	out := o.take(&c, body, number, f.relay.removed(f.plan, c.Agent))
+	out := o.take(&c, body)
 	if len(out) == 0 {
 		return nil
 	}

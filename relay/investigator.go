@@ -145,7 +145,7 @@ func (r *Relay) request(ctx context.Context, s *transport.Stream, who signing.Pr
 	case message.OpPolicy:
 		r.policies(s, q.After)
 	case message.OpLogHead, message.OpLogTile, message.OpLogEnvelope:
-		failure = r.doLog(s, q)
+		failure = r.doLog(ctx, s, q)
 	case message.OpRelease:
 		failure = r.doRelease(ctx, s)
 	case message.OpRollOut:
@@ -245,7 +245,7 @@ func (r *Relay) list(s *transport.Stream) *message.Failure {
 	for _, p := range r.plans {
 		i := message.Investigation{
 			Plan: p.id, Envelope: p.envelope, Submitted: p.record.Submitted, Expires: p.payload.Expires,
-			Agents: len(p.agents), Bytes: p.record.Bytes, Cancelled: !p.record.Cancelled.IsZero(),
+			Agents: len(p.agents), Bytes: p.bytes(), Cancelled: !p.record.Cancelled.IsZero(),
 		}
 		for _, d := range p.agents {
 			if d.reached {

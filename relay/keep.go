@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/quaestor-engine/quaestor/plan"
@@ -16,27 +18,73 @@ import (
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
-// keepNew writes an envelope and its record to the spine.
+// keepNew writes an envelope and its record to the spine, and returns when this
+// relay knows of it. Of several relays that take the same plan at once one does.
 func (r *Relay) keepNew(ctx context.Context, id message.ID, envelope []byte, record planRecord) *message.Failure {
-	r.keeping.Lock()
-	defer r.keeping.Unlock()
-	if _, err := r.spine.js.Publish(ctx, "plan."+id.String(), envelope); err != nil {
-		return storeFailure(err)
+	r.mu.Lock()
+	var sequence, revision uint64
+	if waits := r.pending[id]; waits != nil {
+		sequence, revision = waits.sequence, waits.revision
 	}
-	text, err := json.Marshal(record)
+	r.mu.Unlock()
+	err := r.keepEnvelope(ctx, id, envelope, sequence)
 	if err == nil {
-		err = r.spine.put(ctx, r.spine.plans, id.String(), text)
+		var text []byte
+		if text, err = json.Marshal(record); err == nil {
+			revision, err = r.spine.plans.swap(ctx, id.String(), text, revision)
+		}
 	}
-	if err != nil {
+	if err == nil {
+		err = r.shares.until(ctx, revision)
+	}
+	switch {
+	case errors.Is(err, errSwapped):
+		return &message.Failure{Code: message.FailExists, Reason: fmt.Sprintf("plan %s was submitted already", id)}
+	case err != nil:
 		return storeFailure(err)
 	}
 	return nil
 }
 
-// keepPlan writes a plan's record to the spine. Records are written one after
-// the other, so that none overtakes a later one, and none of a plan that was
-// deleted.
-func (r *Relay) keepPlan(ctx context.Context, p *investigation) error {
+// keepEnvelope writes an envelope in the place of the one that has a sequence;
+// 0 is none. One without a record is what a relay left that died over it, and
+// is written over.
+func (r *Relay) keepEnvelope(ctx context.Context, id message.ID, envelope []byte, sequence uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*spineTimeout)
+	defer cancel()
+	for {
+		msg := &nats.Msg{Subject: "plan." + id.String(), Data: envelope}
+		_, err := r.spine.publish(ctx, msg, jetstream.WithExpectLastSequencePerSubject(sequence))
+		if !isSwapped(err) {
+			return err
+		}
+		have, err := r.spine.sealed.GetLastMsgForSubject(ctx, msg.Subject)
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			sequence = 0
+			continue
+		case err != nil:
+			return err
+		case bytes.Equal(have.Data, envelope):
+			return nil
+		}
+		if err := r.catchUp(ctx, r.spine.plans, r.shares); err != nil {
+			return err
+		}
+		r.mu.Lock()
+		known := r.plans[id] != nil || r.pending[id] != nil
+		r.mu.Unlock()
+		if known {
+			return errSwapped
+		}
+		sequence = have.Sequence
+	}
+}
+
+// keepShare writes this relay's share of a plan to the spine. Shares are
+// written one after the other, so that none overtakes a later one, and none of
+// a plan that was deleted.
+func (r *Relay) keepShare(ctx context.Context, p *investigation) error {
 	r.keeping.Lock()
 	defer r.keeping.Unlock()
 	r.mu.Lock()
@@ -44,23 +92,23 @@ func (r *Relay) keepPlan(ctx context.Context, p *investigation) error {
 		r.mu.Unlock()
 		return nil
 	}
-	text, err := json.Marshal(p.record)
-	p.dirty = false
+	text, err := json.Marshal(p.share)
+	p.dirty, p.shared = false, true
 	r.mu.Unlock()
 	if err == nil {
-		err = r.spine.put(ctx, r.spine.plans, p.id.String(), text)
+		_, err = r.spine.plans.put(ctx, p.id.String()+"."+r.me, text)
 	}
 	if err != nil {
 		r.mu.Lock()
 		p.dirty = true
 		r.mu.Unlock()
-		r.log.Error("a plan was not kept", "plan", p.id, "why", err)
 	}
 	return err
 }
 
-// keepDirty writes the records that changed since they were last written.
-func (r *Relay) keepDirty(ctx context.Context) {
+// keepDirty writes the shares that changed since they were last written. It is
+// told whether it could not the time before, and says whether it can.
+func (r *Relay) keepDirty(ctx context.Context, unkept bool) bool {
 	var dirty []*investigation
 	r.mu.Lock()
 	for _, p := range r.plans {
@@ -70,87 +118,33 @@ func (r *Relay) keepDirty(ctx context.Context) {
 	}
 	r.mu.Unlock()
 	for _, p := range dirty {
-		_ = r.keepPlan(ctx, p) // it was told, and stays dirty
+		if err := r.keepShare(ctx, p); err != nil {
+			if ctx.Err() == nil && !unkept {
+				r.log.Error("it is not kept which agents have a plan", "plan", p.id, "why", err)
+			}
+			return true
+		}
 	}
+	return false
 }
 
-// delete forgets a plan and its answers.
+// delete forgets a plan and its answers, at all relays.
 func (r *Relay) delete(ctx context.Context, id message.ID) error {
 	r.keeping.Lock()
 	defer r.keeping.Unlock()
-	r.mu.Lock()
-	delete(r.pending, id)
-	if p := r.plans[id]; p != nil {
-		p.gone = true
-		delete(r.plans, id)
-		for agent, d := range p.agents {
-			if a := r.agents[agent]; !d.final && a != nil && a.session != nil {
-				a.session.send(message.TypeAck, message.Marshal(message.Ack{Plan: id, Gone: true}))
-			}
-		}
-		p.notifyAll()
-	}
-	r.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, spineTimeout)
 	defer cancel()
-	var errs []error
-	errs = append(errs, r.spine.plans.Purge(ctx, id.String()))
-	errs = append(errs, r.spine.answers.Purge(ctx, jetstream.WithPurgeSubject("answer."+id.String()+".*")))
-	envelopes, err := r.spine.js.Stream(ctx, streamPlans)
-	if err == nil {
-		err = envelopes.Purge(ctx, jetstream.WithPurgeSubject("plan."+id.String()))
-	}
-	return errors.Join(append(errs, err)...)
-}
-
-// loadPlans reads the plans back, and how far each agent came. A record whose
-// envelope is not there is what a relay left that died over deleting it.
-func (r *Relay) loadPlans(ctx context.Context) error {
-	stream, err := r.spine.js.Stream(ctx, streamPlans)
-	if err != nil {
-		return fmt.Errorf("relay: plans: %w", err)
-	}
-	var left []message.ID
-	err = r.spine.each(ctx, r.spine.plans, func(key string, text []byte) error {
-		msg, err := stream.GetLastMsgForSubject(ctx, "plan."+key)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			id, err := signing.ParseID(key)
-			left = append(left, id)
-			return err
-		}
-		if err != nil {
-			return fmt.Errorf("plan %s: %w", key, err)
-		}
-		return r.loadPlan(ctx, msg.Data, text)
-	})
-	for _, id := range left {
-		err = errors.Join(err, r.delete(ctx, id))
-	}
-	return err
-}
-
-func (r *Relay) loadPlan(ctx context.Context, envelope, record []byte) error {
-	p, e, err := restored(envelope)
-	if err != nil {
+	key := id.String()
+	// The record comes first: without it there is no plan, whatever is left.
+	if err := r.spine.plans.Purge(ctx, key); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(record, &p.record); err != nil {
-		return fmt.Errorf("plan %s: %w", p.id, err)
-	}
-	if p.record.Pending {
-		r.pending[p.id] = &pendingPlan{envelope: envelope, parsed: e, submitted: p.record.Submitted, expires: p.payload.Expires}
-		return nil
-	}
-	for _, id := range p.record.Targeted {
-		p.agents[id] = &delivery{}
-	}
-	for _, id := range p.record.Reached {
-		if d := p.agents[id]; d != nil {
-			d.reached = true
-		}
-	}
-	r.plans[p.id] = p
-	return r.loadAnswers(ctx, p)
+	r.forget(id)
+	return errors.Join(
+		r.spine.plans.stream.Purge(ctx, jetstream.WithPurgeSubject(r.spine.plans.prefix+key+".*")),
+		r.spine.answers.Purge(ctx, jetstream.WithPurgeSubject("answer."+key+".*")),
+		r.spine.sealed.Purge(ctx, jetstream.WithPurgeSubject("plan."+key)),
+	)
 }
 
 // restored makes a plan from an envelope that was verified when it came.
@@ -188,13 +182,13 @@ func (r *Relay) keepHouse(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		r.keepDirty(ctx)
 		r.logPlans()
 		r.logReleases()
 		if now := r.now(); r.opened(last, now) {
 			r.offerUpgrades()
 			last = now
 		}
+		r.dropEarly()
 		for _, id := range r.stale() {
 			if err := r.delete(ctx, id); err != nil && ctx.Err() == nil {
 				r.log.Error("an old investigation was not deleted", "plan", id, "why", err)
@@ -213,7 +207,7 @@ func (r *Relay) stale() []message.ID {
 	var total int64
 	for _, p := range r.plans {
 		all = append(all, p)
-		if total += p.record.Bytes; p.over(now) {
+		if total += p.bytes(); p.over(now) {
 			p.notifyAll()
 		}
 	}
@@ -229,7 +223,7 @@ func (r *Relay) stale() []message.ID {
 		old := now.After(p.payload.Expires.Add(r.cfg.keepFor))
 		if old || total > r.cfg.KeepSize && p.closed(now, timeout) {
 			out = append(out, p.id)
-			total -= p.record.Bytes
+			total -= p.bytes()
 		}
 	}
 	return out

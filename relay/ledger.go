@@ -21,19 +21,46 @@ const (
 	dirLog     = "log"
 )
 
-// A ledger is the fleet's transparency log as its relay keeps it: the entries,
-// and the cosignatures that witnesses brought for its checkpoint. It is idle
-// while the policy names no log. Its lock is taken after Relay.mu.
+// The keys of the log in the spine's state: the checkpoint of its entries with
+// what witnesses have signed, and the last that enough of them signed.
+const (
+	keyHead   = "log.head"
+	keySigned = "log.signed"
+)
+
+// headerRoot is the root of the entries before one, in base64: who adds an entry
+// says what it goes on from, so that a log which went another way shows.
+const headerRoot = "Quaestor-Root"
+
+// A ledger is the fleet's transparency log as a relay has it. The entries stand
+// in the spine, in one order for all relays: each is put behind the last one
+// that its relay saw, or not at all. A relay that takes them from there signs
+// the checkpoint of as many as it has, which is the same one everywhere. It is
+// idle while the policy names no log. Its lock is taken after Relay.mu.
 type ledger struct {
-	dir string // of the relay
+	relay *Relay
 
 	mu      sync.Mutex
+	mirror  *mirror
 	log     *translog.Log  // nil: it was never needed
 	keys    *translog.Keys // of the policy; nil: the fleet has no log
 	head    []byte         // the checkpoint of all entries, with what witnesses signed
 	signed  []byte         // the last that enough of them signed
 	proved  translog.Signed
-	changed chan struct{} // closed when one of these is another
+	kept    map[string]kept // by key, as the spine has it
+	trouble error           // why the last entry is not in the folder yet; nil: it is
+	changed chan struct{}   // closed when one of these is another
+}
+
+// A kept is a value of the spine.
+type kept struct {
+	text     []byte
+	revision uint64
+}
+
+func (r *Relay) openLedger() error {
+	r.ledger.relay, r.ledger.kept = r, map[string]kept{}
+	return nil
 }
 
 // LogKey gives the key of the log of a relay's folder, for the policy to name.
@@ -80,54 +107,43 @@ func newLogKey(dir string) (string, error) {
 	return private, errors.Join(err, f.Sync(), f.Close())
 }
 
-// obey takes what a policy says about the log; nil: there is none.
-func (l *ledger) obey(rule *signing.LogRule) error {
+// takeKept takes what the spine keeps of the witnesses' signatures.
+func (l *ledger) takeKept(key string, text []byte, revision uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if rule == nil {
-		l.keys = nil
-		l.tell()
-		return nil
+	l.kept[key] = kept{text, revision}
+	if err := l.review(); err != nil {
+		l.relay.log.Error("a checkpoint of the log was not kept in this relay's folder", "why", err)
 	}
-	private, err := readLogKey(l.dir)
-	if err != nil {
-		return fmt.Errorf("relay: the policy names log %s, and this relay has no key for one: quaestor-relay log makes it: %w", rule.Keys.Origin(), err)
-	}
-	if public, err := translog.PublicOf(private); err != nil || public != rule.Keys.Log() {
-		return errors.Join(fmt.Errorf("relay: the policy names log %s, and this relay's is %s", rule.Keys.Log(), public), err)
-	}
-	if l.log == nil {
-		if l.log, err = translog.OpenLog(filepath.Join(l.dir, dirLog), private); err != nil {
-			return err
-		}
-	}
-	l.keys, l.head, l.signed, l.proved = rule.Keys, l.log.Checkpoint(), nil, translog.Signed{}
-	if kept, err := l.log.Cosigned(); err == nil && kept != nil {
-		if s, err := l.keys.Open(kept); err == nil && s.Size <= l.log.Size() {
-			l.signed, l.proved = kept, s
-			if whole, err := l.keys.Merge(l.head, kept); err == nil {
-				l.head = whole // it is the checkpoint of all entries
-			}
-		}
-	}
-	return l.settle()
 }
 
-// settle relies on the head where enough witnesses signed it; mu is held.
-func (l *ledger) settle() error {
+// review looks anew at what is known of the log's checkpoints; mu is held.
+func (l *ledger) review() error {
 	defer l.tell()
-	s, err := l.keys.Open(l.head)
-	if errors.Is(err, translog.ErrUnwitnessed) {
-		return nil // they will come
+	if l.keys == nil {
+		return nil
 	}
-	if err != nil {
-		return err
+	l.head = l.log.Checkpoint()
+	if whole, err := l.keys.Merge(l.head, l.kept[keyHead].text); err == nil {
+		l.head = whole // it is the checkpoint of as many entries as are here
 	}
-	if err := l.log.KeepCosigned(l.head); err != nil {
-		return err
+	l.rely(l.kept[keySigned].text)
+	before := l.proved.Size
+	if !l.rely(l.head) || l.proved.Size == before {
+		return nil
 	}
-	l.signed, l.proved = l.head, s
-	return nil
+	return l.log.KeepCosigned(l.signed)
+}
+
+// rely relies on a checkpoint that enough witnesses signed, of entries that are
+// here; mu is held.
+func (l *ledger) rely(text []byte) bool {
+	s, err := l.keys.Open(text)
+	if err != nil || s.Size > l.log.Size() || s.Size < l.proved.Size {
+		return false
+	}
+	l.signed, l.proved = text, s
+	return true
 }
 
 // tell wakes those who wait; mu is held.
@@ -145,22 +161,28 @@ func (l *ledger) on() bool {
 	return l.keys != nil
 }
 
-// add appends an envelope, where the fleet has a log.
-func (l *ledger) add(e translog.Entry, envelope []byte) error {
+// reach waits until as many entries are here, and relied upon, as somebody has
+// seen at another relay.
+func (l *ledger) reach(ctx context.Context, size int64) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.keys == nil {
-		return nil
+	behind := l.keys != nil && l.proved.Size < size
+	m := l.mirror
+	l.mu.Unlock()
+	if !behind {
+		return
 	}
-	before := l.log.Size()
-	if _, err := l.log.Append(e, envelope); err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(ctx, spineTimeout)
+	defer cancel()
+	info, err := l.relay.spine.entries.Info(ctx)
+	if err == nil {
+		err = m.until(ctx, info.State.LastSeq)
 	}
-	if l.log.Size() == before {
-		return nil
+	if err == nil {
+		err = l.relay.catchUp(ctx, l.relay.spine.state, l.relay.states)
 	}
-	l.head = l.log.Checkpoint()
-	return l.settle()
+	if err != nil {
+		l.relay.log.Warn("somebody has seen more of the log than is here", "entries", size, "why", err)
+	}
 }
 
 // holds says whether an envelope may be offered: it is in the log, and, where
@@ -191,32 +213,72 @@ func (l *ledger) missing() []string {
 
 // cosign takes a checkpoint that a witness signed. One of an older checkpoint
 // came too late, which is nobody's fault.
-func (l *ledger) cosign(brought []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.keys == nil {
-		return errNoLog
+func (l *ledger) cosign(ctx context.Context, brought []byte) error {
+	for {
+		l.mu.Lock()
+		if l.keys == nil {
+			l.mu.Unlock()
+			return errNoLog
+		}
+		s, err := l.keys.ReadCheckpoint(brought)
+		if err != nil || s.Size < l.log.Size() {
+			l.mu.Unlock()
+			return err
+		}
+		head, err := l.keys.Merge(l.head, brought)
+		before := l.kept[keyHead].revision
+		l.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		sequence, err := l.relay.spine.state.swap(ctx, keyHead, head, before)
+		if err == nil {
+			if err := l.relay.states.until(ctx, sequence); err != nil {
+				return err
+			}
+			return l.keepSigned(ctx, head)
+		}
+		if !errors.Is(err, errSwapped) {
+			return err
+		}
+		if err := l.relay.catchUp(ctx, l.relay.spine.state, l.relay.states); err != nil {
+			return err
+		}
 	}
-	s, err := l.keys.ReadCheckpoint(brought)
-	if err != nil {
-		return err
+}
+
+// keepSigned keeps a checkpoint for relays that are away, if enough witnesses
+// signed it and no later one is kept.
+func (l *ledger) keepSigned(ctx context.Context, head []byte) error {
+	for {
+		l.mu.Lock()
+		if l.keys == nil {
+			l.mu.Unlock()
+			return nil
+		}
+		s, err := l.keys.Open(head)
+		before := l.kept[keySigned]
+		then, errThen := l.keys.Open(before.text)
+		l.mu.Unlock()
+		if err != nil || errThen == nil && then.Size >= s.Size {
+			return nil
+		}
+		_, err = l.relay.spine.state.swap(ctx, keySigned, head, before.revision)
+		if !errors.Is(err, errSwapped) {
+			return err
+		}
+		if err := l.relay.catchUp(ctx, l.relay.spine.state, l.relay.states); err != nil {
+			return err
+		}
 	}
-	if s.Size < l.log.Size() {
-		return nil
-	}
-	head, err := l.keys.Merge(l.head, brought)
-	if err != nil {
-		return err
-	}
-	l.head = head
-	return l.settle()
 }
 
 var errNoLog = errors.New("relay: the policy of this fleet names no log")
 
 // pending gives what a witness has not signed yet, with the proof that it goes
 // on from the size that he has seen, and else what is closed when that changes.
-func (l *ledger) pending(name string, seen int64) (*translog.Head, <-chan struct{}, error) {
+func (l *ledger) pending(ctx context.Context, name string, seen int64) (*translog.Head, <-chan struct{}, error) {
+	l.reach(ctx, seen)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.keys == nil {
@@ -237,7 +299,8 @@ func (l *ledger) pending(name string, seen int64) (*translog.Head, <-chan struct
 
 // latest gives the last checkpoint that enough witnesses signed, with the proof
 // that it goes on from one of another size.
-func (l *ledger) latest(from int64) (*translog.Head, error) {
+func (l *ledger) latest(ctx context.Context, from int64) (*translog.Head, error) {
+	l.reach(ctx, from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -251,7 +314,8 @@ func (l *ledger) latest(from int64) (*translog.Head, error) {
 }
 
 // prove proves that an envelope is in the log.
-func (l *ledger) prove(sum translog.Sum, from int64) (*translog.Proof, error) {
+func (l *ledger) prove(ctx context.Context, sum translog.Sum, from int64) (*translog.Proof, error) {
+	l.reach(ctx, from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.keys == nil {

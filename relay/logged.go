@@ -24,28 +24,26 @@ const (
 )
 
 // logPolicies puts the policies up to the next one into the log that it names,
-// before anybody obeys it; mu is held, or nobody else is there yet.
-func (r *Relay) logPolicies(next *signing.Policy, text []byte) error {
-	if err := r.ledger.obey(next.Log()); err != nil || next.Log() == nil {
+// before anybody obeys it.
+func (r *Relay) logPolicies(ctx context.Context, next *signing.Policy, text []byte) error {
+	if err := r.ledger.obey(ctx, next.Log()); err != nil || next.Log() == nil {
 		return err
 	}
 	var chain [][]byte // those by which somebody comes to this one
+	r.mu.Lock()
 	for _, t := range r.turns {
 		if t.version < next.Version() {
 			chain = append(chain, t.envelope)
 		}
 	}
+	r.mu.Unlock()
 	for _, envelope := range append(chain, text) {
-		e, err := signing.ParseEnvelope(envelope)
-		if err != nil {
-			return err
-		}
-		p, err := signing.ParsePolicy(e.Payload)
+		p, err := policyOf(envelope)
 		if err != nil {
 			return err
 		}
 		entry := translog.Entry{Kind: translog.KindPolicy, Name: strconv.FormatInt(p.Version(), 10), At: r.now()}
-		if err := r.ledger.add(entry, envelope); err != nil {
+		if err := r.ledger.add(ctx, entry, envelope); err != nil {
 			return err
 		}
 	}
@@ -53,8 +51,8 @@ func (r *Relay) logPolicies(next *signing.Policy, text []byte) error {
 }
 
 // logPlan puts a plan into the log, where the fleet has one.
-func (r *Relay) logPlan(p *investigation) error {
-	return r.ledger.add(translog.Entry{Kind: translog.KindPlan, Name: p.id.String(), At: p.record.Submitted}, p.envelope)
+func (r *Relay) logPlan(ctx context.Context, p *investigation) error {
+	return r.ledger.add(ctx, translog.Entry{Kind: translog.KindPlan, Name: p.id.String(), At: p.record.Submitted}, p.envelope)
 }
 
 // logPlans puts those plans into the log that are not there: they were taken
@@ -72,7 +70,7 @@ func (r *Relay) logPlans() {
 	}
 	r.mu.Unlock()
 	for _, p := range missing {
-		if err := r.logPlan(p); err != nil {
+		if err := r.logPlan(r.life, p); err != nil {
 			r.log.Error("a plan could not be put into the log, and is offered to nobody", "plan", p.id, "why", err)
 			return
 		}
@@ -126,7 +124,7 @@ func (r *Relay) serveWitness(ctx context.Context, c *transport.Conn, s *transpor
 			return
 		}
 		if len(w.Cosigned) > 0 {
-			if err := r.ledger.cosign(w.Cosigned); err != nil {
+			if err := r.ledger.cosign(ctx, w.Cosigned); err != nil {
 				r.log.Info("cosignature refused", "from", c.RemoteAddr(), "why", err)
 				fail(s, message.FailDenied, err.Error())
 				return
@@ -153,7 +151,7 @@ func (r *Relay) nextHead(ctx context.Context, c *transport.Conn, w message.Witne
 	ctx, cancel := context.WithTimeout(ctx, watchFor)
 	defer cancel()
 	for {
-		head, changed, err := r.ledger.pending(w.Name, w.Size)
+		head, changed, err := r.ledger.pending(ctx, w.Name, w.Size)
 		if head != nil || err != nil || w.Once {
 			return head, err
 		}
@@ -168,7 +166,7 @@ func (r *Relay) nextHead(ctx context.Context, c *transport.Conn, w message.Witne
 }
 
 // serveProof proves to an agent that a plan is in the log.
-func (r *Relay) serveProof(s *transport.Stream) {
+func (r *Relay) serveProof(ctx context.Context, s *transport.Stream) {
 	defer s.Close()
 	s.SetReadDeadline(time.Now().Add(helloWithin))
 	body, err := readAs(s, message.TypeLogQuery)
@@ -180,7 +178,7 @@ func (r *Relay) serveProof(s *transport.Stream) {
 		fail(s, message.FailBad, err.Error())
 		return
 	}
-	p, err := r.ledger.prove(q.Sum, q.From)
+	p, err := r.ledger.prove(ctx, q.Sum, q.From)
 	if err != nil {
 		fail(s, message.FailUnknown, err.Error())
 		return
@@ -189,7 +187,7 @@ func (r *Relay) serveProof(s *transport.Stream) {
 }
 
 // doLog answers what an auditor asks of the log.
-func (r *Relay) doLog(s *transport.Stream, q message.Request) *message.Failure {
+func (r *Relay) doLog(ctx context.Context, s *transport.Stream, q message.Request) *message.Failure {
 	if q.Log == nil {
 		return &message.Failure{Code: message.FailBad, Reason: "the request does not say what of the log it is about"}
 	}
@@ -201,7 +199,7 @@ func (r *Relay) doLog(s *transport.Stream, q message.Request) *message.Failure {
 	switch q.Op {
 	case message.OpLogHead:
 		var head *translog.Head
-		if head, err = r.ledger.latest(q.Log.From); err == nil {
+		if head, err = r.ledger.latest(ctx, q.Log.From); err == nil {
 			t, body = message.TypeHead, message.Marshal(head)
 		}
 	case message.OpLogTile:

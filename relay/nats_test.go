@@ -9,9 +9,9 @@ import (
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
-// A spine elsewhere does as well: what a relay kept there is found by one that
-// is started again with nothing in its own folder.
-func TestSpineElsewhere(t *testing.T) {
+// natsServer starts a spine that is in no relay.
+func natsServer(t *testing.T) *server.Server {
+	t.Helper()
 	srv, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, MaxPayload: 8 << 20,
 	})
@@ -19,10 +19,17 @@ func TestSpineElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv.Start()
-	defer func() { srv.Shutdown(); srv.WaitForShutdown() }()
+	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
 	if !srv.ReadyForConnections(10 * time.Second) {
 		t.Fatal("the server of the test does not start")
 	}
+	return srv
+}
+
+// A spine elsewhere does as well: what a relay kept there is found by one that
+// is started again with nothing in its own folder.
+func TestSpineElsewhere(t *testing.T) {
+	srv := natsServer(t)
 	f := newFleet(t)
 	f.nats = srv.ClientURL()
 	f.restart()

@@ -5,12 +5,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
@@ -32,18 +35,26 @@ type planRecord struct {
 	Pending   bool      `json:"pending,omitempty"` // it waits for signatures
 	Cancelled time.Time `json:"cancelled,omitzero"`
 	Secret    []byte    `json:"secret,omitempty"` // with which it was cancelled
-	Bytes     int64     `json:"bytes"`            // of answers, stored
-	// Targeted are the agents that the plan was for when it was submitted or
-	// when they appeared.
+	// Targeted are the agents that the plan was for when it was submitted.
 	Targeted []message.ID `json:"targeted"`
-	Reached  []message.ID `json:"reached"` // those that said that they have it
+}
+
+// A planShare is what one relay adds to it: each writes its own alone.
+type planShare struct {
+	Targeted []message.ID `json:"targeted"` // agents that it is for, and that appeared here later
+	Reached  []message.ID `json:"reached"`  // those that said here that they have it
+	Bytes    int64        `json:"bytes"`    // of answers that were stored from here
 }
 
 // An investigation is a plan that was accepted. Relay.mu guards it.
 type investigation struct {
 	id       message.ID
-	record   planRecord
-	envelope []byte // shared by everyone that it is sent to
+	record   planRecord       // but for Targeted
+	revision uint64           // of the record on the spine
+	share    planShare        // this relay's
+	shared   bool             // it was written, or read back
+	others   map[string]int64 // the bytes of the other relays' shares
+	envelope []byte           // shared by everyone that it is sent to
 	sum      translog.Sum
 	payload  *signing.PlanPayload
 	compiled *plan.Plan
@@ -52,7 +63,7 @@ type investigation struct {
 	watchers map[*watcher]struct{}
 	gone     bool // it was deleted
 	waits    bool // somebody would have been offered it, but for the log
-	dirty    bool // the record is not as the spine has it
+	dirty    bool // the share is not as the spine has it
 }
 
 // A delivery is how far one agent has come with one plan.
@@ -60,14 +71,9 @@ type delivery struct {
 	sent    *agentSession // over which connection; nil: none
 	reached bool
 	next    uint32 // chunks stored
-	ahead   uint32 // chunks handed to the spine; not below next
-	flying  int    // of them, those that the spine has not answered
-	last    uint64 // the spine's number of the latest message that is known
-	// torn: a chunk was not stored, or the answer did not come. Which of those
-	// that were flying the spine has is not known until mend has looked.
-	torn    bool
-	removed map[uint64]bool // the spine's numbers of messages that mend took back
-	bytes   int64           // that came since the relay was started
+	last    uint64 // the sequence on the spine of the last chunk, or fence
+	flying  bool   // the spine was given a chunk, and has not said anything yet
+	bytes   int64  // that came since the relay was started
 	final   bool
 }
 
@@ -77,6 +83,8 @@ type pendingPlan struct {
 	parsed    *signing.Envelope
 	submitted time.Time
 	expires   time.Time
+	revision  uint64 // of the record on the spine
+	sequence  uint64 // of the envelope there
 }
 
 // over says whether a plan takes no further agent.
@@ -101,12 +109,32 @@ func (p *investigation) closed(now time.Time, timeout time.Duration) bool {
 	if now.After(end) {
 		return true
 	}
+	if len(p.others) > 0 && now.Before(p.endedAt().Add(shareLag)) {
+		return false // others may not have told yet who has it
+	}
 	for _, d := range p.agents {
 		if d.reached && !d.final {
 			return false
 		}
 	}
 	return true
+}
+
+// endedAt says since when a plan takes no further agent.
+func (p *investigation) endedAt() time.Time {
+	if c := p.record.Cancelled; !c.IsZero() && c.Before(p.payload.Expires) {
+		return c
+	}
+	return p.payload.Expires
+}
+
+// bytes is how many bytes of answers are stored.
+func (p *investigation) bytes() int64 {
+	n := p.share.Bytes
+	for _, b := range p.others {
+		n += b
+	}
+	return n
 }
 
 // stored is how many chunks of all agents are stored.
@@ -166,21 +194,28 @@ func (r *Relay) offerAll(a *agent) {
 		case d == nil && !r.means(p, a):
 		default:
 			if d == nil {
-				d = p.target(a.id)
-				p.dirty = true
+				d = p.appear(a.id)
 			}
 			r.offer(p, d, a)
 		}
 	}
 }
 
-// target adds an agent to those that a plan is for.
+// target adds an agent to those that a plan is for, if it is not there.
 func (p *investigation) target(id message.ID) *delivery {
-	d := &delivery{}
-	p.agents[id] = d
-	p.record.Targeted = append(p.record.Targeted, id)
-	p.notify(id)
+	d := p.agents[id]
+	if d == nil {
+		d = &delivery{}
+		p.agents[id] = d
+		p.notify(id)
+	}
 	return d
+}
+
+// appear is target for an agent of this relay, which tells the others.
+func (p *investigation) appear(id message.ID) *delivery {
+	p.share.Targeted, p.dirty = append(p.share.Targeted, id), true
+	return p.target(id)
 }
 
 // offer sends a plan to an agent that is connected and has not said that it
@@ -224,35 +259,33 @@ func (r *Relay) submit(ctx context.Context, envelope []byte, mayWait bool) (mess
 		return message.Submitted{}, refusal
 	}
 	out := message.Submitted{Plan: p.id}
-	if f := r.keepNew(ctx, p.id, envelope, p.record); f != nil {
-		return out, f
-	}
 	r.mu.Lock()
-	switch {
-	case r.plans[p.id] != nil:
-		r.mu.Unlock()
-		return out, &message.Failure{Code: message.FailExists, Reason: fmt.Sprintf("plan %s was submitted already", p.id)}
-	case len(r.plans) >= maxPlans:
+	if len(r.plans) >= maxPlans {
 		r.mu.Unlock()
 		return out, &message.Failure{Code: message.FailLimit, Reason: fmt.Sprintf("there are %d investigations; delete some", maxPlans)}
 	}
-	r.plans[p.id] = p
-	delete(r.pending, p.id)
 	for _, a := range r.agents {
 		if a.facts == nil || !r.means(p, a) {
 			continue
 		}
-		if p.target(a.id); a.session != nil {
+		p.record.Targeted = append(p.record.Targeted, a.id)
+		if a.online() {
 			out.Online++
 		} else {
 			out.Offline++
 		}
 	}
 	r.mu.Unlock()
-	if err := r.keepPlan(ctx, p); err != nil {
-		return out, storeFailure(err)
+	if f := r.keepNew(ctx, p.id, envelope, p.record); f != nil {
+		return out, f
 	}
-	if err := r.logPlan(p); err != nil {
+	r.mu.Lock()
+	p = r.plans[p.id]
+	r.mu.Unlock()
+	if p == nil {
+		return out, nil // it was deleted at once
+	}
+	if err := r.logPlan(ctx, p); err != nil {
 		r.mu.Lock()
 		p.waits = true // it is tried again, and offered to nobody before
 		r.mu.Unlock()
@@ -275,6 +308,11 @@ func (r *Relay) offerNew(ctx context.Context, p *investigation, out *message.Sub
 	if !r.mayOffer(p) {
 		out.Waits = r.ledger.missing()
 	}
+	r.offerPlan(p)
+}
+
+// offerPlan offers a plan to those of its agents who are here; mu is held.
+func (r *Relay) offerPlan(p *investigation) {
 	for id, d := range p.agents {
 		if a := r.agents[id]; a != nil {
 			r.offer(p, d, a)
@@ -308,7 +346,7 @@ func (r *Relay) accept(e *signing.Envelope, envelope []byte) (*investigation, *m
 	}
 	return &investigation{
 		id: v.Payload().ID, envelope: envelope, sum: translog.SumOf(envelope), payload: v.Payload(), compiled: compiled, signers: v.Signers(),
-		record: planRecord{Submitted: r.now()}, agents: map[message.ID]*delivery{}, watchers: map[*watcher]struct{}{},
+		record: planRecord{Submitted: r.now()},
 	}, nil
 }
 
@@ -338,7 +376,6 @@ func (r *Relay) wait(ctx context.Context, e *signing.Envelope, envelope []byte, 
 	if err != nil {
 		return message.Submitted{}, &message.Failure{Code: message.FailBad, Reason: err.Error()}
 	}
-	p := &pendingPlan{envelope: envelope, parsed: e, submitted: r.now(), expires: payload.Expires}
 	r.mu.Lock()
 	old, n := r.pending[payload.ID], len(r.pending)
 	for _, s := range e.Signatures {
@@ -356,12 +393,9 @@ func (r *Relay) wait(ctx context.Context, e *signing.Envelope, envelope []byte, 
 	case old != nil && !adds(old.parsed, e):
 		return message.Submitted{}, why
 	}
-	if f := r.keepNew(ctx, payload.ID, envelope, planRecord{Submitted: p.submitted, Pending: true}); f != nil {
+	if f := r.keepNew(ctx, payload.ID, envelope, planRecord{Submitted: r.now(), Pending: true}); f != nil {
 		return message.Submitted{}, f
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.pending[payload.ID] = p
 	return message.Submitted{Plan: payload.ID, Pending: true}, nil
 }
 
@@ -375,32 +409,43 @@ func adds(old, e *signing.Envelope) bool {
 	return len(e.Signatures) > len(old.Signatures)
 }
 
-// cancel ends a plan for whoever knows its secret.
+// cancel ends a plan for whoever knows its secret, at all relays.
 func (r *Relay) cancel(ctx context.Context, c message.Cancel) *message.Failure {
-	r.mu.Lock()
-	p := r.plans[c.Plan]
-	if p == nil {
+	for {
+		r.mu.Lock()
+		p := r.plans[c.Plan]
+		if p == nil {
+			r.mu.Unlock()
+			return &message.Failure{Code: message.FailUnknown, Reason: fmt.Sprintf("there is no investigation %s", c.Plan)}
+		}
+		done := !p.record.Cancelled.IsZero()
 		r.mu.Unlock()
-		return &message.Failure{Code: message.FailUnknown, Reason: fmt.Sprintf("there is no investigation %s", c.Plan)}
-	}
-	digest := sha256.Sum256(c.Secret)
-	if subtle.ConstantTimeCompare(digest[:], p.payload.Cancel) != 1 {
-		r.mu.Unlock()
-		return &message.Failure{Code: message.FailDenied, Reason: "the secret does not cancel this plan"}
-	}
-	if p.record.Cancelled.IsZero() {
-		p.record.Cancelled, p.record.Secret = r.now(), c.Secret
-	}
-	body := message.Marshal(c)
-	for id, d := range p.agents {
-		if a := r.agents[id]; !d.final && a != nil && a.session != nil {
-			a.session.send(message.TypeCancel, body)
+		digest := sha256.Sum256(c.Secret)
+		if subtle.ConstantTimeCompare(digest[:], p.payload.Cancel) != 1 {
+			return &message.Failure{Code: message.FailDenied, Reason: "the secret does not cancel this plan"}
+		}
+		if done {
+			return nil
+		}
+		text, revision, err := r.spine.plans.get(ctx, c.Plan.String())
+		var record planRecord
+		if err == nil {
+			err = json.Unmarshal(text, &record)
+		}
+		if err == nil && record.Cancelled.IsZero() {
+			record.Cancelled, record.Secret = r.now(), c.Secret
+			if text, err = json.Marshal(record); err == nil {
+				revision, err = r.spine.plans.swap(ctx, c.Plan.String(), text, revision)
+			}
+		}
+		switch {
+		case err == nil:
+			err = r.shares.until(ctx, revision)
+		case errors.Is(err, errSwapped), errors.Is(err, jetstream.ErrKeyNotFound):
+			err = r.catchUp(ctx, r.spine.plans, r.shares)
+		}
+		if err != nil {
+			return storeFailure(err)
 		}
 	}
-	p.notifyAll()
-	r.mu.Unlock()
-	if err := r.keepPlan(ctx, p); err != nil {
-		return &message.Failure{Code: message.FailStore, Reason: err.Error()}
-	}
-	return nil
 }

@@ -10,16 +10,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
 // The keys of policies in the spine: that of the one in force, and with a dot
-// and a version behind it that of each policy that ever was, and of each that
-// changed the administrators.
+// and a version behind it that of each policy that was before, and of each of
+// those that changed the administrators.
 const (
 	keyPolicy = "policy"
 	keyTurn   = "turn"
@@ -38,64 +36,146 @@ type turn struct {
 }
 
 // loadPolicy takes the policy of the spine, or at the first start that of the
-// folder.
+// folder, which it puts there.
 func (r *Relay) loadPolicy(ctx context.Context) error {
-	text, err := r.spine.get(ctx, r.spine.state, keyPolicy)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		text, err = r.cfg.firstPolicy()
+	text, err := r.cfg.firstPolicy()
+	if err == nil {
+		_, err = r.spine.state.swap(ctx, keyPolicy, text, 0)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errSwapped) {
 		return fmt.Errorf("relay: the policy: %w", err)
 	}
-	e, err := signing.ParseEnvelope(text)
-	if err != nil {
-		return fmt.Errorf("relay: the policy: %w", err)
-	}
-	p, err := signing.ParsePolicy(e.Payload)
-	if err != nil {
-		return fmt.Errorf("relay: the policy: %w", err)
-	}
-	err = r.spine.each(ctx, r.spine.state, func(key string, text []byte) error {
-		version, ok := strings.CutPrefix(key, keyTurn+".")
-		// A later one than that in force was not published to its end.
-		if n, err := strconv.ParseInt(version, 10, 64); ok && err == nil && n <= p.Version() {
-			r.turns = append(r.turns, turn{n, text})
-		}
-		return nil
-	})
-	if err != nil {
+	r.states = r.mirrorOf(r.spine.state, r.takeState)
+	if err := r.begin(ctx, r.states); err != nil {
 		return err
 	}
-	slices.SortFunc(r.turns, func(a, b turn) int { return cmp.Compare(a.version, b.version) })
-	if len(r.turns) == 0 {
-		return r.follows(ctx, p, text)
-	}
-	r.policy, r.envelope = p, text
-	return r.logPolicies(p, text)
-}
-
-// follows puts a policy in force and keeps it, after it is in the log; mu is
-// held, or nobody else is there yet.
-func (r *Relay) follows(ctx context.Context, p *signing.Policy, text []byte) error {
-	if err := r.logPolicies(p, text); err != nil {
+	if err := r.catchUp(ctx, r.spine.state, r.states); err != nil {
 		return err
 	}
-	turns := r.policy == nil || !r.policy.SameAdministrators(p)
-	keys := []string{fmt.Sprintf("%s.%d", keyPolicy, p.Version())}
-	if turns {
-		keys = append(keys, fmt.Sprintf("%s.%d", keyTurn, p.Version()))
+	select {
+	case err := <-r.fatal:
+		return err
+	default:
 	}
-	// The one in force comes last: until then it was not published.
-	for _, key := range append(keys, keyPolicy) {
-		if err := r.spine.put(ctx, r.spine.state, key, text); err != nil {
-			return err
-		}
-	}
-	r.policy, r.envelope = p, text
-	if turns {
-		r.turns = append(r.turns, turn{p.Version(), text})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.policy == nil {
+		return errors.New("relay: the spine has no policy")
 	}
 	return nil
+}
+
+// takeState takes what relays keep of the fleet as a whole.
+func (r *Relay) takeState(ctx context.Context, key string, m spineMessage) error {
+	kind, rest, _ := strings.Cut(key, ".")
+	switch {
+	case m.gone():
+	case key == keyPolicy:
+		return r.takePolicy(ctx, m)
+	case kind == keyTurn:
+		if n, err := strconv.ParseInt(rest, 10, 64); err == nil {
+			r.mu.Lock()
+			r.turn(turn{n, m.data})
+			r.mu.Unlock()
+		}
+	case kind == keyUse:
+		r.takeUse(rest, m.sequence)
+	case key == keyHead || key == keySigned:
+		r.ledger.takeKept(key, m.data, m.sequence)
+		r.offerLogged()
+		r.offerUpgrades()
+	}
+	return nil
+}
+
+// takePolicy takes the policy that is in force: it is put into the log, then
+// obeyed, and every agent is told. Agents that are members no more are let go.
+// One that cannot be obeyed ends the relay.
+func (r *Relay) takePolicy(ctx context.Context, m spineMessage) error {
+	next, err := policyOf(m.data)
+	if err != nil {
+		r.fail(fmt.Errorf("relay: the policy: %w", err))
+		return nil
+	}
+	r.mu.Lock()
+	r.revision = m.sequence
+	known := r.policy
+	r.mu.Unlock()
+	if known != nil && next.Version() <= known.Version() {
+		return nil
+	}
+	if err := r.logPolicies(ctx, next, m.data); err != nil {
+		if isFatal(err) {
+			r.fail(err)
+			return nil
+		}
+		r.log.Error("a policy is not obeyed yet: it could not be put into the log", "version", next.Version(), "why", err)
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.turnsTo(next) {
+		r.turn(turn{next.Version(), m.data})
+	}
+	r.policy, r.envelope = next, m.data
+	for _, p := range r.plans {
+		p.notifyAll() // followers who are in it no more are let go
+	}
+	for id, a := range r.agents {
+		err := r.admit(a)
+		if a.session != nil && a.session.greeted {
+			a.session.send(message.TypePolicy, m.data)
+		}
+		if err != nil {
+			r.letGo(id, a, err)
+		}
+	}
+	if known != nil {
+		r.wg.Go(r.logPlans) // those that were taken before there was a log
+		r.wg.Go(r.logReleases)
+	}
+	return nil
+}
+
+func policyOf(text []byte) (*signing.Policy, error) {
+	e, err := signing.ParseEnvelope(text)
+	if err != nil {
+		return nil, err
+	}
+	return signing.ParsePolicy(e.Payload)
+}
+
+// turnsTo says whether a policy's administrators are others than those before
+// it; mu is held.
+func (r *Relay) turnsTo(next *signing.Policy) bool {
+	before := r.policy
+	if before == nil {
+		if len(r.turns) == 0 {
+			return true
+		}
+		// Since the last turn they were the same.
+		last := r.turns[0]
+		for _, t := range r.turns {
+			if t.version < next.Version() {
+				last = t
+			}
+		}
+		var err error
+		if before, err = policyOf(last.envelope); err != nil {
+			return true
+		}
+	}
+	return !before.SameAdministrators(next)
+}
+
+// turn notes a policy that changed the administrators; mu is held.
+func (r *Relay) turn(t turn) {
+	i, ok := slices.BinarySearchFunc(r.turns, t.version, func(t turn, v int64) int { return cmp.Compare(t.version, v) })
+	if ok {
+		r.turns[i] = t
+		return
+	}
+	r.turns = slices.Insert(r.turns, i, t)
 }
 
 // newer gives the policies that lead from a version to the one in force, in
@@ -104,7 +184,7 @@ func (r *Relay) newer(version int64) [][]byte {
 	var out [][]byte
 	last := version
 	for _, t := range r.turns {
-		if t.version > version {
+		if t.version > version && t.version <= r.policy.Version() {
 			out, last = append(out, t.envelope), t.version
 		}
 	}
@@ -126,8 +206,8 @@ func (r *Relay) policies(s *transport.Stream, after int64) {
 	}
 }
 
-// publish takes the next policy, and hands it to every agent. Agents that are
-// members no more are told, and let go.
+// publish takes the next policy, and returns when this relay obeys it. The
+// others do as soon as they hear of it.
 func (r *Relay) publish(ctx context.Context, s *transport.Stream) *message.Failure {
 	text, failure := take(s, message.TypePolicy)
 	if failure != nil {
@@ -137,36 +217,57 @@ func (r *Relay) publish(ctx context.Context, s *transport.Stream) *message.Failu
 	if err != nil {
 		return &message.Failure{Code: message.FailBad, Reason: err.Error()}
 	}
+	for {
+		done, failure := r.tryPublish(ctx, e, text)
+		if done || failure != nil {
+			return failure
+		}
+		// Another relay took a policy at the same time: its comes first.
+		if err := r.catchUp(ctx, r.spine.state, r.states); err != nil {
+			return storeFailure(err)
+		}
+	}
+}
+
+// tryPublish puts a policy in force, unless another came before it.
+func (r *Relay) tryPublish(ctx context.Context, e *signing.Envelope, text []byte) (bool, *message.Failure) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	next, err := r.policy.Accept(e, r.now())
+	current, before, revision, turns := r.policy, r.envelope, r.revision, slices.Clone(r.turns)
+	r.mu.Unlock()
+	next, err := current.Accept(e, r.now())
 	if err != nil {
-		return &message.Failure{Code: message.FailDenied, Reason: err.Error()}
+		return false, &message.Failure{Code: message.FailDenied, Reason: err.Error()}
 	}
-	if next == r.policy {
-		return nil
+	if next == current {
+		return true, nil
 	}
-	if len(r.turns) >= maxTurns && !r.policy.SameAdministrators(next) {
-		return &message.Failure{Code: message.FailLimit, Reason: fmt.Sprintf("the administrators of this fleet have changed %d times, and agents that were long away could not follow any more", maxTurns)}
+	if len(turns) >= maxTurns && !current.SameAdministrators(next) {
+		return false, &message.Failure{Code: message.FailLimit, Reason: fmt.Sprintf("the administrators of this fleet have changed %d times, and agents that were long away could not follow any more", maxTurns)}
 	}
-	if err := r.follows(ctx, next, text); err != nil {
-		return storeFailure(err)
+	if err := r.ledger.may(next.Log()); err != nil {
+		return false, storeFailure(err)
 	}
-	defer r.wg.Go(r.logPlans) // those that were taken before there was a log
-	defer r.wg.Go(r.logReleases)
-	for _, p := range r.plans {
-		p.notifyAll() // followers who are in it no more are let go
+	// The one before is kept under its number, for good, before it is replaced.
+	keys := []string{fmt.Sprintf("%s.%d", keyPolicy, current.Version())}
+	if n := len(turns); n > 0 && turns[n-1].version == current.Version() {
+		keys = append(keys, fmt.Sprintf("%s.%d", keyTurn, current.Version()))
 	}
-	for id, a := range r.agents {
-		err := r.admit(a)
-		if a.session != nil && a.session.greeted {
-			a.session.send(message.TypePolicy, text)
-		}
-		if err != nil {
-			r.letGo(id, a, err)
+	for _, key := range keys {
+		if _, err := r.spine.state.put(ctx, key, before); err != nil {
+			return false, storeFailure(err)
 		}
 	}
-	return nil
+	sequence, err := r.spine.state.swap(ctx, keyPolicy, text, revision)
+	if errors.Is(err, errSwapped) {
+		return false, nil
+	}
+	if err == nil {
+		err = r.states.until(ctx, sequence)
+	}
+	if err != nil {
+		return false, storeFailure(err)
+	}
+	return true, nil
 }
 
 // farewell refuses an agent. One that was a member is told of the policies that

@@ -41,7 +41,7 @@ func (r *Relay) missing(ctx context.Context, rel *signing.Release) (message.Miss
 		seen[f.Sum] = true
 		have := int64(0)
 		for ; have < piecesOf(f); have++ {
-			_, err := r.spine.get(ctx, r.spine.pieces, pieceKey(f.Sum, have))
+			_, _, err := r.spine.pieces.get(ctx, pieceKey(f.Sum, have))
 			if errors.Is(err, jetstream.ErrKeyNotFound) {
 				break
 			}
@@ -68,7 +68,7 @@ func (r *Relay) takeProgram(ctx context.Context, s *transport.Stream, rel *signi
 		if want := min(message.MaxPiece, f.Size-i*message.MaxPiece); int64(len(b)) != want {
 			return &message.Failure{Code: message.FailBad, Reason: fmt.Sprintf("piece %d of the program for %s has %d bytes, and %d were due", i, f.System(), len(b), want)}
 		}
-		if err := r.spine.put(ctx, r.spine.pieces, pieceKey(f.Sum, i), b); err != nil {
+		if _, err := r.spine.pieces.put(ctx, pieceKey(f.Sum, i), b); err != nil {
 			return storeFailure(err)
 		}
 	}
@@ -89,7 +89,7 @@ func fileOf(rel *signing.Release, sum translog.Sum) (signing.File, bool) {
 func (r *Relay) checkProgram(ctx context.Context, f signing.File) *message.Failure {
 	sum := sha256.New()
 	for i := range piecesOf(f) {
-		b, err := r.spine.get(ctx, r.spine.pieces, pieceKey(f.Sum, i))
+		b, _, err := r.spine.pieces.get(ctx, pieceKey(f.Sum, i))
 		if err != nil {
 			return storeFailure(err)
 		}
@@ -178,7 +178,7 @@ func (r *Relay) piece(ctx context.Context, q message.PieceQuery) ([]byte, *messa
 	if !known {
 		return nil, &message.Failure{Code: message.FailUnknown, Reason: fmt.Sprintf("no release here has piece %d of program %s", q.Index, q.Sum)}
 	}
-	b, err := r.spine.get(ctx, r.spine.pieces, pieceKey(q.Sum, q.Index))
+	b, _, err := r.spine.pieces.get(ctx, pieceKey(q.Sum, q.Index))
 	if err != nil {
 		return nil, storeFailure(err)
 	}

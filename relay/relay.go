@@ -7,12 +7,19 @@
 // nothing, and every check that matters is made again by whoever it is passed
 // to. It must not be given anything that opens an answer.
 //
-// What it keeps goes through NATS JetStream (spine.go), in this process or in
-// a cluster. In memory are the agents with their facts (agents.go) and the
-// plans with how far each agent has come (plans.go); both are read back from
-// the spine at a start. A chunk is acknowledged to its agent when the spine has
-// stored it (answers.go). A follower reads the spine, from the front, so that
-// what is stored and what comes live have no seam (follow.go).
+// What it keeps goes through NATS JetStream (spine.go): in this process, alone
+// or joined with those of other relays of the fleet (cluster.go), or in a
+// cluster elsewhere. The spine has the word. What is in memory, the agents with
+// their facts (agents.go), the plans with how far each agent has come (plans.go,
+// shared.go), the policy (policy.go), the log (ledger.go), is what mirrors of
+// the spine say (mirror.go), whoever kept it, so that one relay and several go
+// the same way. Who is connected where relays tell each other (peers.go). Where
+// two might write the same, each writes in the place of what it saw, and looks
+// again if another was faster.
+//
+// A chunk is acknowledged to its agent when the spine has stored it
+// (answers.go). A follower reads the spine, from the front, so that what is
+// stored and what comes live have no seam (follow.go).
 package relay
 
 import (
@@ -47,11 +54,19 @@ type Relay struct {
 	log       *slog.Logger
 	now       func() time.Time
 	ca        *transport.CA
+	me        string // what this relay is called on the spine
 	spine     *spine
 	listener  *transport.Listener
+	life      context.Context // of what mirrors the spine
+	end       context.CancelFunc
 	wg        sync.WaitGroup
-	keeping   sync.Mutex          // held while a plan's record is written; before mu
-	mending   sync.Mutex          // held while a torn answer is mended; before mu
+	keeping   sync.Mutex // held while a plan's record is written; before mu
+	fatal     chan error // of capacity one: why the relay has to end
+	states    *mirror    // of the state, and so on
+	members   *mirror
+	shares    *mirror
+	beats     *mirror
+	rollOuts  *mirror
 	inFlight  *semaphore.Weighted // bytes of chunks that the spine was given
 	strangers *semaphore.Weighted // those who hand in plans and proved nothing
 	watching  *semaphore.Weighted // those who say that they are witnesses
@@ -63,14 +78,20 @@ type Relay struct {
 	mu       sync.Mutex
 	policy   *signing.Policy
 	envelope []byte // of the policy
+	revision uint64 // of it on the spine
 	turns    []turn // the policies that changed the administrators, the oldest first
 	agents   map[message.ID]*agent
 	plans    map[message.ID]*investigation
 	pending  map[message.ID]*pendingPlan
-	releases map[string]*release // by version
+	early    map[message.ID]*early // what came before its plan
+	releases map[string]*release   // by version
 	conns    map[*transport.Conn]struct{}
-	uses     map[signing.ID]int // of tokens
+	uses     map[signing.ID]*tokenUse
+	peers    map[string]*peer // the other relays
+	pulse    pulse
+	news     presence // that the other relays were not told of yet
 	closing  bool
+	cut      bool // this relay cannot keep anything, and serves nobody
 }
 
 // Open opens the relay of a folder that Init made, and listens.
@@ -83,12 +104,11 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 		cfg.NATS = o.NATS
 	}
 	r := &Relay{
-		cfg: cfg, log: o.Logger, now: o.Now,
+		cfg: cfg, log: o.Logger, now: o.Now, me: cfg.key(), fatal: make(chan error, 1),
 		agents: map[message.ID]*agent{}, plans: map[message.ID]*investigation{}, pending: map[message.ID]*pendingPlan{},
-		conns: map[*transport.Conn]struct{}{}, uses: map[signing.ID]int{},
+		early: map[message.ID]*early{}, conns: map[*transport.Conn]struct{}{}, uses: map[signing.ID]*tokenUse{}, peers: map[string]*peer{},
 		inFlight: semaphore.NewWeighted(maxInFlight), strangers: semaphore.NewWeighted(maxStrangers),
-		releases: map[string]*release{}, fetching: semaphore.NewWeighted(maxFetching),
-		watching: semaphore.NewWeighted(maxWatching), ledger: ledger{dir: dir},
+		releases: map[string]*release{}, fetching: semaphore.NewWeighted(maxFetching), watching: semaphore.NewWeighted(maxWatching),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -103,15 +123,18 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
-	if r.spine, err = openSpine(ctx, dir, cfg.NATS, cfg.Replicas); err != nil {
+	if r.spine, err = openSpine(ctx, cfg, r.ca, r.log); err != nil {
 		return nil, err
 	}
+	r.life, r.end = context.WithCancel(context.Background())
 	if err = r.load(ctx); err == nil {
 		r.listener, err = transport.Listen(cfg.Listen, transport.ListenOptions{
 			Certificate: cert, CA: r.ca.Certificate(), Window: 1 << 20, MaxPerAddress: cfg.Crowd,
 		})
 	}
 	if err != nil {
+		r.end()
+		r.wg.Wait()
 		r.spine.close()
 		return nil, err
 	}
@@ -133,11 +156,20 @@ func (r *Relay) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.wg.Go(func() { r.keepHouse(ctx) })
-	var lost atomic.Bool
+	r.wg.Go(func() { r.keepShares(ctx) })
+	r.wg.Go(func() { r.keepTouch(ctx) })
 	r.wg.Go(func() {
 		if r.spine.awaitEnd(ctx) {
-			lost.Store(true)
+			r.fail(ErrSpine)
+		}
+	})
+	var lost atomic.Pointer[error]
+	r.wg.Go(func() {
+		select {
+		case why := <-r.fatal:
+			lost.Store(&why)
 			cancel()
+		case <-ctx.Done():
 		}
 	})
 	var err error
@@ -153,8 +185,8 @@ func (r *Relay) Serve(ctx context.Context) error {
 		err = nil
 	}
 	r.mu.Unlock()
-	if lost.Load() {
-		err = ErrSpine
+	if why := lost.Load(); why != nil {
+		err = *why
 	}
 	cancel()
 	return errors.Join(err, r.Close())
@@ -189,10 +221,22 @@ func (r *Relay) Close() error {
 		ending.Go(func() { _ = c.Close() })
 	}
 	ending.Wait()
+	r.end()
 	r.wg.Wait()
-	r.keepDirty(context.Background())
+	last, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	r.keepDirty(last, false)
+	r.leavePeers(last)
 	r.spine.close()
 	return err
+}
+
+// fail ends the relay, which cannot go on.
+func (r *Relay) fail(why error) {
+	select {
+	case r.fatal <- why:
+	default: // another reason was first
+	}
 }
 
 // serve takes the streams of one connection. Its first stream says who it is.
@@ -203,6 +247,7 @@ func (r *Relay) serve(ctx context.Context, c *transport.Conn) {
 		r.mu.Unlock()
 		return
 	}
+	cut := r.cut
 	r.conns[c] = struct{}{}
 	r.mu.Unlock()
 	defer func() {
@@ -217,6 +262,8 @@ func (r *Relay) serve(ctx context.Context, c *transport.Conn) {
 		return
 	}
 	switch kind := s.Kind(); {
+	case cut:
+		fail(s, message.FailShutdown, cutOff)
 	case kind == message.KindEnroll && c.Peer() == "":
 		r.enroll(ctx, s)
 	case kind == message.KindAgent && c.Peer() != "":
@@ -255,21 +302,31 @@ func readAs(s *transport.Stream, want message.Type) ([]byte, error) {
 	return body, err
 }
 
-// load reads back what the spine keeps.
+// load takes from the spine what it keeps, and from then on whatever comes.
 func (r *Relay) load(ctx context.Context) error {
+	if err := r.openLedger(); err != nil {
+		return err
+	}
 	if err := r.loadPolicy(ctx); err != nil {
 		return err
 	}
-	if err := r.loadAgents(ctx); err != nil {
+	r.members = r.mirrorOf(r.spine.agents, r.takeMember)
+	r.shares = r.mirrorOf(r.spine.plans, r.takePlan)
+	r.rollOuts = r.mirrorOf(r.spine.releases, r.takeRelease)
+	for _, m := range []*mirror{
+		r.members, r.shares, r.rollOuts,
+		{stream: r.spine.answers, subject: "answer.*.*", headers: true, take: r.takeAnswer},
+	} {
+		if err := r.begin(ctx, m); err != nil {
+			return err
+		}
+	}
+	// The server that was asked may itself have been behind the others.
+	if err := errors.Join(r.catchUp(ctx, r.spine.agents, r.members), r.catchUp(ctx, r.spine.plans, r.shares), r.catchUp(ctx, r.spine.releases, r.rollOuts)); err != nil {
 		return err
 	}
-	if err := r.loadPlans(ctx); err != nil {
-		return err
-	}
+	r.sweep(ctx)
 	r.logPlans()
-	if err := r.loadReleases(ctx); err != nil {
-		return err
-	}
 	r.logReleases()
-	return nil
+	return r.meetPeers(ctx)
 }

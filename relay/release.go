@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ type release struct {
 	payload  *signing.Release
 	manifest translog.Sum
 	stages   []*stage
+	revision uint64 // of the record on the spine
 }
 
 // A stage is a roll-out of a release.
@@ -44,22 +46,30 @@ type stage struct {
 	target   *plan.Plan
 }
 
-// loadReleases reads the releases back from the spine.
-func (r *Relay) loadReleases(ctx context.Context) error {
-	return r.spine.each(ctx, r.spine.releases, func(key string, text []byte) error {
-		var record releaseRecord
-		err := json.Unmarshal(text, &record)
-		if err == nil {
-			var rel *release
-			if rel, err = restoredRelease(record); err == nil {
-				r.releases[rel.payload.Release] = rel
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("release %s: %w", key, err)
-		}
+// takeRelease takes what any relay keeps of a release.
+func (r *Relay) takeRelease(_ context.Context, version string, m spineMessage) error {
+	if m.gone() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.releases, version)
 		return nil
-	})
+	}
+	var record releaseRecord
+	err := json.Unmarshal(m.data, &record)
+	var rel *release
+	if err == nil {
+		rel, err = restoredRelease(record)
+	}
+	if err != nil {
+		r.log.Error("a release is left out that the spine has", "release", version, "why", err)
+		return nil
+	}
+	rel.revision = m.sequence
+	r.mu.Lock()
+	r.releases[version] = rel
+	r.mu.Unlock()
+	r.offerUpgrades()
+	return nil
 }
 
 // restoredRelease makes a release of what was verified when it came.
@@ -99,12 +109,45 @@ func restoredStage(text []byte) (*stage, error) {
 	return &stage{envelope: text, sum: translog.SumOf(text), payload: payload, target: target}, nil
 }
 
-func (r *Relay) keepRelease(ctx context.Context, rel *release) error {
-	text, err := json.Marshal(rel.record)
-	if err != nil {
-		return err
+// keepRelease changes what the spine has of a release, at whichever relay it
+// was changed before, and gives what this relay then knows of it. A change that
+// gives a failure is not made.
+func (r *Relay) keepRelease(ctx context.Context, version string, change func(*releaseRecord) *message.Failure) (*release, *message.Failure) {
+	for {
+		var record releaseRecord
+		var before uint64
+		r.mu.Lock()
+		if rel := r.releases[version]; rel != nil {
+			record, before = rel.record, rel.revision
+		}
+		r.mu.Unlock()
+		if failure := change(&record); failure != nil {
+			return nil, failure
+		}
+		text, err := json.Marshal(record)
+		var now uint64
+		if err == nil {
+			now, err = r.spine.releases.swap(ctx, version, text, before)
+		}
+		switch {
+		case err == nil:
+			err = r.rollOuts.until(ctx, now)
+		case errors.Is(err, errSwapped):
+			if err = r.catchUp(ctx, r.spine.releases, r.rollOuts); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return nil, storeFailure(err)
+		}
+		r.mu.Lock()
+		rel := r.releases[version]
+		r.mu.Unlock()
+		if rel == nil {
+			return nil, &message.Failure{Code: message.FailUnknown, Reason: fmt.Sprintf("release %s was withdrawn", version)}
+		}
+		return rel, nil
 	}
-	return r.spine.put(ctx, r.spine.releases, rel.payload.Release, text)
 }
 
 // doRelease takes a release with its programs. What of these is there already is
@@ -130,8 +173,15 @@ func (r *Relay) doRelease(ctx context.Context, s *transport.Stream) *message.Fai
 		return nil
 	}
 	// It is there before its programs are, so that they belong to somebody.
-	if err := r.addRelease(ctx, rel); err != nil {
-		return storeFailure(err)
+	_, failure = r.keepRelease(ctx, rel.payload.Release, func(record *releaseRecord) *message.Failure {
+		if record.Envelope != nil {
+			return rel.same(record.Envelope)
+		}
+		record.Envelope = text
+		return nil
+	})
+	if failure != nil {
+		return failure
 	}
 	for _, p := range missing.Programs {
 		if failure := r.takeProgram(ctx, s, rel.payload, p); failure != nil {
@@ -143,16 +193,28 @@ func (r *Relay) doRelease(ctx context.Context, s *transport.Stream) *message.Fai
 			return failure
 		}
 	}
-	r.mu.Lock()
-	rel.record.Complete = true
-	r.mu.Unlock()
-	if err := r.keepRelease(ctx, rel); err != nil {
-		return storeFailure(err)
+	whole, failure := r.keepRelease(ctx, rel.payload.Release, func(record *releaseRecord) *message.Failure {
+		if record.Envelope == nil {
+			return &message.Failure{Code: message.FailUnknown, Reason: fmt.Sprintf("release %s was withdrawn", rel.payload.Release)}
+		}
+		record.Complete = true
+		return rel.same(record.Envelope)
+	})
+	if failure != nil {
+		return failure
 	}
-	if err := r.logRelease(rel); err != nil {
+	if err := r.logRelease(ctx, whole); err != nil {
 		return storeFailure(err)
 	}
 	r.offerUpgrades()
+	return nil
+}
+
+// same fails where another release was published under the same version.
+func (rel *release) same(text []byte) *message.Failure {
+	if have, err := restoredRelease(releaseRecord{Envelope: text}); err != nil || have.manifest != rel.manifest {
+		return &message.Failure{Code: message.FailExists, Reason: fmt.Sprintf("release %s was published already, as another one: versions only grow", rel.payload.Release)}
+	}
 	return nil
 }
 
@@ -175,18 +237,9 @@ func (r *Relay) admitRelease(text []byte) (*release, *message.Failure) {
 		return nil, &message.Failure{Code: message.FailLimit, Reason: fmt.Sprintf("there are %d releases; withdraw some", maxReleases)}
 	case have == nil:
 		return rel, nil
-	case have.manifest != rel.manifest:
-		return nil, &message.Failure{Code: message.FailExists, Reason: fmt.Sprintf("release %s was published already, as another one: versions only grow", payload.Release)}
 	default:
-		return have, nil
+		return have, have.same(text)
 	}
-}
-
-func (r *Relay) addRelease(ctx context.Context, rel *release) error {
-	r.mu.Lock()
-	r.releases[rel.payload.Release] = rel
-	r.mu.Unlock()
-	return r.keepRelease(ctx, rel)
 }
 
 // doRollOut takes a stage of a release, and offers it to those whom it means.
@@ -195,14 +248,15 @@ func (r *Relay) doRollOut(ctx context.Context, s *transport.Stream) *message.Fai
 	if failure != nil {
 		return failure
 	}
-	rel, st, failure := r.admitRollOut(text)
+	st, failure := r.admitRollOut(text)
 	if failure != nil {
 		return failure
 	}
-	if err := r.keepRelease(ctx, rel); err != nil {
-		return storeFailure(err)
+	rel, failure := r.keepRelease(ctx, st.payload.Release, func(record *releaseRecord) *message.Failure { return record.add(st) })
+	if failure != nil {
+		return failure
 	}
-	if err := r.logRelease(rel); err != nil {
+	if err := r.logRelease(ctx, rel); err != nil {
 		return storeFailure(err)
 	}
 	var out message.RolledOut
@@ -211,7 +265,7 @@ func (r *Relay) doRollOut(ctx context.Context, s *transport.Stream) *message.Fai
 		if a.facts == nil || !r.meets(st.target, a) {
 			continue
 		}
-		if a.session != nil {
+		if a.online() {
 			out.Online++
 		} else {
 			out.Offline++
@@ -223,41 +277,51 @@ func (r *Relay) doRollOut(ctx context.Context, s *transport.Stream) *message.Fai
 	return nil
 }
 
-func (r *Relay) admitRollOut(text []byte) (*release, *stage, *message.Failure) {
+func (r *Relay) admitRollOut(text []byte) (*stage, *message.Failure) {
 	e, err := signing.ParseEnvelope(text)
 	if err != nil {
-		return nil, nil, &message.Failure{Code: message.FailBad, Reason: err.Error()}
+		return nil, &message.Failure{Code: message.FailBad, Reason: err.Error()}
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	payload, err := r.policy.AdmitRollOut(e, r.now())
+	_, err = r.policy.AdmitRollOut(e, r.now())
+	r.mu.Unlock()
 	if err != nil {
-		return nil, nil, &message.Failure{Code: message.FailDenied, Reason: err.Error()}
-	}
-	rel := r.releases[payload.Release]
-	switch {
-	case rel == nil || !rel.record.Complete:
-		return nil, nil, &message.Failure{Code: message.FailUnknown, Reason: fmt.Sprintf("there is no release %s here with all of its programs: quaestor release publish sends them", payload.Release)}
-	case rel.manifest != payload.Manifest:
-		return nil, nil, &message.Failure{Code: message.FailDenied, Reason: fmt.Sprintf("the roll-out is that of another release %s than the one that was published", payload.Release)}
-	case len(rel.stages) >= maxStages:
-		return nil, nil, &message.Failure{Code: message.FailLimit, Reason: fmt.Sprintf("release %s has %d stages already", payload.Release, maxStages)}
+		return nil, &message.Failure{Code: message.FailDenied, Reason: err.Error()}
 	}
 	st, err := restoredStage(text)
 	if err != nil {
-		return nil, nil, &message.Failure{Code: message.FailBad, Reason: err.Error()}
+		return nil, &message.Failure{Code: message.FailBad, Reason: err.Error()}
+	}
+	return st, nil
+}
+
+// add adds a stage to a release that has all of its programs.
+func (record *releaseRecord) add(st *stage) *message.Failure {
+	version := st.payload.Release
+	unknown := &message.Failure{Code: message.FailUnknown, Reason: fmt.Sprintf("there is no release %s here with all of its programs: quaestor release publish sends them", version)}
+	if !record.Complete {
+		return unknown
+	}
+	rel, err := restoredRelease(*record)
+	switch {
+	case err != nil:
+		return unknown
+	case rel.manifest != st.payload.Manifest:
+		return &message.Failure{Code: message.FailDenied, Reason: fmt.Sprintf("the roll-out is that of another release %s than the one that was published", version)}
 	}
 	for _, have := range rel.stages {
-		if have.payload.Number == payload.Number && have.sum != st.sum {
-			return nil, nil, &message.Failure{Code: message.FailExists, Reason: fmt.Sprintf("release %s has a stage %d already, and it is another one", payload.Release, payload.Number)}
-		}
 		if have.sum == st.sum {
-			return rel, have, nil
+			return nil
+		}
+		if have.payload.Number == st.payload.Number {
+			return &message.Failure{Code: message.FailExists, Reason: fmt.Sprintf("release %s has a stage %d already, and it is another one", version, st.payload.Number)}
 		}
 	}
-	rel.stages = append(rel.stages, st)
-	rel.record.RollOuts = append(slices.Clone(rel.record.RollOuts), text)
-	return rel, st, nil
+	if len(rel.stages) >= maxStages {
+		return &message.Failure{Code: message.FailLimit, Reason: fmt.Sprintf("release %s has %d stages already", version, maxStages)}
+	}
+	record.RollOuts = append(slices.Clone(record.RollOuts), st.envelope)
+	return nil
 }
 
 // meets says whether the target of a stage is true of an agent, as far as that
@@ -267,7 +331,7 @@ func (r *Relay) meets(target *plan.Plan, a *agent) bool {
 }
 
 // logRelease puts a release and its stages into the log, where there is one.
-func (r *Relay) logRelease(rel *release) error {
+func (r *Relay) logRelease(ctx context.Context, rel *release) error {
 	r.mu.Lock()
 	type item struct {
 		entry    translog.Entry
@@ -283,7 +347,7 @@ func (r *Relay) logRelease(rel *release) error {
 		if r.ledger.holds(translog.SumOf(i.envelope), false) {
 			continue
 		}
-		if err := r.ledger.add(i.entry, i.envelope); err != nil {
+		if err := r.ledger.add(ctx, i.entry, i.envelope); err != nil {
 			return err
 		}
 	}
@@ -301,7 +365,7 @@ func (r *Relay) logReleases() {
 	}
 	r.mu.Unlock()
 	for _, rel := range all {
-		if err := r.logRelease(rel); err != nil {
+		if err := r.logRelease(r.life, rel); err != nil {
 			r.log.Error("a release could not be put into the log, and is offered to nobody", "release", rel.payload.Release, "why", err)
 			return
 		}

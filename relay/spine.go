@@ -2,25 +2,34 @@ package relay
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/quaestor-engine/quaestor/transport"
 )
 
-// Names on the spine. Everything that a relay keeps goes through these.
+// Names on the spine. Everything that a relay keeps goes through these, and
+// what several relays know of each other.
 const (
 	streamPlans   = "QUAESTOR_PLANS"   // plan.PLAN: the envelope; one message each
-	streamAnswers = "QUAESTOR_ANSWERS" // answer.PLAN.AGENT: chunks, in order
+	streamAnswers = "QUAESTOR_ANSWERS" // answer.PLAN.AGENT: chunks and fences, in order
+	streamEntries = "QUAESTOR_LOG"     // entry: the entries of the log; the first has sequence 1
+	subjectEntry  = "quaestor.entry"
 	bucketAgents  = "quaestor_agents"  // AGENT: agentRecord
-	bucketPlans   = "quaestor_plans"   // PLAN: planRecord
-	bucketState   = "quaestor_state"   // "policy", "token.TOKEN"
+	bucketPlans   = "quaestor_plans"   // PLAN: planRecord; PLAN.RELAY: planShare
+	bucketState   = "quaestor_state"   // see policy.go, enroll.go and ledger.go
+	bucketRelays  = "quaestor_relays"  // RELAY: pulse; in memory alone
 	bucketRelease = "quaestor_release" // VERSION: releaseRecord
 	bucketPieces  = "quaestor_pieces"  // SHA256.N: a piece of a program
+	keyBarrier    = "barrier."         // with the relay behind it, in each bucket: nothing
 )
 
 // MaxEnvelope is the largest plan that a relay takes, in bytes: what a message
@@ -39,34 +48,53 @@ const spineEvery = time.Second
 // everything that it acknowledged.
 var ErrSpine = errors.New("relay: the spine has ended, as it does when the disk is full: make room, and start the relay again")
 
-// A spine is NATS JetStream: in this process, or a cluster elsewhere.
+// A spine is NATS JetStream: in this process, alone or with those of other
+// relays, or a cluster elsewhere.
 type spine struct {
 	server *server.Server // nil where the spine is elsewhere
-	conn   *nats.Conn
-	js     jetstream.JetStream
-	agents jetstream.KeyValue
-	plans  jetstream.KeyValue
-	state  jetstream.KeyValue
 	// releases and the pieces of their programs.
-	releases jetstream.KeyValue
-	pieces   jetstream.KeyValue
+	releases *bucket
+	pieces   *bucket
+	quorum   int // how many servers, with ours, must see each other
+	conn     *nats.Conn
+	js       jetstream.JetStream
+	agents   *bucket
+	plans    *bucket
+	state    *bucket
+	relays   *bucket
 	answers  jetstream.Stream
+	sealed   jetstream.Stream // the envelopes of plans
+	entries  jetstream.Stream
 }
 
-// openSpine starts the spine of a folder, or joins the one at url.
-func openSpine(ctx context.Context, dir, url string, replicas int) (*spine, error) {
-	s := &spine{}
+// A bucket is a bucket of keys, and the stream that it is made of.
+type bucket struct {
+	jetstream.KeyValue
+	stream jetstream.Stream
+	prefix string // of subjects, before the key
+}
+
+// openSpine starts the spine of a relay, or joins the one elsewhere.
+func openSpine(ctx context.Context, c *Config, ca *transport.CA, log *slog.Logger) (*spine, error) {
+	s := &spine{quorum: 1}
 	var err error
-	if url == "" {
-		if s.server, err = embedded(filepath.Join(dir, "spine")); err != nil {
+	if c.NATS == "" {
+		secret := rand.Text()
+		if s.server, err = embedded(c, ca, secret, log); err != nil {
 			return nil, err
 		}
-		s.conn, err = nats.Connect("", nats.InProcessServer(s.server), nats.Name("quaestor-relay"))
+		if c.clustered() {
+			s.quorum = c.replicas()/2 + 1
+		}
+		s.conn, err = nats.Connect("", nats.InProcessServer(s.server), nats.Name("quaestor-relay"), nats.Token(secret))
 	} else {
-		s.conn, err = nats.Connect(url, nats.Name("quaestor-relay"), nats.MaxReconnects(-1))
+		s.conn, err = nats.Connect(c.NATS, append(c.natsOptions(), nats.Name("quaestor-relay"), nats.MaxReconnects(-1))...)
 	}
 	if err == nil {
-		err = s.prepare(ctx, max(1, replicas))
+		s.js, err = jetstream.New(s.conn, jetstream.WithPublishAsyncMaxPending(4096), jetstream.WithPublishAsyncTimeout(spineTimeout), jetstream.WithDefaultTimeout(spineTimeout))
+	}
+	if err == nil {
+		err = s.join(ctx, c, log)
 	}
 	if err != nil {
 		s.close()
@@ -75,16 +103,44 @@ func openSpine(ctx context.Context, dir, url string, replicas int) (*spine, erro
 	return s, nil
 }
 
-// embedded starts a server that listens nowhere and syncs every message to the
-// disk before it says that it has it.
-func embedded(dir string) (*server.Server, error) {
-	srv, err := server.NewServer(&server.Options{
-		ServerName: "quaestor-relay", DontListen: true, JetStream: true, StoreDir: dir, SyncAlways: true,
+// join prepares the spine. One of several waits for as many as it takes.
+func (s *spine) join(ctx context.Context, c *Config, log *slog.Logger) error {
+	if !c.clustered() {
+		ctx, cancel := context.WithTimeout(ctx, 3*spineTimeout)
+		defer cancel()
+		return s.prepare(ctx, c.replicas())
+	}
+	for {
+		once, cancel := context.WithTimeout(ctx, spineTimeout)
+		err := s.prepare(once, c.replicas())
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		log.Warn("waiting for the other relays", "routes", c.Cluster.Routes, "seen", s.server.NumRemotes(), "copies", c.replicas(), "why", err)
+	}
+}
+
+// embedded starts a server that syncs every message to the disk before it says
+// that it has it. Alone it listens nowhere. With others it cannot do without a
+// port for clients, on loopback, which the secret closes to all but this
+// process.
+func embedded(c *Config, ca *transport.CA, secret string, log *slog.Logger) (*server.Server, error) {
+	o := &server.Options{
+		ServerName: "quaestor-relay", DontListen: true, JetStream: true, StoreDir: filepath.Join(c.dir, dirSpine), SyncAlways: true,
 		NoSigs: true, NoLog: true, MaxPayload: MaxEnvelope + 1<<20, MaxPending: 256 << 20,
-	})
+	}
+	if c.clustered() {
+		if err := c.joinCluster(o, ca); err != nil {
+			return nil, err
+		}
+		o.DontListen, o.Host, o.Port, o.Authorization = false, "127.0.0.1", server.RANDOM_PORT, secret
+	}
+	srv, err := server.NewServer(o)
 	if err != nil {
 		return nil, fmt.Errorf("relay: the spine: %w", err)
 	}
+	srv.SetLoggerV2(spineLog{log}, false, false, false)
 	srv.Start()
 	if !srv.ReadyForConnections(spineTimeout) {
 		srv.Shutdown()
@@ -93,29 +149,125 @@ func embedded(dir string) (*server.Server, error) {
 	return srv, nil
 }
 
+// A spineLog takes what the server says. Most of it is for who looks for a
+// fault: what a relay's owner has to know the relay says itself.
+type spineLog struct{ log *slog.Logger }
+
+func (l spineLog) say(level slog.Level, format string, v []any) {
+	l.log.Log(context.Background(), level, "the spine says", "what", fmt.Sprintf(format, v...))
+}
+
+func (l spineLog) Noticef(format string, v ...any) { l.say(slog.LevelDebug, format, v) }
+func (l spineLog) Warnf(format string, v ...any)   { l.say(slog.LevelDebug, format, v) }
+func (l spineLog) Errorf(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
+func (l spineLog) Fatalf(format string, v ...any)  { l.say(slog.LevelError, format, v) }
+func (l spineLog) Debugf(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
+func (l spineLog) Tracef(string, ...any)           {}
+
+// prepare makes what the spine is to have, or finds it.
 func (s *spine) prepare(ctx context.Context, replicas int) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*spineTimeout)
-	defer cancel()
-	var err error
-	if s.js, err = jetstream.New(s.conn, jetstream.WithPublishAsyncMaxPending(4096)); err != nil {
-		return err
+	for _, want := range []struct {
+		to  *jetstream.Stream
+		cfg jetstream.StreamConfig
+	}{
+		{&s.sealed, jetstream.StreamConfig{Name: streamPlans, Subjects: []string{"plan.*"}, MaxMsgsPerSubject: 1}},
+		{&s.answers, jetstream.StreamConfig{Name: streamAnswers, Subjects: []string{"answer.*.*"}}},
+		{&s.entries, jetstream.StreamConfig{Name: streamEntries, Subjects: []string{subjectEntry}, DenyDelete: true, DenyPurge: true}},
+	} {
+		want.cfg.Replicas = replicas
+		err := s.find(ctx, func(ctx context.Context) (copies int, err error) {
+			if *want.to, err = s.js.Stream(ctx, want.cfg.Name); err != nil {
+				return 0, err
+			}
+			return (*want.to).CachedInfo().Config.Replicas, nil
+		}, func(ctx context.Context) error { _, err := s.js.CreateOrUpdateStream(ctx, want.cfg); return err }, replicas)
+		if err != nil {
+			return fmt.Errorf("%s: %w", want.cfg.Name, err)
+		}
 	}
-	if _, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: streamPlans, Subjects: []string{"plan.*"}, MaxMsgsPerSubject: 1, Replicas: replicas,
-	}); err != nil {
-		return err
-	}
-	if s.answers, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: streamAnswers, Subjects: []string{"answer.*.*"}, Replicas: replicas,
-	}); err != nil {
-		return err
-	}
-	for name, kv := range map[string]*jetstream.KeyValue{bucketAgents: &s.agents, bucketPlans: &s.plans, bucketState: &s.state, bucketRelease: &s.releases, bucketPieces: &s.pieces} {
-		if *kv, err = s.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Replicas: replicas}); err != nil {
-			return err
+	for name, to := range map[string]**bucket{bucketAgents: &s.agents, bucketPlans: &s.plans, bucketState: &s.state, bucketRelays: &s.relays, bucketRelease: &s.releases, bucketPieces: &s.pieces} {
+		cfg := jetstream.KeyValueConfig{Bucket: name, Replicas: replicas}
+		if name == bucketRelays {
+			cfg.Storage = jetstream.MemoryStorage
+		}
+		err := s.find(ctx, func(ctx context.Context) (int, error) {
+			kv, err := s.js.KeyValue(ctx, name)
+			if err != nil {
+				return 0, err
+			}
+			stream, err := s.js.Stream(ctx, "KV_"+name)
+			if err != nil {
+				return 0, err
+			}
+			*to = &bucket{kv, stream, "$KV." + name + "."}
+			if c := stream.CachedInfo().Config; !c.AllowDirect {
+				return c.Replicas, nil
+			}
+			return 0, nil
+		}, func(ctx context.Context) error { return s.makeBucket(ctx, cfg) }, replicas)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// makeBucket makes a bucket of which the server that leads is read, and not any
+// that may be behind it.
+func (s *spine) makeBucket(ctx context.Context, cfg jetstream.KeyValueConfig) error {
+	if _, err := s.js.CreateOrUpdateKeyValue(ctx, cfg); err != nil {
+		return err
+	}
+	stream, err := s.js.Stream(ctx, "KV_"+cfg.Bucket)
+	if err != nil {
+		return err
+	}
+	c := stream.CachedInfo().Config
+	c.AllowDirect = false
+	_, err = s.js.UpdateStream(ctx, c)
+	return err
+}
+
+// find looks for something on the spine, and has it made where it is not there,
+// or where there are not as many copies of it as there are to be. Of relays
+// that begin together one makes it, if that one does so soon: who asks for what
+// is just being made may hear nothing.
+func (s *spine) find(ctx context.Context, look func(context.Context) (int, error), make func(context.Context) error, replicas int) error {
+	var last error
+	for round := 0; ; round++ {
+		once, cancel := context.WithTimeout(ctx, findWithin)
+		copies, err := look(once)
+		if err == nil && copies == replicas {
+			cancel()
+			return nil
+		}
+		absent := errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound)
+		if (err == nil || absent) && (s.first() || round > findPatience) {
+			err = make(once)
+		}
+		cancel()
+		if err != nil {
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), last)
+		case <-time.After(findStep):
+		}
+	}
+}
+
+// How long a relay waits for an answer when it finds out what is there, how
+// often it asks, and how often before it makes what another one should.
+const (
+	findWithin   = 2 * time.Second
+	findStep     = 50 * time.Millisecond
+	findPatience = 40
+)
+
+// first says whether it is this relay's to make what is not there.
+func (s *spine) first() bool {
+	return s.server == nil || !s.server.JetStreamIsClustered() || s.server.JetStreamIsLeader()
 }
 
 // awaitEnd waits until ctx ends, or until the spine in this process has, or
@@ -124,25 +276,40 @@ func (s *spine) prepare(ctx context.Context, replicas int) error {
 func (s *spine) awaitEnd(ctx context.Context) (ended bool) {
 	t := time.NewTicker(spineEvery)
 	defer t.Stop()
-	for s.takes() {
+	for well := time.Now(); ; {
+		takes := s.takes()
+		if takes {
+			well = time.Now()
+		}
+		if s.ended() || !takes && time.Since(well) > s.recovery() {
+			return ctx.Err() == nil
+		}
 		select {
 		case <-ctx.Done():
 			return false
 		case <-t.C:
 		}
 	}
-	return ctx.Err() == nil
+}
+
+// ended says whether the server in this process keeps nothing any more.
+func (s *spine) ended() bool { return s.server != nil && !s.server.JetStreamEnabled() }
+
+// recovery is how long a stream may take nothing: alone it does not recover,
+// and of several it may be behind the others for a while.
+func (s *spine) recovery() time.Duration {
+	if s.quorum > 1 {
+		return time.Minute
+	}
+	return 0
 }
 
 // takes says whether what is kept can still be kept. A stream that could not
 // write once, for want of room, writes nothing more in its life, and answers
 // nobody.
 func (s *spine) takes() bool {
-	if s.server == nil {
-		return true
-	}
-	if !s.server.JetStreamEnabled() {
-		return false
+	if s.server == nil || !s.joined() {
+		return true // that is another fault
 	}
 	for _, e := range s.server.Healthz(&server.HealthzOptions{Details: true}).Errors {
 		if e.Type == server.HealthzErrorStream {
@@ -162,43 +329,84 @@ func (s *spine) close() {
 	}
 }
 
-// get, put and each are what is done with a bucket, within spineTimeout.
+// get, put and swap are what is done with a bucket, within spineTimeout.
 
-func (s *spine) get(ctx context.Context, kv jetstream.KeyValue, key string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, spineTimeout)
-	defer cancel()
-	e, err := kv.Get(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	return e.Value(), nil
+func (b *bucket) get(ctx context.Context, key string) (text []byte, revision uint64, err error) {
+	err = patiently(ctx, func(ctx context.Context) error {
+		e, err := b.KeyValue.Get(ctx, key)
+		if err == nil {
+			text, revision = e.Value(), e.Revision()
+		}
+		return err
+	})
+	return text, revision, err
 }
 
-func (s *spine) put(ctx context.Context, kv jetstream.KeyValue, key string, text []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, spineTimeout)
-	defer cancel()
-	_, err := kv.Put(ctx, key, text)
-	return err
+func (b *bucket) put(ctx context.Context, key string, text []byte) (revision uint64, err error) {
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		revision, err = b.KeyValue.Put(ctx, key, text)
+		return err
+	})
+	return revision, err
 }
 
-// each hands every key of a bucket to do, whose first error ends it.
-func (s *spine) each(ctx context.Context, kv jetstream.KeyValue, do func(key string, text []byte) error) error {
-	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
-	if err != nil {
-		return fmt.Errorf("relay: the spine: %w", err)
+// swap puts a value in the place of the one of a revision; 0 is that there is
+// none. Where another was faster the error is errSwapped.
+func (b *bucket) swap(ctx context.Context, key string, text []byte, revision uint64) (now uint64, err error) {
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		if revision == 0 {
+			now, err = b.KeyValue.Create(ctx, key, text)
+		} else {
+			now, err = b.KeyValue.Update(ctx, key, text, revision)
+		}
+		return err
+	})
+	if errors.Is(err, jetstream.ErrKeyExists) || isSwapped(err) {
+		err = errSwapped
 	}
-	defer func() { _ = w.Stop() }()
+	return now, err
+}
+
+// publish puts a message on the spine, behind the one that it says or that
+// after says.
+func (s *spine) publish(ctx context.Context, msg *nats.Msg, after ...jetstream.PublishOpt) (sequence uint64, err error) {
+	err = patiently(ctx, func(ctx context.Context) error {
+		ack, err := s.js.PublishMsg(ctx, msg, after...)
+		if err == nil {
+			sequence = ack.Sequence
+		}
+		return err
+	})
+	return sequence, err
+}
+
+// patiently does something with the spine within spineTimeout. Servers that are
+// choosing which of them leads answer nobody, and are asked again.
+func patiently(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, spineTimeout)
+	defer cancel()
 	for {
+		err := do(ctx)
+		if !errors.Is(err, jetstream.ErrNoStreamResponse) && !errors.Is(err, nats.ErrNoResponders) {
+			return err
+		}
 		select {
-		case e := <-w.Updates():
-			if e == nil {
-				return nil // all that was there
-			}
-			if err := do(e.Key(), e.Value()); err != nil {
-				return fmt.Errorf("relay: %s: %w", kv.Bucket(), err)
-			}
 		case <-ctx.Done():
-			return ctx.Err()
+			return err
+		case <-time.After(patience):
 		}
 	}
+}
+
+// patience is the time between two such attempts.
+const patience = 200 * time.Millisecond
+
+// errSwapped says that another relay, or an earlier try, was faster.
+var errSwapped = errors.New("another was faster")
+
+// isSwapped says whether the spine refused a message since the one before it is
+// not the one that was expected.
+func isSwapped(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }

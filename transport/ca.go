@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -133,12 +134,19 @@ func (c *CA) ServerCert(hosts []string, at time.Time, ttl time.Duration) (KeyPai
 		h = strings.TrimSuffix(strings.TrimPrefix(h, "["), "]")
 		if ip := net.ParseIP(h); ip != nil {
 			t.IPAddresses = append(t.IPAddresses, ip)
+		} else if h == peerName {
+			return KeyPair{}, fmt.Errorf("transport: %q is no host's name", h)
 		} else if h == "" || len(h) > 253 || strings.ContainsAny(h, ":/ ") {
 			return KeyPair{}, fmt.Errorf("transport: %q is neither a host name nor an address", h)
 		} else {
 			t.DNSNames = append(t.DNSNames, h)
 		}
 	}
+	return c.serverPair(t)
+}
+
+// serverPair makes a key, and signs a certificate for it.
+func (c *CA) serverPair(t *x509.Certificate) (KeyPair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return KeyPair{}, fmt.Errorf("transport: make a server's key: %w", err)
@@ -152,6 +160,71 @@ func (c *CA) ServerCert(hosts []string, at time.Time, ttl time.Duration) (KeyPai
 		return KeyPair{}, err
 	}
 	return KeyPair{CertPEM: append(certPEM(der), certPEM(c.cert.Raw)...), KeyPEM: text}, nil
+}
+
+// PeerTLS gives what relays of one CA prove to each other that they are
+// relays with, from both ends. Who has the CA's key is one. A certificate of an
+// agent, or the one that agents see, proves nothing here: it lacks peerName.
+func (c *CA) PeerTLS() *tls.Config {
+	p := &peer{ca: c}
+	roots := x509.NewCertPool()
+	roots.AddCert(c.cert)
+	return &tls.Config{
+		MinVersion:           tls.VersionTLS13,
+		GetCertificate:       func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.certificate() },
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return p.certificate() },
+		RootCAs:              roots,
+		ServerName:           peerName,
+		ClientCAs:            roots,
+		ClientAuth:           tls.RequireAndVerifyClientCert,
+		// Agents have certificates of the CA, too: who comes must be a relay.
+		VerifyConnection: func(s tls.ConnectionState) error {
+			if len(s.PeerCertificates) == 0 {
+				return errors.New("transport: a relay without a certificate")
+			}
+			return s.PeerCertificates[0].VerifyHostname(peerName)
+		},
+	}
+}
+
+// peerName stands in the certificates of relays for each other, and in no
+// other: the CA signs it for who has its key. It is no host's name.
+const peerName = "relays.quaestor.invalid"
+
+// peerFor is how long such a certificate is good: it is made anew when half of
+// that is over.
+const peerFor = 30 * 24 * time.Hour
+
+// A peer makes a relay's certificates for others.
+type peer struct {
+	ca *CA
+
+	mu   sync.Mutex
+	at   time.Time // of the certificate
+	cert *tls.Certificate
+}
+
+func (p *peer) certificate() (*tls.Certificate, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if age := now.Sub(p.at); p.cert != nil && age >= 0 && age < peerFor/2 {
+		return p.cert, nil
+	}
+	t := template("quaestor relay, for relays", now, peerFor)
+	t.KeyUsage = x509.KeyUsageDigitalSignature
+	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	t.DNSNames = []string{peerName}
+	pair, err := p.ca.serverPair(t)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := pair.TLS()
+	if err != nil {
+		return nil, err
+	}
+	p.at, p.cert = now, &cert
+	return p.cert, nil
 }
 
 // AgentCert answers a certificate request: it checks that who asks holds the

@@ -2,7 +2,10 @@ package transport
 
 import (
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -110,5 +113,47 @@ func TestRenewedCertificate(t *testing.T) {
 	b := after.wire.tls.Load().ConnectionState().PeerCertificates[0]
 	if a.Equal(b) || !b.NotAfter.After(a.NotAfter) {
 		t.Fatal("the old certificate is still shown")
+	}
+}
+
+// Relays of one CA speak to each other, and to nobody else: not to who shows an
+// agent's certificate, or the one that agents see, or that of another CA.
+func TestPeersAreRelays(t *testing.T) {
+	ca, other := must(NewCA("fleet", time.Now()))(t), must(NewCA("fleet", time.Now()))(t)
+	meet := func(client, server *tls.Config) error {
+		heard := make(chan error, 1)
+		addr := tcpServer(t, func(c net.Conn) { heard <- tls.Server(c, server).HandshakeContext(soon(t)) })
+		c := must(net.Dial("tcp", addr))(t)
+		err := tls.Client(c, client).HandshakeContext(soon(t))
+		if err != nil {
+			c.Close()
+		}
+		err = errors.Join(err, <-heard)
+		c.Close()
+		return err
+	}
+	if err := meet(ca.PeerTLS(), ca.PeerTLS()); err != nil {
+		t.Fatal(err)
+	}
+	key := must(NewTLSKey())(t)
+	der := must(ca.AgentCert(must(CSR(key, "agent"))(t), "agent", time.Now(), time.Hour))(t)
+	agent := must(must(AgentPair(key, der))(t).TLS())(t)
+	server := must(must(ca.ServerCert([]string{"relay.example"}, time.Now(), time.Hour))(t).TLS())(t)
+	with := func(c tls.Certificate) *tls.Config {
+		conf := ca.PeerTLS()
+		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c, nil }
+		conf.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &c, nil }
+		return conf
+	}
+	for name, conf := range map[string]*tls.Config{"an agent": with(agent), "what agents see": with(server), "another CA": other.PeerTLS()} {
+		if meet(conf, ca.PeerTLS()) == nil {
+			t.Errorf("%s: it is taken for a relay that comes", name)
+		}
+		if meet(ca.PeerTLS(), conf) == nil {
+			t.Errorf("%s: it is taken for a relay that is there", name)
+		}
+	}
+	if _, err := ca.ServerCert([]string{peerName}, time.Now(), time.Hour); err == nil {
+		t.Error("a certificate for agents has the name that relays know each other by")
 	}
 }

@@ -15,7 +15,8 @@ import (
 // fields must not change after the first Dial.
 type Dialer struct {
 	// Addrs are the relays, each host:port, all of the same CA. They are tried
-	// in turn, from one that chance picks.
+	// in an order that chance picks anew each time, so that those who lost one
+	// spread over the others evenly.
 	Addrs []string
 	// Pin is what the relays' CA is known by; see CA.Pin.
 	Pin string
@@ -52,10 +53,13 @@ func (d *Dialer) Dial(ctx context.Context) (*Conn, error) {
 	}
 	d.once.Do(func() { d.tickets = tls.NewLRUClientSessionCache(len(d.Addrs)) })
 	var failed []error
-	first := rand.N(len(d.Addrs))
-	for i := range d.Addrs {
-		addr := d.Addrs[(first+i)%len(d.Addrs)]
-		c, err := d.dial(ctx, addr, p)
+	order := rand.Perm(len(d.Addrs))
+	for i, k := range order {
+		addr, within := d.Addrs[k], attemptTimeout
+		if i < len(order)-1 {
+			within = attemptAmong
+		}
+		c, err := d.dial(ctx, addr, p, within)
 		if err == nil {
 			return c, nil
 		}
@@ -67,13 +71,13 @@ func (d *Dialer) Dial(ctx context.Context) (*Conn, error) {
 	return nil, errors.Join(failed...)
 }
 
-// dial tries one address.
-func (d *Dialer) dial(ctx context.Context, addr string, p pin) (*Conn, error) {
+// dial tries one address, for so long.
+func (d *Dialer) dial(ctx context.Context, addr string, p pin, within time.Duration) (*Conn, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	raw, err := d.connect(ctx, addr)
 	if err != nil {

@@ -58,6 +58,9 @@ const (
 	handshakeTimeout = 10 * time.Second
 	// attemptTimeout is for one address of a Dialer, with proxy and handshake.
 	attemptTimeout = 20 * time.Second
+	// attemptAmong is for one that others come after: who lost a machine that
+	// does not even refuse is with another relay within 30 s.
+	attemptAmong = 8 * time.Second
 	// writeTimeout is how long the network may take no byte before the
 	// connection counts as dead; it also bounds the wait for a ping's answer.
 	writeTimeout = 30 * time.Second

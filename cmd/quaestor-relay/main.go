@@ -24,30 +24,6 @@ type commands struct {
 	NewCA newCACommand `cmd:"" name:"new-ca" help:"Make another CA, where others have the keys of this one; print its pin."`
 }
 
-type initCommand struct {
-	Dir    string   `arg:"" help:"The folder; it is made."`
-	Policy string   `required:"" type:"existingfile" help:"The signed policy of the fleet: quaestor policy sign."`
-	Listen string   `default:":7443" help:"Where to listen."`
-	Host   []string `help:"A name or address by which the relay is reached; may be given several times."`
-	Name   string   `default:"relay" help:"What people call it."`
-}
-
-func (c *initCommand) Run() error {
-	policy, err := os.ReadFile(c.Policy)
-	if err != nil {
-		return err
-	}
-	if err := relay.Init(c.Dir, relay.InitOptions{Name: c.Name, Listen: c.Listen, Hosts: c.Host, Policy: policy}); err != nil {
-		return err
-	}
-	pin, err := relay.Pin(c.Dir)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("The relay is set up in %s.\nIts pin is %s\nRun it: quaestor-relay serve %s\n", c.Dir, pin, c.Dir)
-	return nil
-}
-
 type serveCommand struct {
 	Dir     string `arg:"" type:"existingdir" help:"The folder that init made."`
 	Nats    string `placeholder:"URL" help:"Keep everything in this NATS cluster, whatever relay.toml says."`

@@ -12,7 +12,7 @@ import (
 )
 
 type setupCommand struct {
-	Relay         []string `required:"" placeholder:"HOST:PORT" help:"Where a relay is. Repeatable: they are tried in turn."`
+	Relay         []string `required:"" placeholder:"HOST:PORT" help:"Where a relay is. Repeatable: one is picked by chance, and the others if it is not there."`
 	Pin           string   `required:"" placeholder:"sha256:…" help:"The pin of the relay's CA, from quaestor-relay pin DIR."`
 	Administrator []string `placeholder:"KEY" help:"Whose policy to believe, the first time (default: the key that signs). Repeatable."`
 	Proxy         string   `placeholder:"URL" help:"An HTTP proxy, or env for what HTTPS_PROXY says."`

@@ -68,7 +68,7 @@ func (f *fleet) examine(q *query) {
 	}
 }
 
-// mayLose says whether a byte that the relay kept was changed after a plan was
+// mayLose says whether a byte that a relay kept was changed after a plan was
 // asked, and the agent whose rows are not there is said to have failed.
 func (f *fleet) mayLose(q *query, s quaestor.State) bool {
 	return f.broken.After(q.at) && s != quaestor.Matched && s != quaestor.Empty
@@ -136,12 +136,16 @@ func (f *fleet) tell(asked []*query) {
 			f.t.Errorf("%s: %s", e.name, text)
 		}
 	}
-	if text := f.relay.crashed(); text != "" {
-		f.t.Errorf("the relay: %s", text)
+	again := -len(f.relays)
+	for _, c := range f.relays {
+		again += c.lives
+		if text := c.crashed(); text != "" {
+			f.t.Errorf("%s: %s", c.name, text)
+		}
 	}
 	var parts []string
 	for _, s := range slices.Sorted(maps.Keys(total)) {
 		parts = append(parts, fmt.Sprintf("%d %s", total[s], s))
 	}
-	f.t.Logf("%d plans, %d answers: %s; agents were started again %d times, the relay %d", len(asked), len(asked)*len(f.agents), strings.Join(parts, ", "), lives, f.relay.lives-1)
+	f.t.Logf("%d plans, %d answers: %s; agents were started again %d times, relays %d", len(asked), len(asked)*len(f.agents), strings.Join(parts, ", "), lives, again)
 }

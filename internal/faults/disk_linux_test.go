@@ -11,12 +11,12 @@ func TestRelayDiskFull(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts processes")
 	}
-	f := newFleet(t, 2, 0)
+	f := newFleet(t, 1, 2, 0)
 	if !f.mounted {
 		t.Skip("it takes root to make a small disk")
 	}
 	f.wait(recovery)
-	undo := f.fill(f.path("relay"))
+	undo := f.fill(f.relays[0].dir)
 	asked := make(chan error)
 	go func() {
 		_, err := f.submit(0)

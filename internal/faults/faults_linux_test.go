@@ -20,7 +20,8 @@ import (
 )
 
 var (
-	length = flag.Duration("for", 40*time.Second, "how long there are faults")
+	length = flag.Duration("for", 30*time.Second, "how long there are faults")
+	relays = flag.Int("relays", 3, "how many relays")
 	agents = flag.Int("agents", 24, "how many agents")
 	plans  = flag.Int("plans", 40, "how many plans")
 	every  = flag.Duration("every", 400*time.Millisecond, "the mean time from one fault to the next")
@@ -43,13 +44,13 @@ func TestFleetUnderFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes minutes")
 	}
-	w := weather{seed: *seed, length: *length, agents: *agents, disks: min(3, *agents), every: *every}
+	w := weather{seed: *seed, length: *length, relays: *relays, agents: *agents, disks: min(3, *agents), every: *every}
 	if w.seed == 0 {
 		w.seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("%d agents, %d plans, faults for %s: go test ./internal/faults -run TestFleetUnderFaults -for %s -agents %d -plans %d -every %s -seed %d",
-		*agents, *plans, *length, *length, *agents, *plans, *every, w.seed)
-	f := newFleet(t, *agents, w.disks)
+	t.Logf("%d relays, %d agents, %d plans, faults for %s: go test ./internal/faults -run TestFleetUnderFaults -for %s -relays %d -agents %d -plans %d -every %s -seed %d",
+		*relays, *agents, *plans, *length, *length, *relays, *agents, *plans, *every, w.seed)
+	f := newFleet(t, *relays, *agents, w.disks)
 	if w.kinds = f.kinds(); len(w.kinds) == 0 {
 		t.Fatalf("-kinds %s names none of %v", *only, kinds)
 	}
@@ -186,8 +187,8 @@ func (f *fleet) glance(q *query) {
 
 // die has somebody follow an answer, and kills him.
 func (f *fleet) die(q *query, after time.Duration) {
-	env := append(slices.Clone(f.relay.env), roleVar+"=investigator", dirVar+"="+f.path("home"), planVar+"="+q.id.String())
-	cmd, err := start(env, f.relay.log)
+	env := append(slices.Clone(f.relays[0].env), roleVar+"=investigator", dirVar+"="+f.path("home"), planVar+"="+q.id.String())
+	cmd, err := start(env, f.relays[0].log)
 	if err != nil {
 		f.t.Error(err)
 		return

@@ -35,8 +35,8 @@ type endpoint struct {
 	root  string
 	dir   string
 	clock string
-	small bool // its disk can be filled
-	line  *line
+	small bool    // its disk can be filled
+	lines []*line // to each relay
 	*process
 	// hurt says that something it kept was damaged: it may say that it cannot
 	// answer what it was asked before that.
@@ -72,40 +72,54 @@ func (e *endpoint) plant() error {
 	return nil
 }
 
-// A fleet is a relay, agents and who asks.
+// A carrier is a relay.
+type carrier struct {
+	name  string
+	dir   string
+	addr  string
+	clock string
+	peers []*line // to and from the other relays
+	*process
+}
+
+// A fleet is relays, agents and who asks.
 type fleet struct {
 	t       *testing.T
 	dir     string
 	key     *signing.PrivateKey
 	policy  *signing.Policy
-	addr    string
 	pin     string
-	relay   *process
-	clock   string // of the relay
+	relays  []*carrier
 	agents  []*endpoint
 	session *client.Session
 	mounted bool
-	broken  time.Time // when a byte that the relay kept was changed; zero: never
+	broken  time.Time // when a byte that a relay kept was changed; zero: never
 
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 	mu   sync.Mutex // of broken, and of hurt of agents
 }
 
-func newFleet(t *testing.T, agents, disks int) *fleet {
+func newFleet(t *testing.T, relays, agents, disks int) *fleet {
 	t.Helper()
 	f := &fleet{t: t, dir: t.TempDir()}
-	f.clock = f.path("relay.clock")
-	f.setUp()
+	f.setUp(relays)
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	t.Cleanup(func() { stop(); f.wg.Wait() })
-	f.relay = newProcess(t, f.path("relay.log"), roleVar+"=relay", dirVar+"="+f.path("relay"), clockVar+"="+f.clock)
-	f.wg.Go(func() { f.relay.serve(ctx) })
+	for _, c := range f.relays {
+		c.process = newProcess(t, f.path(c.name+".log"), roleVar+"=relay", dirVar+"="+c.dir, clockVar+"="+c.clock)
+		f.wg.Go(func() { c.serve(ctx) })
+	}
 	f.dial()
 	token := f.token(agents)
 	for i := range agents {
-		e := &endpoint{name: fmt.Sprintf("host-%03d", i), files: fewFiles, small: i < disks, line: newLine(t, f.addr)}
+		e := &endpoint{name: fmt.Sprintf("host-%03d", i), files: fewFiles, small: i < disks}
+		var addrs []string
+		for _, c := range f.relays {
+			n := newLine(t, c.addr)
+			e.lines, addrs = append(e.lines, n), append(addrs, n.addr())
+		}
 		if i%8 == 0 {
 			e.files = allFiles
 		}
@@ -116,7 +130,7 @@ func newFleet(t *testing.T, agents, disks int) *fleet {
 		if e.small {
 			f.mount(e.dir, smallDisk)
 		}
-		_, err := agent.Enroll(t.Context(), agent.EnrollOptions{Dir: e.dir, Relays: []string{e.line.addr()}, Token: token, Hostname: e.name})
+		_, err := agent.Enroll(t.Context(), agent.EnrollOptions{Dir: e.dir, Relays: addrs, Token: token, Hostname: e.name})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,8 +145,8 @@ func (f *fleet) path(parts ...string) string {
 	return filepath.Join(append([]string{f.dir}, parts...)...)
 }
 
-// setUp makes a key, a policy and the folder of a relay.
-func (f *fleet) setUp() {
+// setUp makes a key, a policy and the folders of relays.
+func (f *fleet) setUp(relays int) {
 	f.t.Helper()
 	var err error
 	if f.key, err = signing.NewPrivateKey("Ada", "ada@example.org", time.Now().Add(-2*time.Hour)); err != nil {
@@ -150,20 +164,64 @@ func (f *fleet) setUp() {
 	if err := e.Sign(f.t.Context(), f.key); err != nil {
 		f.t.Fatal(err)
 	}
+	for k := range relays {
+		name := fmt.Sprint("relay-", k)
+		f.relays = append(f.relays, &carrier{name: name, dir: f.path(name), addr: f.free(), clock: f.path(name + ".clock")})
+	}
+	joined := make([]string, relays)
+	for k := range joined {
+		joined[k] = f.free()
+	}
+	for k, c := range f.relays {
+		f.mount(c.dir, largeDisk)
+		o := relay.InitOptions{Name: c.name, Listen: c.addr, Hosts: []string{"127.0.0.1"}, Policy: e.Encode()}
+		if relays > 1 {
+			// What they tell each other of further ways leads nowhere: every one
+			// is to go over a line that can be cut.
+			o.Cluster = relay.Cluster{Name: "faults", Listen: joined[k], Advertise: "127.0.0.1:9", Routes: f.peers(k, joined)}
+		}
+		if k > 0 {
+			o.Policy, o.Like = nil, f.relays[0].dir
+		}
+		if err := relay.Init(c.dir, o); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	if f.pin, err = relay.Pin(f.relays[0].dir); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// free gives an address that nobody listens on.
+func (f *fleet) free() string {
+	f.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.addr = l.Addr().String()
-	l.Close()
-	f.mount(f.path("relay"), largeDisk)
-	err = relay.Init(f.path("relay"), relay.InitOptions{Name: "faults", Listen: f.addr, Hosts: []string{"127.0.0.1"}, Policy: e.Encode()})
-	if err != nil {
-		f.t.Fatal(err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// peers makes lines from a relay to the others, and gives their addresses.
+func (f *fleet) peers(from int, joined []string) (routes []string) {
+	for to, addr := range joined {
+		if to == from {
+			continue
+		}
+		n := newLine(f.t, addr)
+		f.relays[from].peers, f.relays[to].peers = append(f.relays[from].peers, n), append(f.relays[to].peers, n)
+		routes = append(routes, n.addr())
 	}
-	if f.pin, err = relay.Pin(f.path("relay")); err != nil {
-		f.t.Fatal(err)
+	return routes
+}
+
+// addrs gives where the relays are.
+func (f *fleet) addrs() (out []string) {
+	for _, c := range f.relays {
+		out = append(out, c.addr)
 	}
+	return out
 }
 
 // mount makes a folder that is a small disk of its own, where that is allowed.
@@ -200,7 +258,7 @@ func (f *fleet) dial() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	home.Config = client.Config{Relays: []string{f.addr}, Pin: f.pin, Administrators: []string{string(f.key.Fingerprint())}}
+	home.Config = client.Config{Relays: f.addrs(), Pin: f.pin, Administrators: []string{string(f.key.Fingerprint())}}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		if f.session, err = client.Dial(f.t.Context(), "", client.WithHome(home), client.WithKey(f.key)); err == nil {
 			break

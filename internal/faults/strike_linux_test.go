@@ -22,15 +22,7 @@ const filler = "filler"
 // once where ctx ends.
 func (f *fleet) strike(ctx context.Context, w fault) {
 	f.t.Log(w)
-	p, dir, clock := f.relay, f.path("relay"), f.clock
-	var lines []*line
-	for _, e := range f.agents {
-		lines = append(lines, e.line)
-	}
-	if w.victim != theRelay {
-		e := f.agents[w.victim]
-		p, dir, clock, lines = e.process, e.dir, e.clock, []*line{e.line}
-	}
+	p, dir, clock, lines := f.victim(w.victim)
 	undo := func() {}
 	switch w.kind {
 	case kill:
@@ -63,6 +55,22 @@ func (f *fleet) strike(ctx context.Context, w fault) {
 	case <-ctx.Done():
 	}
 	undo()
+}
+
+// victim gives what there is to strike of an agent, or of a relay: then the
+// lines are those of all agents to it, and those to and from the other relays.
+func (f *fleet) victim(v int) (p *process, dir, clock string, lines []*line) {
+	if v >= 0 {
+		e := f.agents[v]
+		return e.process, e.dir, e.clock, e.lines
+	}
+	k := theRelay - v
+	c := f.relays[k]
+	lines = append(lines, c.peers...)
+	for _, e := range f.agents {
+		lines = append(lines, e.lines[k])
+	}
+	return c.process, c.dir, c.clock, lines
 }
 
 func each(lines []*line, do func(*line)) {
@@ -117,14 +125,14 @@ func (f *fleet) fill(dir string) (undo func()) {
 // answers and the journal of an agent, answers of the relay.
 func (f *fleet) corrupt(w fault, dir string) {
 	below := []string{"spool", "journal"}
-	if w.victim == theRelay {
-		below = []string{"spine"}
+	if w.victim < 0 {
+		below = []string{"spine", "cluster"}
 	}
 	rng := rand.New(rand.NewPCG(uint64(w.at), uint64(w.length)))
 	var files []string
 	for _, b := range below {
 		_ = filepath.WalkDir(filepath.Join(dir, b), func(name string, d fs.DirEntry, err error) error {
-			if err == nil && d.Type().IsRegular() && (w.victim != theRelay || isOfAnswers(name)) {
+			if err == nil && d.Type().IsRegular() && (w.victim >= 0 || isOfAnswers(name)) {
 				if info, err := d.Info(); err == nil && info.Size() > 0 {
 					files = append(files, name)
 				}
@@ -161,7 +169,7 @@ func (f *fleet) corrupt(w fault, dir string) {
 	f.t.Logf("        byte %d of %s", at, name)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if w.victim == theRelay {
+	if w.victim < 0 {
 		f.broken = time.Now()
 		return
 	}
@@ -176,11 +184,10 @@ func isOfAnswers(name string) bool {
 
 // heal undoes what might be left of any fault.
 func (f *fleet) heal() {
-	for _, p := range append([]*endpoint{{process: f.relay, clock: f.clock}}, f.agents...) {
+	for v := -len(f.relays); v < len(f.agents); v++ {
+		p, _, clock, lines := f.victim(v)
 		p.signal(syscall.SIGCONT)
-		f.set(p.clock, 0)
-		if p.line != nil {
-			p.line.mend()
-		}
+		f.set(clock, 0)
+		each(lines, (*line).mend)
 	}
 }

@@ -154,15 +154,70 @@ func (l *Log) Append(e Entry, envelope []byte) (int64, error) {
 	if i, ok := l.at[e.Sum]; ok {
 		return i, nil
 	}
-	if l.err != nil {
-		return 0, l.err
-	}
 	text := e.Encode()
 	if _, err := ParseEntry(text); err != nil {
 		return 0, err
 	}
-	if err := l.put(l.envelopePath(e.Sum), envelope); err != nil {
-		return 0, err
+	return l.add(e.Sum, text, envelope)
+}
+
+// Copy adds the entry that another copy of the log has at an index, the next
+// one here, after as many entries of that root. The envelope may be nil, where
+// that copy has it no more. The error wraps ErrFork where the entries before it
+// are others here, or it is one that is there.
+func (l *Log) Copy(index int64, root tlog.Hash, entry, envelope []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e, err := ParseEntry(entry)
+	switch at, twice := l.at[e.Sum]; {
+	case err != nil:
+		return err
+	case index < 0 || index > l.tree.size:
+		return fmt.Errorf("translog: entry %d does not come next after %d", index, l.tree.size)
+	case envelope != nil && SumOf(envelope) != e.Sum:
+		return fmt.Errorf("%w: entry %d is not of its envelope", ErrMalformed, index)
+	case twice && at != index:
+		return fmt.Errorf("%w: entry %d is entry %d again", ErrFork, index, at)
+	}
+	switch have, err := l.tree.Root(index); {
+	case err != nil:
+		return err
+	case have != root, index < l.tree.size && !bytes.Equal(l.entries[index], entry):
+		return fmt.Errorf("%w: entry %d of another copy does not go on from the entries in %s", ErrFork, index, l.dir)
+	case index < l.tree.size:
+		return nil
+	}
+	_, err = l.add(e.Sum, entry, envelope)
+	return err
+}
+
+// Entry gives an encoded entry, and the root of those before it.
+func (l *Log) Entry(index int64) (entry []byte, root tlog.Hash, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if index < 0 || index >= l.tree.size {
+		return nil, root, fmt.Errorf("translog: there is no entry %d of %d", index, l.tree.size)
+	}
+	root, err = l.tree.Root(index)
+	return l.entries[index], root, err
+}
+
+// Root gives the hash over the first entries, of which there are so many.
+func (l *Log) Root(size int64) (tlog.Hash, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tree.Root(size)
+}
+
+// add puts an entry at the end; mu is held.
+func (l *Log) add(sum Sum, text, envelope []byte) (int64, error) {
+	if l.err != nil {
+		return 0, l.err
+	}
+	if envelope != nil {
+		if err := l.put(l.envelopePath(sum), envelope); err != nil {
+			return 0, err
+		}
 	}
 	before := l.tree
 	if err := l.tree.Add(text); err != nil {
@@ -173,7 +228,7 @@ func (l *Log) Append(e Entry, envelope []byte) (int64, error) {
 		l.tree, l.entries = before, l.entries[:before.size]
 		return 0, err
 	}
-	l.at[e.Sum] = before.size
+	l.at[sum] = before.size
 	l.sweep(before.size)
 	return before.size, nil
 }
@@ -193,7 +248,7 @@ func (l *Log) write(before int64) error {
 	if err := l.sign(); err != nil {
 		// Which checkpoint the disk has is not known, and another of the same
 		// size would be a fork.
-		l.err = fmt.Errorf("translog: the log's checkpoint could not be written, and nothing is added before the next start: %w", err)
+		l.err = fmt.Errorf("%w: %w", ErrHalted, err)
 		return l.err
 	}
 	return nil

@@ -75,6 +75,8 @@ var (
 	ErrRollback = errors.New("translog: the log is shorter than before")
 	// ErrDamaged: the log's folder does not hold what its checkpoint says.
 	ErrDamaged = errors.New("translog: the log is damaged")
+	// ErrHalted: nothing is added any more before the log is opened again.
+	ErrHalted = errors.New("translog: the log's checkpoint could not be written, and nothing is added before the next start")
 )
 
 // The kinds of entries.
