@@ -211,9 +211,9 @@ func (r *Relay) doRelease(ctx context.Context, s *transport.Stream) *message.Fai
 }
 
 // same fails where another release was published under the same version.
-func (rel *release) same(text []byte) *message.Failure {
-	if have, err := restoredRelease(releaseRecord{Envelope: text}); err != nil || have.manifest != rel.manifest {
-		return &message.Failure{Code: message.FailExists, Reason: fmt.Sprintf("release %s was published already, as another one: versions only grow", rel.payload.Release)}
+func (l *release) same(text []byte) *message.Failure {
+	if have, err := restoredRelease(releaseRecord{Envelope: text}); err != nil || have.manifest != l.manifest {
+		return &message.Failure{Code: message.FailExists, Reason: fmt.Sprintf("release %s was published already, as another one: versions only grow", l.payload.Release)}
 	}
 	return nil
 }
@@ -296,13 +296,13 @@ func (r *Relay) admitRollOut(text []byte) (*stage, *message.Failure) {
 }
 
 // add adds a stage to a release that has all of its programs.
-func (record *releaseRecord) add(st *stage) *message.Failure {
+func (r *releaseRecord) add(st *stage) *message.Failure {
 	version := st.payload.Release
 	unknown := &message.Failure{Code: message.FailUnknown, Reason: fmt.Sprintf("there is no release %s here with all of its programs: quaestor release publish sends them", version)}
-	if !record.Complete {
+	if !r.Complete {
 		return unknown
 	}
-	rel, err := restoredRelease(*record)
+	rel, err := restoredRelease(*r)
 	switch {
 	case err != nil:
 		return unknown
@@ -320,7 +320,7 @@ func (record *releaseRecord) add(st *stage) *message.Failure {
 	if len(rel.stages) >= maxStages {
 		return &message.Failure{Code: message.FailLimit, Reason: fmt.Sprintf("release %s has %d stages already", version, maxStages)}
 	}
-	record.RollOuts = append(slices.Clone(record.RollOuts), st.envelope)
+	r.RollOuts = append(slices.Clone(r.RollOuts), st.envelope)
 	return nil
 }
 
