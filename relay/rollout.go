@@ -98,4 +98,3 @@ func (r *releaseRecord) add(st *stage) *message.Failure {
 func (r *Relay) meets(target *plan.Plan, a *agent) bool {
 	return (target.Source == "fleet" || target.Source == "host") && r.means(&investigation{compiled: target}, a)
 }
-
