@@ -211,7 +211,7 @@ func (s *agentSession) takeFacts(ctx context.Context, statement []byte) error {
 	r := s.relay
 	r.mu.Lock()
 	same := string(s.agent.record.Facts) == string(statement)
-	err := s.agent.learn(statement)
+	err := r.learn(s.agent, statement)
 	if err == nil {
 		r.offerAll(s.agent)
 		r.offerUpgrade(s.agent)

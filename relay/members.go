@@ -27,7 +27,7 @@ type agent struct {
 	id      message.ID
 	record  agentRecord
 	member  signing.Member
-	facts   plan.Facts // with the administrator's tags
+	facts   factSet // with the administrator's tags; nil: it has told none
 	factsAt time.Time
 	// revision is of the record on the spine; 0: it is not there yet.
 	revision uint64
@@ -46,8 +46,8 @@ func (a *agent) described() message.Agent {
 	}
 }
 
-// learn takes facts that the agent signed.
-func (a *agent) learn(statement []byte) error {
+// learn takes facts that an agent signed.
+func (r *Relay) learn(a *agent, statement []byte) error {
 	s, err := signing.DecodeStatement(statement)
 	if err != nil {
 		return err
@@ -65,11 +65,12 @@ func (a *agent) learn(statement []byte) error {
 	if s.At.Before(a.factsAt) {
 		return nil // what it said before comes late
 	}
-	a.factsAt = s.At
-	a.record.Facts, a.facts = statement, facts
 	for tag, text := range a.member.Tags {
 		facts["tags."+tag] = value.NewText(text)
 	}
+	before := a.facts
+	a.factsAt, a.record.Facts, a.facts = s.At, statement, r.facts.add(facts)
+	r.facts.drop(before)
 	return nil
 }
 
@@ -111,7 +112,7 @@ func (r *Relay) takeMember(_ context.Context, key string, m spineMessage) error 
 	}
 	a.merge(record)
 	a.revision = max(a.revision, m.sequence)
-	if err := a.relearn(record.Facts); err != nil {
+	if err := r.relearn(a, record.Facts); err != nil {
 		r.log.Warn("facts left out", "agent", key, "why", err)
 	}
 	return nil
@@ -128,11 +129,11 @@ func (a *agent) merge(record agentRecord) {
 }
 
 // relearn takes facts that a relay has kept.
-func (a *agent) relearn(statement []byte) error {
+func (r *Relay) relearn(a *agent, statement []byte) error {
 	if statement == nil || string(statement) == string(a.record.Facts) {
 		return nil
 	}
-	return a.learn(statement)
+	return r.learn(a, statement)
 }
 
 // admit checks an agent's chain by the policy.

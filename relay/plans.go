@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +18,6 @@ import (
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/transport/message"
-	"github.com/quaestor-engine/quaestor/value"
 )
 
 // Bounds of plans.
@@ -147,26 +145,28 @@ func (p *investigation) stored() (n uint64) {
 
 // means says whether a plan is for an agent.
 func (r *Relay) means(p *investigation, a *agent) bool {
-	switch p.compiled.Source {
+	return r.isFor(p.compiled, r.facts.matcher(p.compiled, r.now()), a)
+}
+
+// isFor is means for many agents, which share the matcher.
+func (r *Relay) isFor(p *plan.Plan, m *matcher, a *agent) bool {
+	switch p.Source {
 	case "fleet":
 	case "host":
-		name := a.facts["hostname"].RawText()
-		if !slices.ContainsFunc(p.compiled.Hosts, func(h string) bool { return strings.EqualFold(h, name) || h == a.id.String() }) {
+		hostname, _ := r.facts.get(a.facts, "hostname")
+		name := hostname.RawText()
+		if !slices.ContainsFunc(p.Hosts, func(h string) bool { return strings.EqualFold(h, name) || h == a.id.String() }) {
 			return false
 		}
 	case "hits", "misses":
 		// Which of them it was, only the agent knows.
-		if !slices.ContainsFunc(p.compiled.Hosts, func(h string) bool { return r.answered(h, a.id) }) {
+		if !slices.ContainsFunc(p.Hosts, func(h string) bool { return r.answered(h, a.id) }) {
 			return false
 		}
 	default:
 		return false
 	}
-	facts := maps.Clone(a.facts)
-	facts["last_seen"] = value.NewTime(r.now())
-	facts["agent_version"] = value.NewVersion(a.record.Software, value.Semver)
-	truth, err := p.compiled.Meets(facts, r.now())
-	return err == nil && truth == value.True
+	return m.meets(a.facts, a.record.Software)
 }
 
 // answered says whether an agent answered an earlier plan.
@@ -264,8 +264,9 @@ func (r *Relay) submit(ctx context.Context, envelope []byte, mayWait bool) (mess
 		r.mu.Unlock()
 		return out, &message.Failure{Code: message.FailLimit, Reason: fmt.Sprintf("there are %d investigations; delete some", maxPlans)}
 	}
+	m := r.facts.matcher(p.compiled, r.now())
 	for _, a := range r.agents {
-		if a.facts == nil || !r.means(p, a) {
+		if a.facts == nil || !r.isFor(p.compiled, m, a) {
 			continue
 		}
 		p.record.Targeted = append(p.record.Targeted, a.id)

@@ -298,6 +298,8 @@ func (r *Relay) farewell(c *transport.Conn, s *transport.Stream, hello *message.
 func (r *Relay) letGo(id message.ID, a *agent, why error) {
 	r.log.Info("agent let go", "agent", id, "why", why)
 	delete(r.agents, id)
+	r.facts.drop(a.facts)
+	a.facts = nil
 	if a.session == nil {
 		return
 	}

@@ -81,6 +81,7 @@ type Relay struct {
 	revision uint64 // of it on the spine
 	turns    []turn // the policies that changed the administrators, the oldest first
 	agents   map[message.ID]*agent
+	facts    *factTable // of the agents
 	plans    map[message.ID]*investigation
 	pending  map[message.ID]*pendingPlan
 	early    map[message.ID]*early // what came before its plan
@@ -105,7 +106,7 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 	}
 	r := &Relay{
 		cfg: cfg, log: o.Logger, now: o.Now, me: cfg.key(), fatal: make(chan error, 1),
-		agents: map[message.ID]*agent{}, plans: map[message.ID]*investigation{}, pending: map[message.ID]*pendingPlan{},
+		agents: map[message.ID]*agent{}, facts: newFactTable(), plans: map[message.ID]*investigation{}, pending: map[message.ID]*pendingPlan{},
 		early: map[message.ID]*early{}, conns: map[*transport.Conn]struct{}{}, uses: map[signing.ID]*tokenUse{}, peers: map[string]*peer{},
 		inFlight: semaphore.NewWeighted(maxInFlight), strangers: semaphore.NewWeighted(maxStrangers),
 		releases: map[string]*release{}, fetching: semaphore.NewWeighted(maxFetching), watching: semaphore.NewWeighted(maxWatching),
