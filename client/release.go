@@ -244,6 +244,17 @@ type Upgraded struct {
 	Since  time.Time // when it said so
 }
 
+// Undecided counts the agents of which it cannot be told from here whether the
+// stage means them.
+func (s Stage) Undecided(all []FleetAgent, now time.Time) (n int) {
+	for _, g := range all {
+		if g.Problem == nil && (len(g.Facts) == 0 || g.Meets(s.Target, now) == value.Unknown) {
+			n++
+		}
+	}
+	return n
+}
+
 // Progress says what agents that a stage means say about its release, by their
 // own signed facts.
 func (s Stage) Progress(all []FleetAgent, now time.Time) []Upgraded {

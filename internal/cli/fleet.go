@@ -105,6 +105,11 @@ func (a *app) fleet(who signerFlags) ([]client.FleetAgent, error) {
 		return nil, err
 	}
 	defer s.Close()
+	return a.fleetOf(s)
+}
+
+// fleetOf is fleet over a connection that there is.
+func (a *app) fleetOf(s *link) ([]client.FleetAgent, error) {
 	all, err := s.Fleet(a.ctx)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func (c *releaseStatusCommand) Run(a *app) error {
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}
-	fleet, err := s.Fleet(a.ctx)
+	fleet, err := a.fleetOf(s)
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}
@@ -80,6 +80,9 @@ func (a *app) showReleases(all []client.Release, fleet []client.FleetAgent) erro
 				text += "; over: " + st.Problem.Error()
 			case now.Before(st.NotBefore):
 				text += "; begins " + st.NotBefore.Format(time.RFC3339)
+			}
+			if n := st.Undecided(fleet, now); n > 0 {
+				text += fmt.Sprintf("; of %s the facts are not known that would decide", agents(n))
 			}
 			l.row(value.NewText(r.Release.Release), value.NewText(fmt.Sprint(st.Number)), value.NewText(st.RollOut.Target), value.NewText(fmt.Sprint(len(progress))), textOrNull(text))
 		}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // program builds an agent of a release, from a folder of the module, and gives
@@ -164,8 +165,11 @@ func TestUpgrade(t *testing.T) {
 	s := newUpgradeStage(t, agents)
 	before := s.pidOf("agent-0")
 	next := s.program(agentFolder, "1.1.0")
+	began := time.Now()
 	s.release("1.1.0", next, `FROM fleet WHERE tags.ring = "canary"`)
+	t.Logf("signed, published and rolled out after %s", time.Since(began).Round(time.Millisecond))
 	s.until("the canary runs it", func() bool { return s.runs("1.1.0") == 1 })
+	t.Logf("the canary runs it after %s", time.Since(began).Round(time.Millisecond))
 	if n := s.runs("1.0.0"); n != agents-1 {
 		t.Errorf("%d agents run the old one", n)
 	}
@@ -318,5 +322,30 @@ func TestUpgradeLogged(t *testing.T) {
 	}
 	if out := s.do("quaestor-agent", "--dir", "agent-0", "history", "--verify"); !strings.Contains(out, "install release 1.1.0, stage 1: FROM fleet") || !strings.Contains(out, "proved; signed by witness.example/one") {
 		t.Error(out)
+	}
+}
+
+// A program that dies after it became active comes back a few times, as its
+// service manager starts it, and then the one before it does.
+func TestReleaseDiesLater(t *testing.T) {
+	s := newUpgradeStage(t, 0)
+	s.do("quaestor-agent", "--dir", "agent", "enroll", "--relay", "127.0.0.1:"+s.port, "--token-file", "token")
+	p := s.start(filepath.Join(s.dir, "quaestor-agent_1.0.0"), "--dir", "agent", "run")
+	s.until("it is there", func() bool { return s.runs("1.0.0") == 1 })
+	s.release("1.1.0", s.program(brokenFolder, "1.1.0", "how=later"), "FROM fleet")
+	s.until("it is gone", func() bool { return s.runs("1.0.0") == 0 })
+	const starts = 5 // that the active program has
+	for i := range starts {
+		if err := p.cmd.Wait(); err == nil || p.cmd.ProcessState.ExitCode() != 4 {
+			t.Fatalf("start %d: %v", i, err)
+		}
+		p.begin()
+	}
+	all := s.awaits("1.1.0", "rolled-back", 1)
+	if !strings.Contains(all[0].Reason, "it was started 5 times, and ended each time before a relay heard it") {
+		t.Errorf("%+v", all)
+	}
+	if n := s.runs("1.0.0"); n != 1 {
+		t.Errorf("%d run the one before it", n)
 	}
 }
