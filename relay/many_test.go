@@ -419,3 +419,41 @@ func TestClusterSettings(t *testing.T) {
 		}
 	}
 }
+
+// A relay whose disk was lost takes everything from the others, under the name
+// that it had.
+func TestDiskLost(t *testing.T) {
+	c := newCluster(t, 3, nil)
+	a, lost := c.relays[0], c.relays[2]
+	w := a.agent("web-1", "linux")
+	w.settle()
+	p := a.plan("")
+	a.login(a.alice).submit(a.signed(p, a.alice))
+	w.wantPlan(p.ID)
+	w.say(message.TypeChunk, w.chunk(p.ID, 0, true, "rows"))
+	w.wantAck(w.line, p.ID, 1)
+	lost.halt()
+	if err := os.RemoveAll(filepath.Join(lost.dir, "cluster")); err != nil {
+		t.Fatal(err)
+	}
+	lost.start()
+	c.relays[1].halt() // the first and the one that lost its disk are enough
+	waitFor(t, "it has what it had", func() bool {
+		l := lost.login(lost.alice).request(message.Request{Op: message.OpFollow, Plan: p.ID, Stored: true})
+		defer l.Close()
+		s := newStory()
+		for {
+			kind, body, err := l.next(long)
+			if err != nil || kind == message.TypeFailure {
+				return false
+			}
+			if kind == message.TypeChunk {
+				x := must(message.DecodeChunk(body))(t)
+				s.chunks[x.Agent] = append(s.chunks[x.Agent], x)
+			}
+			if kind == message.TypeEnd {
+				return s.data(w.id.ID()) == "rows"
+			}
+		}
+	})
+}
