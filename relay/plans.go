@@ -148,7 +148,8 @@ func (r *Relay) means(p *investigation, a *agent) bool {
 	return r.isFor(p.compiled, r.facts.matcher(p.compiled, r.now()), a)
 }
 
-// isFor is means for many agents, which share the matcher.
+// isFor is means for many agents, which share the matcher. Of an agent that has
+// told no facts yet a target says nothing, but a plan for all is for it.
 func (r *Relay) isFor(p *plan.Plan, m *matcher, a *agent) bool {
 	switch p.Source {
 	case "fleet":
@@ -166,7 +167,7 @@ func (r *Relay) isFor(p *plan.Plan, m *matcher, a *agent) bool {
 	default:
 		return false
 	}
-	return m.meets(a.facts, a.record.Software)
+	return p.Target == nil || a.facts != nil && m.meets(a.facts, a.record.Software)
 }
 
 // answered says whether an agent answered an earlier plan.
@@ -221,7 +222,7 @@ func (p *investigation) appear(id message.ID) *delivery {
 // offer sends a plan to an agent that is connected and has not said that it
 // has it, once over each connection.
 func (r *Relay) offer(p *investigation, d *delivery, a *agent) {
-	if a.session == nil || d.sent == a.session || d.reached {
+	if a.session == nil || !a.session.greeted || d.sent == a.session || d.reached {
 		return
 	}
 	if !r.mayOffer(p) {
@@ -266,7 +267,7 @@ func (r *Relay) submit(ctx context.Context, envelope []byte, mayWait bool) (mess
 	}
 	m := r.facts.matcher(p.compiled, r.now())
 	for _, a := range r.agents {
-		if a.facts == nil || !r.isFor(p.compiled, m, a) {
+		if !r.isFor(p.compiled, m, a) {
 			continue
 		}
 		p.record.Targeted = append(p.record.Targeted, a.id)

@@ -134,6 +134,25 @@ func TestRoute(t *testing.T) {
 	}
 }
 
+// An agent that has told no facts yet is meant by a plan for all, and by no
+// other until it has.
+func TestRouteBeforeFacts(t *testing.T) {
+	f := newFleet(t)
+	a := f.newAgent("web-1", f.token(1)).enroll().hello(nil)
+	a.settle()
+	i := f.login(f.alice)
+	linux, all := f.plan("linux"), f.plan("")
+	if s := i.submit(f.signed(linux, f.alice)); s.Online != 0 {
+		t.Errorf("by a target: %+v", s)
+	}
+	if s := i.submit(f.signed(all, f.alice)); s.Online != 1 {
+		t.Errorf("by none: %+v", s)
+	}
+	a.wantPlan(all.ID)
+	a.tell("linux", time.Now())
+	a.wantPlan(linux.ID)
+}
+
 // An agent cannot relabel itself: the administrator's tags stand.
 func TestTagsOfToken(t *testing.T) {
 	f := newFleet(t)

@@ -31,7 +31,7 @@ func (r *Relay) doRollOut(ctx context.Context, s *transport.Stream) *message.Fai
 	var out message.RolledOut
 	r.mu.Lock()
 	for _, a := range r.agents {
-		if a.facts == nil || !r.meets(st.target, a) {
+		if !r.meets(st.target, a) {
 			continue
 		}
 		if a.online() {
