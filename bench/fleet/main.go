@@ -93,7 +93,7 @@ func serveRelay(ctx context.Context, s *settings) error {
 	fmt.Println(r.Addr())
 	if s.heap != "" {
 		asked := make(chan os.Signal, 1)
-		signal.Notify(asked, syscall.SIGUSR1)
+		signal.Notify(asked, syscall.SIGHUP)
 		go func() {
 			<-asked
 			if err := writeHeap(s.heap); err != nil {

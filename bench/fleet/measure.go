@@ -61,7 +61,7 @@ func measure(ctx context.Context, s *settings) error {
 	time.Sleep(s.settle) // what enrolling allocated is given back
 	after := resident(st.relay.Process.Pid)
 	if s.heap != "" {
-		_ = st.relay.Process.Signal(syscall.SIGUSR1) // a relay that is gone fails below
+		_ = st.relay.Process.Signal(syscall.SIGHUP) // a relay that is gone fails below
 	}
 
 	fmt.Printf("%s; %d cores; %s; %d agents in %d processes, relay and client beside them\n\n",
