@@ -307,6 +307,8 @@ func (r *Relay) letGo(id message.ID, a *agent, why error) {
 	conn, outbox := a.session.conn, &a.session.outbox
 	r.wg.Go(func() {
 		outbox.flushed(lastWords)
+		outbox.stream.SetWriteDeadline(time.Now().Add(lastWords))
+		_ = outbox.stream.Flush() // what a stream took it may not have sent
 		_ = conn.Close()
 	})
 }
