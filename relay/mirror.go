@@ -191,7 +191,22 @@ func (r *Relay) begin(ctx context.Context, m *mirror) error {
 	}
 }
 
-// mirrors a bucket.
+// startTries is how often a relay that starts tries to see what is kept, each
+// for spineTimeout: relays that start together are choosing who leads what.
+const startTries = 6
+
+// settle is catchUp with the patience of a start.
+func (r *Relay) settle(ctx context.Context, b *bucket, m *mirror) error {
+	for try := 1; ; try++ {
+		err := r.catchUp(ctx, b, m)
+		if err == nil || ctx.Err() != nil || try == startTries {
+			return err
+		}
+		r.log.Info("the spine is waited for", "why", err)
+	}
+}
+
+// mirrorOf mirrors a bucket.
 func (r *Relay) mirrorOf(b *bucket, take func(ctx context.Context, key string, m spineMessage) error) *mirror {
 	return &mirror{stream: b.stream, subject: b.prefix + ">", take: func(ctx context.Context, m spineMessage) error {
 		key := strings.TrimPrefix(m.subject, b.prefix)

@@ -49,7 +49,7 @@ func (r *Relay) loadPolicy(ctx context.Context) error {
 	if err := r.begin(ctx, r.states); err != nil {
 		return err
 	}
-	if err := r.catchUp(ctx, r.spine.state, r.states); err != nil {
+	if err := r.settle(ctx, r.spine.state, r.states); err != nil {
 		return err
 	}
 	select {

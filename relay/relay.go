@@ -323,7 +323,7 @@ func (r *Relay) load(ctx context.Context) error {
 		}
 	}
 	// The server that was asked may itself have been behind the others.
-	if err := errors.Join(r.catchUp(ctx, r.spine.agents, r.members), r.catchUp(ctx, r.spine.plans, r.shares), r.catchUp(ctx, r.spine.releases, r.rollOuts)); err != nil {
+	if err := errors.Join(r.settle(ctx, r.spine.agents, r.members), r.settle(ctx, r.spine.plans, r.shares), r.settle(ctx, r.spine.releases, r.rollOuts)); err != nil {
 		return err
 	}
 	r.sweep(ctx)
