@@ -330,9 +330,7 @@ func TestSplit(t *testing.T) {
 		return kind == message.TypeChallenge
 	})
 	waitFor(t, "it has what the others took", func() bool { return len(a.login(a.alice).items(message.OpList)) == 2 })
-	if s := a.login(a.alice).stored(before.ID); s.data(w.id.ID()) != "rows" {
-		t.Errorf("it has %q", s.data(w.id.ID()))
-	}
+	waitFor(t, "and the rows", func() bool { return a.login(a.alice).stored(before.ID).data(w.id.ID()) == "rows" })
 }
 
 // A relay that comes back gets its part of the agents.
