@@ -404,6 +404,7 @@ func TestFaultSpineIsMute(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	waitFor(t, "its mirror has them", func() bool { return f.login(f.alice).stored(p.ID).data(a.id.ID()) == "01" })
 	a.say(message.TypeChunk, a.chunk(p.ID, 0, false, "0"))
 	a.wantAck(a.line, p.ID, 2)
 	f.restart()
