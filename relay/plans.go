@@ -145,12 +145,13 @@ func (p *investigation) stored() (n uint64) {
 
 // means says whether a plan is for an agent.
 func (r *Relay) means(p *investigation, a *agent) bool {
-	return r.isFor(p.compiled, r.facts.matcher(p.compiled, r.now()), a)
+	return r.isFor(r.facts.matcher(p.compiled, r.now()), a)
 }
 
 // isFor is means for many agents, which share the matcher. Of an agent that has
 // told no facts yet a target says nothing, but a plan for all is for it.
-func (r *Relay) isFor(p *plan.Plan, m *matcher, a *agent) bool {
+func (r *Relay) isFor(m *matcher, a *agent) bool {
+	p := m.plan
 	switch p.Source {
 	case "fleet":
 	case "host":
@@ -267,7 +268,7 @@ func (r *Relay) submit(ctx context.Context, envelope []byte, mayWait bool) (mess
 	}
 	m := r.facts.matcher(p.compiled, r.now())
 	for _, a := range r.agents {
-		if !r.isFor(p.compiled, m, a) {
+		if !r.isFor(m, a) {
 			continue
 		}
 		p.record.Targeted = append(p.record.Targeted, a.id)

@@ -339,7 +339,7 @@ func (r *Relay) stageFor(rel *release, a *agent) *stage {
 		return nil
 	}
 	for _, s := range slices.Backward(rel.stages) {
-		if !now.Before(s.payload.NotBefore) && now.Before(s.payload.Expires) && r.ledger.holds(s.sum, proof) && r.meets(s.target, a) {
+		if !now.Before(s.payload.NotBefore) && now.Before(s.payload.Expires) && r.ledger.holds(s.sum, proof) && r.meets(r.facts.matcher(s.target, r.now()), a) {
 			return s
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -30,8 +29,9 @@ func (r *Relay) doRollOut(ctx context.Context, s *transport.Stream) *message.Fai
 	}
 	var out message.RolledOut
 	r.mu.Lock()
+	m := r.facts.matcher(st.target, r.now())
 	for _, a := range r.agents {
-		if !r.meets(st.target, a) {
+		if !r.meets(m, a) {
 			continue
 		}
 		if a.online() {
@@ -95,6 +95,6 @@ func (r *releaseRecord) add(st *stage) *message.Failure {
 
 // meets says whether the target of a stage is true of an agent, as far as that
 // can be told from here.
-func (r *Relay) meets(target *plan.Plan, a *agent) bool {
-	return (target.Source == "fleet" || target.Source == "host") && r.means(&investigation{compiled: target}, a)
+func (r *Relay) meets(m *matcher, a *agent) bool {
+	return (m.plan.Source == "fleet" || m.plan.Source == "host") && r.isFor(m, a)
 }

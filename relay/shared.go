@@ -124,7 +124,7 @@ func (r *Relay) takeRecord(ctx context.Context, id message.ID, record planRecord
 	// enough. An agent that it is for may be the first to say so.
 	m := r.facts.matcher(p.compiled, r.now())
 	for _, a := range r.agents {
-		if a.session != nil && p.agents[a.id] == nil && !p.over(r.now()) && r.isFor(p.compiled, m, a) {
+		if a.session != nil && p.agents[a.id] == nil && !p.over(r.now()) && r.isFor(m, a) {
 			p.appear(a.id)
 		}
 	}
