@@ -151,20 +151,7 @@ func TestWitnessOffline(t *testing.T) {
 	if err := once.Run(t.Context(), l.witnesses[1]); err != nil {
 		t.Fatal(err)
 	}
-	p, err := signing.DecodePlanPayload(e.Payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := s.Follow(t.Context(), p.ID, client.FollowOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for _, err := range rows.All() {
-		if n++; err != nil {
-			t.Fatal(err)
-		}
-	}
+	n := followed(t, s, e)
 	if n != 1 {
 		t.Errorf("%d rows", n)
 	}
@@ -288,6 +275,15 @@ func TestUnloggedIsOfferedToNobody(t *testing.T) {
 	if err := os.Remove(envelopes); err != nil {
 		t.Fatal(err)
 	}
+	n := followed(t, s, e)
+	if a, err := s.Log(t.Context()); err != nil || n != 1 || len(a.Entries) != 3 {
+		t.Errorf("%d rows, %+v %v", n, a, err)
+	}
+}
+
+// followed counts the rows of the answer to a plan, once it is whole.
+func followed(t *testing.T, s *client.Session, e *signing.Envelope) (n int) {
+	t.Helper()
 	p, err := signing.DecodePlanPayload(e.Payload)
 	if err != nil {
 		t.Fatal(err)
@@ -296,13 +292,10 @@ func TestUnloggedIsOfferedToNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
 	for _, err := range rows.All() {
 		if n++; err != nil {
 			t.Fatal(err)
 		}
 	}
-	if a, err := s.Log(t.Context()); err != nil || n != 1 || len(a.Entries) != 3 {
-		t.Errorf("%d rows, %+v %v", n, a, err)
-	}
+	return n
 }
