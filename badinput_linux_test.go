@@ -246,18 +246,9 @@ func TestFileThatShrinks(t *testing.T) {
 	root := t.TempDir()
 	whole := strings.Repeat("a line of a log\n", 1<<16)
 	put(t, root+"/d/log", whole)
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			_ = os.Truncate(root+"/d/log", 5)
-			_ = os.WriteFile(root+"/d/log", []byte(whole), 0o644)
-		}
+	meanwhile(t, func() {
+		_ = os.Truncate(root+"/d/log", 5)
+		_ = os.WriteFile(root+"/d/log", []byte(whole), 0o644)
 	})
 	for range 20 {
 		for _, query := range []string{`FIND file /d/* CONTAINS "nowhere" RETURN path, sha256`, `FIND line /d/* WHERE text CONTAINS "nowhere"`, `FIND json /d/log`, `FIND elf /d/log`, `FIND sqlite /d/log`} {
@@ -272,8 +263,6 @@ func TestFileThatShrinks(t *testing.T) {
 			}
 		}
 	}
-	close(stop)
-	wg.Wait()
 }
 
 // Patterns that take for ever where they are tried again and again take a

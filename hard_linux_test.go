@@ -222,6 +222,22 @@ func TestFileReplacedByLink(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	put(t, outside+"/secret", "the secret of the host")
 	put(t, root+"/d/file", "harmless")
+	meanwhile(t, func() {
+		_ = os.Symlink(outside+"/secret", root+"/d/.l")
+		_ = os.Rename(root+"/d/.l", root+"/d/file")
+		_ = os.WriteFile(root+"/d/.f", []byte("harmless"), 0o644)
+		_ = os.Rename(root+"/d/.f", root+"/d/file")
+	})
+	for range 200 {
+		if rows, _ := answerOf(t, root, `FIND file /d/* CONTAINS "secret" RETURN path`); len(rows) != 0 {
+			t.Errorf("%q is read by way of a link", rows)
+			break
+		}
+	}
+}
+
+// meanwhile does something again and again until the test has ended.
+func meanwhile(t *testing.T, do func()) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -230,21 +246,14 @@ func TestFileReplacedByLink(t *testing.T) {
 			case <-stop:
 				return
 			default:
+				do()
 			}
-			_ = os.Symlink(outside+"/secret", root+"/d/.l")
-			_ = os.Rename(root+"/d/.l", root+"/d/file")
-			_ = os.WriteFile(root+"/d/.f", []byte("harmless"), 0o644)
-			_ = os.Rename(root+"/d/.f", root+"/d/file")
 		}
 	})
-	for range 200 {
-		if rows, _ := answerOf(t, root, `FIND file /d/* CONTAINS "secret" RETURN path`); len(rows) != 0 {
-			t.Errorf("%q is read by way of a link", rows)
-			break
-		}
-	}
-	close(stop)
-	wg.Wait()
+	t.Cleanup(func() {
+		close(stop)
+		wg.Wait()
+	})
 }
 
 // A folder of 200,000 entries costs memory for each entry of it, so little
