@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -54,11 +55,33 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	empty()
 }
 
-// A cutConn swallows what is written once it is cut.
+// A cutConn swallows what is written once it is cut. As a socket does, it takes
+// a write that nobody reads yet: of two ends of a bare pipe that hang up at the
+// same moment each would wait, with locks held, for which no test's clock goes on.
 type cutConn struct {
 	net.Conn
 	cut   *atomic.Bool
 	count *atomic.Int64
+	queue chan []byte
+	done  chan struct{}
+	once  *sync.Once
+}
+
+func newCutConn(c net.Conn, cut *atomic.Bool, count *atomic.Int64) cutConn {
+	q := cutConn{c, cut, count, make(chan []byte, 1024), make(chan struct{}), new(sync.Once)}
+	go func() {
+		for {
+			select {
+			case b := <-q.queue:
+				if _, err := c.Write(b); err != nil {
+					return
+				}
+			case <-q.done:
+				return
+			}
+		}
+	}()
+	return q
 }
 
 func (c cutConn) Write(b []byte) (int, error) {
@@ -66,7 +89,22 @@ func (c cutConn) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	c.count.Add(int64(len(b)))
-	return c.Conn.Write(b)
+	select {
+	case <-c.done:
+		return 0, net.ErrClosed
+	default:
+	}
+	select {
+	case c.queue <- bytes.Clone(b):
+		return len(b), nil
+	case <-c.done:
+		return 0, net.ErrClosed
+	}
+}
+
+func (c cutConn) Close() error {
+	c.once.Do(func() { close(c.done) })
+	return c.Conn.Close()
 }
 
 // CloseWrite makes it a connection whose peer may still say something, as those
@@ -82,7 +120,7 @@ func piped(t *testing.T, pulse time.Duration) (client, server *Conn, cut *atomic
 	conf := must(o.serverConfig())(t)
 	conf.Certificates = []tls.Certificate{pair}
 	a, b := net.Pipe()
-	here, there := tls.Client(cutConn{a, cut, sent}, (&Dialer{}).config("relay", must(parsePin(ca.Pin()))(t))), tls.Server(cutConn{b, cut, sent}, conf)
+	here, there := tls.Client(newCutConn(a, cut, sent), (&Dialer{}).config("relay", must(parsePin(ca.Pin()))(t))), tls.Server(newCutConn(b, cut, sent), conf)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := there.Handshake(); err != nil {
@@ -158,6 +196,7 @@ func TestSlowInsideAFrame(t *testing.T) {
 			t.Fatalf("it took %v", d)
 		}
 		wantIs(t, server.Err(), ErrDead)
+		time.Sleep(2 * hangUpTimeout) // both hang up with a lock held, for which the clock would wait
 		client.Close()
 		server.Close()
 	})
