@@ -121,20 +121,24 @@ func TestRenewedCertificate(t *testing.T) {
 func TestPeersAreRelays(t *testing.T) {
 	ca, other := must(NewCA("fleet", time.Now()))(t), must(NewCA("fleet", time.Now()))(t)
 	meet := func(client, server *tls.Config) error {
-		heard := make(chan error, 1)
+		type end struct {
+			from string
+			err  error
+		}
+		ends := make(chan end, 100)
 		addr := tcpServer(t, func(c net.Conn) {
-			err := tls.Server(c, server).HandshakeContext(soon(t))
-			select {
-			case heard <- err:
-			default: // a stranger who looked for another's port
-			}
+			ends <- end{c.RemoteAddr().String(), tls.Server(c, server).HandshakeContext(soon(t))}
 		})
 		c := must(net.Dial("tcp", addr))(t)
 		err := tls.Client(c, client).HandshakeContext(soon(t))
 		if err != nil {
 			c.Close()
 		}
-		err = errors.Join(err, <-heard)
+		e := <-ends
+		for e.from != c.LocalAddr().String() { // a stranger, who looked for another's port
+			e = <-ends
+		}
+		err = errors.Join(err, e.err)
 		c.Close()
 		return err
 	}
