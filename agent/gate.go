@@ -255,7 +255,8 @@ type offers struct {
 
 const maxOffers = 1024
 
-// forget takes back what again noted last: the envelope was not refused.
+// forget takes back what again noted last: the envelope was not refused, or not
+// judged.
 func (o *offers) forget(raw []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
 	"github.com/quaestor-engine/quaestor/transport/message"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // An offense is something wrong with a plan, in the order in which the gate is
@@ -307,6 +308,42 @@ func TestRefusalsAreAnswers(t *testing.T) {
 	}
 	if n := len(f.relay.answerOf(good.payload.ID)); n != 1 {
 		t.Errorf("%d chunks", n)
+	}
+}
+
+// A hasty runner ends the session while the gate asks whether a plan is for
+// this host, the first time.
+type hasty struct {
+	sandbox.Runner
+	end func()
+}
+
+func (h *hasty) Matches(ctx context.Context, p *plan.Plan, f plan.Facts) (value.Truth, error) {
+	if h.end != nil {
+		h.end()
+		h.end = nil
+		return value.False, ctx.Err()
+	}
+	return h.Runner.Matches(ctx, p, f)
+}
+
+// A plan whose session ended while the gate had it is judged when it is offered
+// again, and not taken for one that was refused.
+func TestOfferedAgainAfterTheGateWasLeft(t *testing.T) {
+	f := newFleet(t)
+	a := f.open(f.enroll(), numbers{rows: 3})
+	h := &hasty{Runner: a.runner}
+	h.end = func() {
+		s := a.current()
+		s.end(errDown)
+		<-s.ctx.Done()
+	}
+	a.runner = h
+	f.run(a)
+	q := f.ask("FROM fleet FIND number")
+	f.relay.offer(f.sign(q, f.asker))
+	if got := q.open(t, a, f.relay.answerOf(q.payload.ID)); got.sum.Outcome != answer.Complete {
+		t.Errorf("%+v", got.sum)
 	}
 }
 

@@ -298,7 +298,8 @@ func (a *Agent) offer(s *session, raw []byte) {
 	p, err := a.admit(s.ctx, raw)
 	if err != nil {
 		if s.ctx.Err() != nil {
-			return // it was not judged to the end, and will be offered again
+			a.offered.forget(raw) // it was not judged to the end, and will be offered again
+			return
 		}
 		if payload := payloadOf(raw, &e); payload != nil {
 			s.receipt(payload.ID)
