@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,16 +35,30 @@ func users() []modules.Module {
 			return yield(said(strconv.Itoa(20 - n))) // as the kernel counts
 		}},
 		misfit{"holds", func(ctx context.Context, req *modules.Request, yield func(modules.Row) error) error {
-			mib, err := strconv.Atoi(req.Locators[0])
+			mib, heard, later := strings.Cut(req.Locators[0], ":")
+			n, err := strconv.Atoi(mib)
 			if err != nil {
 				return err
 			}
-			b := make([]byte, mib<<20)
-			for i := 0; i < len(b); i += 4096 {
-				b[i] = 1
+			hold := func() []byte {
+				b := make([]byte, n<<20)
+				for i := 0; i < len(b); i += 4096 {
+					b[i] = 1
+				}
+				return b
+			}
+			var b []byte
+			if !later {
+				b = hold()
 			}
 			if err := yield(said("holds")); err != nil {
 				return err
+			}
+			if later {
+				for _, err := os.Stat(heard); err != nil; _, err = os.Stat(heard) {
+					time.Sleep(time.Millisecond)
+				}
+				b = hold()
 			}
 			for range 300 {
 				select {
@@ -115,7 +131,12 @@ func TestMemoryTogether(t *testing.T) {
 		small <- run.Summary()
 	}()
 	<-began
-	rows, sum := s.ask("FIND holds '350'", Limits{}, nil)
+	heard := filepath.Join(t.TempDir(), "heard")
+	rows, sum := s.ask("FIND holds '350:"+heard+"'", Limits{}, func(string) {
+		if err := os.WriteFile(heard, nil, 0o600); err != nil {
+			t.Error(err)
+		}
+	})
 	if len(rows) != 1 || sum.Outcome != answer.Partial || !slices.Contains(sum.Limits, "memory") || !strings.Contains(sum.Reason, "together") {
 		t.Errorf("%q, %+v", rows, sum)
 	}
