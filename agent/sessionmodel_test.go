@@ -23,9 +23,6 @@ import (
 // complete, an agent that found no relay asks again within the back-off, and
 // soon after everything is quiet each plan has its one answer.
 func TestSessionsAgainstModel(t *testing.T) {
-	if testing.Short() {
-		t.Skip("many runs of a whole agent")
-	}
 	// A run takes a third of a second: there are few, unless more are asked for.
 	if runs := flag.Lookup("rapid.checks"); runs.Value.String() == runs.DefValue {
 		defer runs.Value.Set(runs.DefValue)
