@@ -31,8 +31,14 @@ type Conn struct {
 	closed  bool
 	cause   error // why it ended, where this end knows
 	streams map[*Stream]struct{}
-	timer   *time.Timer    // of the next look at the peer; nil before start
-	work    sync.WaitGroup // goroutines of this package; added to under mu while not closed
+	over    bool        // the multiplexer has ended, or is about to
+	timer   *time.Timer // of the next look at the peer; nil before start
+	// inbound is what came of the streams that the peer opened, and unaccepted
+	// how many of them Accept has not given yet; ready waits for one: see Await.
+	inbound    map[uint32]*inbound
+	unaccepted int
+	ready      func()
+	work       sync.WaitGroup // goroutines of this package; added to under mu while not closed
 }
 
 // settings are what the ends of a connection decide for themselves.
@@ -52,6 +58,7 @@ func newConn(t *tls.Conn, s settings) (*Conn, error) {
 		slots:   make(chan struct{}, or(s.streams, maxStreams)),
 		pulse:   or(s.pulse, keepAlive),
 		streams: make(map[*Stream]struct{}),
+		inbound: make(map[uint32]*inbound),
 	}
 	state := t.ConnectionState()
 	if len(state.VerifiedChains) > 0 {
@@ -59,6 +66,7 @@ func newConn(t *tls.Conn, s settings) (*Conn, error) {
 	}
 	c.wire.note = c.note
 	c.wire.rest = c.rest
+	c.wire.guard.saw = c.saw
 	c.wire.closed = func() {
 		c.mu.Lock()
 		if c.timer != nil {
@@ -130,7 +138,7 @@ func (c *Conn) Open(ctx context.Context, kind string) (*Stream, error) {
 		if o.err != nil {
 			return nil, c.why("open a stream", o.err)
 		}
-		s := c.track(o.s, kind, false)
+		s := c.track(o.s, kind, nil)
 		if err := s.announce(); err != nil {
 			s.Close()
 			return nil, err
@@ -167,6 +175,7 @@ func (c *Conn) accept(ctx context.Context) (*Stream, error) {
 		}
 		return nil, c.why("accept a stream", err)
 	}
+	in := c.accepted(ys.StreamID())
 	if c.server && c.mux.NumStreams() > c.live()+cap(c.slots)+backlog+1 {
 		// The peer leaves streams half closed, each with what it still sends.
 		c.fail(fmt.Errorf("%w: too many streams left half closed", ErrFlood))
@@ -183,6 +192,9 @@ func (c *Conn) accept(ctx context.Context) (*Stream, error) {
 	if !stop() {
 		// The stream is half read: nobody could go on with it.
 		ys.Close()
+		c.mu.Lock()
+		delete(c.inbound, ys.StreamID())
+		c.mu.Unlock()
 		return nil, ctx.Err()
 	}
 	if err != nil {
@@ -190,7 +202,20 @@ func (c *Conn) accept(ctx context.Context) (*Stream, error) {
 		return nil, c.gone()
 	}
 	ys.SetReadDeadline(time.Time{})
-	return c.track(ys, kind, true), nil
+	return c.track(ys, kind, in), nil
+}
+
+// accepted gives what came of a stream that Accept takes.
+func (c *Conn) accepted(id uint32) *inbound {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unaccepted = max(c.unaccepted-1, 0)
+	in := c.inbound[id]
+	if in == nil { // the peer used a number twice
+		in = &inbound{}
+		c.inbound[id] = in
+	}
+	return in
 }
 
 // readKind reads what a stream begins with.
@@ -255,9 +280,12 @@ func (c *Conn) Close() error {
 // multiplexer's reads would spin until the peer has hung up, on its shutdown
 // that is there and the stream's that is not.
 func (c *Conn) wake() {
+	c.over = true
 	for s := range c.streams {
 		s.mux.SetReadDeadline(time.Unix(1, 0))
+		s.in.call()
 	}
+	c.callAcceptor()
 }
 
 // fail ends the connection for a reason. It waits for no goroutine of ours.
@@ -316,8 +344,12 @@ func (c *Conn) begin() bool {
 	return true
 }
 
-func (c *Conn) track(ys *yamux.Stream, kind string, accepted bool) *Stream {
-	s := &Stream{conn: c, mux: ys, kind: kind, accepted: accepted}
+// track makes a stream; in is nil where this end opened it.
+func (c *Conn) track(ys *yamux.Stream, kind string, in *inbound) *Stream {
+	s := &Stream{conn: c, mux: ys, kind: kind, in: in}
+	if in != nil {
+		s.taken = uint64(1 + len(kind))
+	}
 	c.mu.Lock()
 	c.streams[s] = struct{}{}
 	c.mu.Unlock()
@@ -327,8 +359,12 @@ func (c *Conn) track(ys *yamux.Stream, kind string, accepted bool) *Stream {
 func (c *Conn) forget(s *Stream) {
 	c.mu.Lock()
 	delete(c.streams, s)
+	if s.in != nil {
+		delete(c.inbound, s.mux.StreamID())
+		s.in.call()
+	}
 	c.mu.Unlock()
-	if s.accepted {
+	if s.in != nil {
 		<-c.slots
 	}
 }

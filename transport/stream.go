@@ -34,13 +34,14 @@ const (
 // that come faster than the wire takes them leave together. An error of the
 // wire is the result of the next call.
 type Stream struct {
-	conn     *Conn
-	mux      *yamux.Stream
-	kind     string
-	accepted bool
+	conn *Conn
+	mux  *yamux.Stream
+	kind string
 
 	head    [frameHead]byte
-	readErr error // for ever: the stream stands inside a frame
+	readErr error    // for ever: the stream stands inside a frame
+	in      *inbound // nil where this end opened the stream
+	taken   uint64   // bytes that were read of it
 
 	turn sync.Mutex // held by who writes to the multiplexer; before mu
 	sent int        // bytes, under turn
@@ -77,6 +78,7 @@ func (s *Stream) ReadFrame(limit func(t byte) int) (t byte, body []byte, err err
 	if err == nil {
 		started = true
 		body, err = readBody(s.mux, n)
+		s.taken += uint64(frameHead + n)
 	}
 	if err != nil {
 		err = s.readError(err)

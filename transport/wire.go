@@ -15,8 +15,11 @@ import (
 const (
 	muxHead    = 12
 	muxData    = 0
+	muxUpdate  = 1
 	muxPing    = 2
 	muxSYN     = 1
+	muxFIN     = 4
+	muxRST     = 8
 	recordSize = 16 << 10 // the largest TLS record's plain text
 )
 
@@ -71,7 +74,7 @@ func (w *wire) Read(b []byte) (int, error) {
 	if n > 0 {
 		w.heard.Store(true)
 		if !w.guard.pass(b[:n]) {
-			n, err = 0, fmt.Errorf("%w: pings", ErrFlood)
+			n, err = 0, fmt.Errorf("%w: pings, or streams", ErrFlood)
 		}
 	}
 	if err != nil {
@@ -150,6 +153,9 @@ type guard struct {
 	skip  uint32 // bytes of body still to come
 	pings int
 	since time.Time
+	// saw is told of each frame of a stream, and how many bytes of data it
+	// brings, before the multiplexer has it; it says whether the peer behaves.
+	saw func(stream uint32, flags uint16, n uint32) bool
 }
 
 // pass takes the next bytes and says whether the peer still behaves.
@@ -168,11 +174,16 @@ func (g *guard) pass(b []byte) bool {
 			return true
 		}
 		g.have = 0
-		switch g.head[1] {
-		case muxData:
-			g.skip = binary.BigEndian.Uint32(g.head[8:])
+		kind, flags, length := g.head[1], binary.BigEndian.Uint16(g.head[2:]), binary.BigEndian.Uint32(g.head[8:])
+		if kind == muxData {
+			g.skip = length
+		}
+		if kind <= muxUpdate && g.saw != nil && !g.saw(binary.BigEndian.Uint32(g.head[4:]), flags, g.skip) {
+			return false
+		}
+		switch kind {
 		case muxPing:
-			if binary.BigEndian.Uint16(g.head[2:])&muxSYN != 0 && !g.ping() {
+			if flags&muxSYN != 0 && !g.ping() {
 				return false
 			}
 		}
