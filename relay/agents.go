@@ -40,30 +40,37 @@ type agentSession struct {
 	// greeted: it was told of the policies so far, and is told of further ones.
 	greeted bool
 	outbox  outbox
-	upgrade translog.Sum // of the roll-out that was offered last
+	chunks  *chunkLine
+	streams sync.WaitGroup // that the agent opened beside the first
+	upgrade translog.Sum   // of the roll-out that was offered last
 }
 
-// serveAgent serves a connected agent until it leaves.
-func (r *Relay) serveAgent(ctx context.Context, c *transport.Conn, s *transport.Stream) {
-	defer s.Close()
+// serveAgent takes an agent in, and says whether it stays. One that does needs
+// no goroutine while it says nothing: its session lives until it leaves, and
+// then ends what the connection began.
+func (r *Relay) serveAgent(ctx context.Context, c *transport.Conn, s *transport.Stream) (stays bool) {
+	defer func() {
+		if !stays {
+			_ = s.Close()
+		}
+	}()
 	s.SetReadDeadline(time.Now().Add(helloWithin))
 	body, err := readAs(s, message.TypeHello)
 	if err != nil {
-		return
+		return false
 	}
 	s.SetReadDeadline(time.Time{})
 	var hello message.Hello
 	if err := message.Unmarshal(body, &hello); err != nil {
 		fail(s, message.FailBad, err.Error())
-		return
+		return false
 	}
 	sess, before, err := r.enter(c, s, &hello)
 	if err != nil {
 		r.log.Info("agent refused", "agent", hello.Agent, "why", err)
 		r.farewell(c, s, &hello, err)
-		return
+		return false
 	}
-	defer r.leave(ctx, sess)
 	if before != nil {
 		// What came over the connection before is stored first, or not at all:
 		// an agent that was started anew goes on behind it, with other bytes.
@@ -73,16 +80,14 @@ func (r *Relay) serveAgent(ctx context.Context, c *transport.Conn, s *transport.
 	if err != nil {
 		r.log.Warn("agent sent away", "agent", hello.Agent, "why", err)
 		fail(s, message.FailStore, err.Error())
-		return
+		r.leave(ctx, sess)
+		return false
 	}
 	r.greet(sess, &hello, open)
-	var streams sync.WaitGroup
-	streams.Go(func() { sess.acceptStreams(ctx) })
-	defer streams.Wait()
-	defer c.Close()
-	if err := sess.listen(ctx, s); err != nil {
-		r.log.Debug("agent left", "agent", hello.Agent, "why", err)
-	}
+	r.wg.Add(1) // until it ends
+	sess.streams.Go(func() { sess.acceptStreams(ctx) })
+	sess.listen(ctx)
+	return true
 }
 
 // enter checks who an agent says it is. A second connection of the same agent
@@ -115,6 +120,7 @@ func (r *Relay) enter(c *transport.Conn, s *transport.Stream, hello *message.Hel
 	}
 	sess = &agentSession{relay: r, agent: a, conn: c, gone: make(chan struct{})}
 	sess.outbox.begin(&r.wg, s)
+	sess.chunks = newChunkLine(sess, s)
 	a.session, sess.since = sess, time.Now()
 	r.news.came(a.id)
 	return sess, before, nil
@@ -155,35 +161,58 @@ func (r *Relay) greet(sess *agentSession, hello *message.Hello, open []message.A
 	r.presence(sess.agent)
 }
 
-// listen takes an agent's frames until it leaves.
-func (s *agentSession) listen(ctx context.Context, stream *transport.Stream) error {
-	chunks := newChunkLine(s, stream)
-	defer chunks.close()
-	for {
-		t, body, err := stream.ReadFrame(agentLimit)
-		if err != nil {
-			return err
-		}
-		switch t {
-		case message.TypeFacts:
-			err = s.takeFacts(ctx, body)
-		case message.TypeReceipt:
-			err = s.takeReceipt(body)
-		case message.TypeChunk:
-			err = chunks.take(ctx, body)
-		case message.TypeWell:
-			err = s.takeWell(body)
-		case message.TypeGoodbye:
-			return nil
-		case message.TypeIdle:
-			s.release()
-		}
-		if err != nil {
-			fail(stream, message.FailBad, err.Error())
-			return err
+// listen takes an agent's frames. When there are none it waits for more without
+// a goroutine, and when the agent has left it ends the session.
+func (s *agentSession) listen(ctx context.Context) {
+	for s.stream().Await(func() { s.relay.wg.Go(func() { s.listen(ctx) }) }) {
+		if err := s.takeFrame(ctx); err != nil {
+			s.relay.log.Debug("agent left", "agent", s.agent.id, "why", err)
+			s.end(ctx)
+			return
 		}
 	}
 }
+
+// errLeaves says that an agent has said goodbye.
+var errLeaves = errors.New("it said goodbye")
+
+// takeFrame takes one frame of an agent.
+func (s *agentSession) takeFrame(ctx context.Context) error {
+	t, body, err := s.stream().ReadFrame(agentLimit)
+	if err != nil {
+		return err
+	}
+	switch t {
+	case message.TypeFacts:
+		err = s.takeFacts(ctx, body)
+	case message.TypeReceipt:
+		err = s.takeReceipt(body)
+	case message.TypeChunk:
+		err = s.chunks.take(ctx, body)
+	case message.TypeWell:
+		err = s.takeWell(body)
+	case message.TypeGoodbye:
+		return errLeaves
+	case message.TypeIdle:
+		s.release()
+	}
+	if err != nil {
+		fail(s.stream(), message.FailBad, err.Error())
+	}
+	return err
+}
+
+// end ends a session, and everything that it began.
+func (s *agentSession) end(ctx context.Context) {
+	s.chunks.close()
+	s.relay.hangUp(s.conn)
+	s.streams.Wait()
+	s.relay.leave(ctx, s)
+	_ = s.stream().Close()
+	s.relay.wg.Done()
+}
+
+func (s *agentSession) stream() *transport.Stream { return s.outbox.stream }
 
 func agentLimit(t byte) int {
 	switch t {
@@ -254,24 +283,23 @@ func (s *agentSession) release() {
 	s.send(message.TypeGoodbye, message.Marshal(message.Failure{Reason: "there is nothing more"}))
 }
 
-// acceptStreams serves an agent's further streams: large answers, renewals.
+// acceptStreams serves an agent's further streams: large answers, renewals. It
+// waits for them without a goroutine.
 func (s *agentSession) acceptStreams(ctx context.Context) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for {
+	for s.conn.Await(func() { s.streams.Go(func() { s.acceptStreams(ctx) }) }) {
 		stream, err := s.conn.Accept(ctx)
 		if err != nil {
 			return
 		}
 		switch stream.Kind() {
 		case message.KindAnswer:
-			wg.Go(func() { s.serveAnswer(ctx, stream) })
+			s.streams.Go(func() { s.serveAnswer(ctx, stream) })
 		case message.KindLog:
-			wg.Go(func() { s.relay.serveProof(ctx, stream) })
+			s.streams.Go(func() { s.relay.serveProof(ctx, stream) })
 		case message.KindProgram:
-			wg.Go(func() { s.relay.serveProgram(ctx, stream) })
+			s.streams.Go(func() { s.relay.serveProgram(ctx, stream) })
 		case message.KindRenew:
-			wg.Go(func() { s.relay.renew(stream, s.agent.id) })
+			s.streams.Go(func() { s.relay.renew(stream, s.agent.id) })
 		default:
 			fail(stream, message.FailBad, fmt.Sprintf("an agent opens no stream of kind %.32q", stream.Kind()))
 		}

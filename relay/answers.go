@@ -186,13 +186,17 @@ func (r *Relay) look(ctx context.Context, plan, agent message.ID, d *delivery) e
 }
 
 // A chunkLine takes the chunks of one stream of an agent, in order, and
-// acknowledges what the spine has stored.
+// acknowledges what the spine has stored. Most agents are idle: a goroutine
+// runs only while the spine has something.
 type chunkLine struct {
 	session *agentSession
 	stream  replies       // where acknowledgements go
-	waiting chan stored   // made with the first chunk: most agents are idle
-	landed  chan struct{} // of capacity one: the spine has said something
+	landed  chan struct{} // of capacity one, made with the first chunk: the spine has said something
 	done    sync.WaitGroup
+
+	mu       sync.Mutex
+	waiting  []stored // in the order in which the spine was given them
+	settling bool
 }
 
 // A stored is a chunk that the spine was given.
@@ -215,11 +219,37 @@ func newChunkLine(s *agentSession, stream replies) *chunkLine {
 }
 
 // close waits until everything that was taken is stored or not.
-func (l *chunkLine) close() {
-	if l.waiting != nil {
-		close(l.waiting)
+func (l *chunkLine) close() { l.done.Wait() }
+
+// push has somebody wait for what the spine says of a chunk; no where maxAhead
+// are waited for.
+func (l *chunkLine) push(ctx context.Context, s stored) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting) >= maxAhead {
+		return false
 	}
-	l.done.Wait()
+	l.waiting = append(l.waiting, s)
+	if !l.settling {
+		l.settling = true
+		l.done.Go(func() { l.settle(ctx) })
+	}
+	return true
+}
+
+// next gives the oldest that the spine has not dealt with, in the place of the
+// one before. Where there is none whoever settles ends.
+func (l *chunkLine) next(first bool) (stored, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !first {
+		l.waiting = l.waiting[1:]
+	}
+	if len(l.waiting) == 0 {
+		l.waiting, l.settling = nil, false
+		return stored{}, false
+	}
+	return l.waiting[0], true
 }
 
 // serveAnswer takes a large answer on a stream of its own.
@@ -275,19 +305,20 @@ func (l *chunkLine) take(ctx context.Context, body []byte) error {
 		r.landed(d)
 		return l.acknowledge(r.unstored(&c, d))
 	}
-	if l.waiting == nil {
-		l.waiting, l.landed = make(chan stored, maxAhead), make(chan struct{}, 1)
-		l.done.Go(func() { l.settle(ctx) })
+	if l.landed == nil {
+		l.landed = make(chan struct{}, 1)
 	}
 	c.Data = nil
-	l.waiting <- stored{c, d, size, future} // settle takes it, whatever happens
+	for !l.push(ctx, stored{c, d, size, future}) {
+		l.wait(context.WithoutCancel(ctx)) // settle makes room, whatever happens
+	}
 	return nil
 }
 
 // settle acknowledges chunks as the spine stores them.
 func (l *chunkLine) settle(ctx context.Context) {
 	r := l.session.relay
-	for s := range l.waiting {
+	for s, ok := l.next(true); ok; s, ok = l.next(false) {
 		select {
 		case ack := <-s.future.Ok():
 			_ = l.acknowledge(r.store(&s.chunk, s.d, s.size, ack.Sequence))

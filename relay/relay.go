@@ -240,9 +240,22 @@ func (r *Relay) fail(why error) {
 	}
 }
 
+// hangUp closes a connection.
+func (r *Relay) hangUp(c *transport.Conn) {
+	_ = c.Close()
+	r.mu.Lock()
+	delete(r.conns, c)
+	r.mu.Unlock()
+}
+
 // serve takes the streams of one connection. Its first stream says who it is.
 func (r *Relay) serve(ctx context.Context, c *transport.Conn) {
-	defer c.Close()
+	stays := false
+	defer func() {
+		if !stays {
+			r.hangUp(c)
+		}
+	}()
 	r.mu.Lock()
 	if r.closing {
 		r.mu.Unlock()
@@ -251,11 +264,6 @@ func (r *Relay) serve(ctx context.Context, c *transport.Conn) {
 	cut := r.cut
 	r.conns[c] = struct{}{}
 	r.mu.Unlock()
-	defer func() {
-		r.mu.Lock()
-		delete(r.conns, c)
-		r.mu.Unlock()
-	}()
 	first, cancel := context.WithTimeout(ctx, firstStream)
 	s, err := c.Accept(first)
 	cancel()
@@ -268,7 +276,7 @@ func (r *Relay) serve(ctx context.Context, c *transport.Conn) {
 	case kind == message.KindEnroll && c.Peer() == "":
 		r.enroll(ctx, s)
 	case kind == message.KindAgent && c.Peer() != "":
-		r.serveAgent(ctx, c, s)
+		stays = r.serveAgent(ctx, c, s)
 	case kind == message.KindAuth:
 		r.serveInvestigator(ctx, c, s)
 	case kind == message.KindWitness && c.Peer() == "":
