@@ -14,6 +14,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -45,6 +46,8 @@ type settings struct {
 	settle           time.Duration
 	heap             string
 	revoke           bool
+	restart          bool
+	hostsDir         string // made in hosts
 	obeyed           string
 }
 
@@ -63,6 +66,7 @@ func main() {
 	flag.DurationVar(&s.settle, "settle", 15*time.Second, "how long the fleet rests before the relay's memory is measured; connections give back their buffers after 75 s")
 	flag.StringVar(&s.heap, "heap", "", "where the relay then writes its heap, for go tool pprof")
 	flag.BoolVar(&s.revoke, "revoke", false, "measure how soon an investigator is refused whom the next policy leaves out, and nothing else")
+	flag.BoolVar(&s.restart, "restart", false, "kill the relay in the middle of a plan, start it again, and measure until all agents are back, the plan is answered and the relay rests; no other question is asked")
 	flag.StringVar(&s.obeyed, "obeyed", "", "the file that a child makes when its agents obey the second policy")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -125,6 +129,7 @@ func runAgents(ctx context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
+	go countConnected(ctx, f, s)
 	fmt.Println("ready")
 	if s.obeyed != "" {
 		if err := awaitObeying(ctx, f, s); err != nil {
@@ -163,12 +168,44 @@ func child(ctx context.Context, args ...string) (*exec.Cmd, string, error) {
 
 // A stage is a relay, with who asks it.
 type stage struct {
-	fleet signing.ID
-	home  *client.Home
-	key   *signing.PrivateKey
-	relay *exec.Cmd
-	token string
-	addr  string
+	fleet  signing.ID
+	home   *client.Home
+	key    *signing.PrivateKey
+	dir    string // of the relay
+	heap   string
+	relay  *exec.Cmd
+	agents []*exec.Cmd
+	token  string
+	addr   string
+}
+
+// crowd is how many connections the relay lets one address hold: all agents are
+// behind one.
+const crowd = 100_000
+
+// startRelay starts the relay, for the first time or again.
+func (s *stage) startRelay(ctx context.Context) (err error) {
+	s.relay, s.addr, err = child(ctx, "-role", "relay", "-dir", s.dir, "-heap", s.heap)
+	return err
+}
+
+// initRelay sets the relay up, on a port that is free now and stays its own.
+func (s *stage) initRelay(policy []byte) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	addr := l.Addr().String()
+	if err := errors.Join(l.Close(), relay.Init(s.dir, relay.InitOptions{Listen: addr, Policy: policy})); err != nil {
+		return err
+	}
+	name := filepath.Join(s.dir, "relay.toml")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	setting := regexp.MustCompile(`(?m)^connections_per_address = .*$`)
+	return os.WriteFile(name, setting.ReplaceAll(text, fmt.Appendf(nil, "connections_per_address = %d", crowd)), 0o600)
 }
 
 func build(ctx context.Context, dir, heap string) (*stage, error) {
@@ -181,19 +218,18 @@ func build(ctx context.Context, dir, heap string) (*stage, error) {
 		return nil, err
 	}
 	fleet := signing.NewID()
-	s := &stage{fleet: fleet, key: key}
+	s := &stage{fleet: fleet, key: key, heap: heap, dir: filepath.Join(dir, "relay")}
 	policy, err := s.policy(ctx, 1, signing.PrincipalSpec{Name: "Leaver", Key: leaver.Public(), Weight: 1})
 	if err != nil {
 		return nil, err
 	}
-	folder := filepath.Join(dir, "relay")
-	if err := relay.Init(folder, relay.InitOptions{Listen: "127.0.0.1:0", Policy: policy}); err != nil {
+	if err := s.initRelay(policy); err != nil {
 		return nil, err
 	}
-	if s.relay, s.addr, err = child(ctx, "-role", "relay", "-dir", folder, "-heap", heap); err != nil {
+	if err := s.startRelay(ctx); err != nil {
 		return nil, err
 	}
-	pin, err := relay.Pin(folder)
+	pin, err := relay.Pin(s.dir)
 	if err != nil {
 		return nil, err
 	}

@@ -28,19 +28,16 @@ func measure(ctx context.Context, s *settings) error {
 		return err
 	}
 	defer os.RemoveAll(hosts)
+	s.hostsDir = hosts
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	st, err := build(ctx, dir, s.heap)
 	if err != nil {
 		return err
 	}
-	defer st.relay.Wait()
+	defer func() { _ = st.relay.Wait() }() // it was told to end
 	defer cancel()
-	local, err := quaestor.LocalWith(quaestor.Options{Modules: append(std.Modules(), rowsModule{bytes: s.rows})})
-	if err != nil {
-		return err
-	}
-	session, err := client.Dial(ctx, "", client.WithHome(st.home), client.WithKey(st.key), client.WithLocal(local))
+	session, err := st.dial(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -64,18 +61,29 @@ func measure(ctx context.Context, s *settings) error {
 		_ = st.relay.Process.Signal(syscall.SIGHUP) // a relay that is gone fails below
 	}
 
-	fmt.Printf("%s; %d cores; %s; %d agents in %d processes, relay and client beside them\n\n",
+	fmt.Printf("%s; %d cores; %s; %d agents in %d processes, relay and client beside them\n\n| what | measured |\n|---|---|\n",
 		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), runtime.Version(), s.agents, s.processes)
-	fmt.Println("| what | measured |\n|---|---|")
 	fmt.Printf("| enrolled and connected, all %d | %.1f s |\n", s.agents, enrolled.Seconds())
 	fmt.Printf("| relay, resident for each connected idle agent, after %v | %.1f KB (%.1f MB to %.1f MB) |\n", s.settle,
 		float64(after-before)/1000/float64(s.agents), float64(before)/1e6, float64(after)/1e6)
+	if s.restart {
+		return restart(ctx, st, session, s)
+	}
 	for _, q := range []string{`FROM fleet FIND host`, `FROM fleet FIND file /etc/* CONTAINS "welcome" RETURN path, size`, `FROM fleet FIND file /etc/* STACK name`} {
-		if err := timed(ctx, session, q, s); err != nil {
+		if err := timed(ctx, st, session, q, s); err != nil {
 			return err
 		}
 	}
 	return stream(ctx, session, s)
+}
+
+// dial is who asks.
+func (s *stage) dial(ctx context.Context, o *settings) (*client.Session, error) {
+	local, err := quaestor.LocalWith(quaestor.Options{Modules: append(std.Modules(), rowsModule{bytes: o.rows})})
+	if err != nil {
+		return nil, err
+	}
+	return client.Dial(ctx, "", client.WithHome(s.home), client.WithKey(s.key), client.WithLocal(local))
 }
 
 // startAgents starts the agents of the fleet, in processes that share them.
@@ -88,9 +96,11 @@ func startAgents(ctx context.Context, s *settings, st *stage, hosts string) erro
 		if s.revoke {
 			args = append(args, "-obeyed", obeyedFile(hosts, first))
 		}
-		if _, _, err := child(ctx, args...); err != nil {
+		c, _, err := child(ctx, args...)
+		if err != nil {
 			return err
 		}
+		st.agents = append(st.agents, c)
 	}
 	return nil
 }
@@ -119,8 +129,9 @@ func waitOnline(ctx context.Context, session *client.Session, n int) error {
 }
 
 // timed asks a question several times, and prints the medians.
-func timed(ctx context.Context, session *client.Session, query string, s *settings) error {
+func timed(ctx context.Context, st *stage, session *client.Session, query string, s *settings) error {
 	var firsts, halves, alls []time.Duration
+	relays, agents, own := cpuOf(st.relay.Process.Pid), st.cpuOfAgents(), cpuOf(os.Getpid())
 	for range s.rounds {
 		start := time.Now()
 		c, err := session.Compile(lang.Source{Name: "bench", Text: query})
@@ -155,6 +166,9 @@ func timed(ctx context.Context, session *client.Session, query string, s *settin
 		}
 	}
 	fmt.Printf("| `%s`: first row; half; all | %.2f s; %.2f s; %.2f s |\n", query, median(firsts).Seconds(), median(halves).Seconds(), median(alls).Seconds())
+	rounds := time.Duration(s.rounds)
+	fmt.Printf("| processor time of a round, an agent: relay; agents; client | %s; %s; %s |\n", each((cpuOf(st.relay.Process.Pid)-relays)/rounds, s),
+		each((st.cpuOfAgents()-agents)/rounds, s), each((cpuOf(os.Getpid())-own)/rounds, s))
 	return nil
 }
 
