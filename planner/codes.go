@@ -44,6 +44,8 @@ const (
 	CodeMissingNeedsLink lang.Code = "missing-needs-link"
 	// CodeColumnElsewhere has no example of a line: a column that this system does not have.
 	CodeColumnElsewhere lang.Code = "column-elsewhere"
+	// CodeColumnAsText: FIND process p, file /usr/bin/* f WHERE f.path GLOB p.exe
+	CodeColumnAsText lang.Code = "column-as-text"
 
 	// CodeTypeMismatch: FIND file /etc/** WHERE size > "big"
 	CodeTypeMismatch lang.Code = "type-mismatch"

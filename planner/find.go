@@ -21,6 +21,8 @@ func (c *compiler) find(f *lang.Find) *plan.Table {
 		return nil
 	}
 	t.Name = s.scans[0].name
+	c.around = append(c.around, s.scans...)
+	defer func() { c.around = c.around[:len(c.around)-len(s.scans)] }()
 	s.inWhere = true
 	conjuncts := s.where(f.Where)
 	s.inWhere = false

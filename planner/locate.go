@@ -41,6 +41,10 @@ func (s *scope) locators(scan *scanInfo) {
 		return
 	}
 	for _, l := range scan.node.Locators {
+		if s.isColumnAsPlace(l, scan) {
+			s.failed = true
+			return
+		}
 		texts, _, _, ok := s.patterns(l)
 		if !ok {
 			s.failed = true

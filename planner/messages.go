@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -271,6 +272,25 @@ func emptyPattern(at lang.Span, op lang.Op) lang.Diagnostic {
 
 func patternNotConstant(at lang.Span, op plan.MatchOp) lang.Diagnostic {
 	return problem(CodePatternNotConstant, at, "text needs quotes", "the pattern of %s must be known before the query runs", op)
+}
+
+// columnAsText is of a pattern without quotes. Near: its rows can be spoken of
+// where it stands.
+func columnAsText(at lang.Span, text, what string, near bool) lang.Diagnostic {
+	hint := fmt.Sprintf("for what it holds write (%s), for the text %q", text, text)
+	if !near {
+		hint = fmt.Sprintf("what it holds cannot be asked about here; for the text write %q", text)
+	}
+	return problem(CodeColumnAsText, at, hint, "words behind GLOB are text, and %s is %s", text, what)
+}
+
+// columnAsPlace is of a place without quotes.
+func columnAsPlace(at lang.Span, text, module string, scan *scanInfo, near bool) lang.Diagnostic {
+	hint := fmt.Sprintf("to look where it says write WHERE %s.%s = %s; for the text write %q", scan.name, cmp.Or(scan.schema.Locator.Column, scan.schema.Key), text, text)
+	if !near {
+		hint = fmt.Sprintf("what it holds cannot be asked about here; for the text write %q", text)
+	}
+	return problem(CodeColumnAsText, at, hint, "words behind a module are text, and %s is a column of %s", text, module)
 }
 
 func patternNotText(y lang.Expr, t value.Type) lang.Diagnostic {

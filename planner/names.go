@@ -171,6 +171,66 @@ func (s *scope) bareWord(n *lang.Name) typed {
 	return typed{expr: &plan.Const{Value: value.NewText(word.Name)}, typ: value.Text, node: n, bare: word.Name}
 }
 
+// Behind GLOB and where a module is told its places, words are read as text
+// whatever they look like. One that looks exactly like the column of a row
+// that has a name would find what nobody asked for, in silence.
+
+// isColumnAsText refuses such a pattern.
+func (s *scope) isColumnAsText(l *lang.Literal) bool {
+	text := l.Value.Text()
+	if !l.Bare {
+		return false
+	}
+	if s.facts {
+		_, _, is := s.c.fact(text)
+		if is {
+			s.c.report(columnAsText(l.Span(), text, "a fact of a host", true))
+		}
+		return is
+	}
+	scan := s.c.columnOf(text)
+	if scan == nil {
+		return false
+	}
+	s.c.report(columnAsText(l.Span(), text, "a column of "+scan.schema.Name, slices.Contains(s.scans, scan)))
+	scan.used = true
+	return true
+}
+
+// isColumnAsPlace refuses such a place, but where it is a column of the rows
+// that would be found there, which cannot say where to look.
+func (s *scope) isColumnAsPlace(e lang.Expr, at *scanInfo) bool {
+	l, ok := e.(*lang.Literal)
+	if !ok || !l.Bare {
+		return false
+	}
+	scan := s.c.columnOf(l.Value.Text())
+	if scan == nil || scan == at {
+		return false
+	}
+	s.c.report(columnAsPlace(l.Span(), l.Value.Text(), scan.schema.Name, at, slices.Contains(s.scans, scan)))
+	scan.used = true
+	return true
+}
+
+// columnOf gives the scan whose name and column a text is, as in p.exe; nil
+// where it is none's.
+func (c *compiler) columnOf(text string) *scanInfo {
+	name, column, _ := strings.Cut(text, ".")
+	for _, scan := range slices.Backward(c.around) { // the nearest has the name
+		if scan.name != name {
+			continue
+		}
+		first, _, _ := strings.Cut(column, ".") // what follows goes over links
+		for _, col := range []string{column, first} {
+			if _, ok := scan.schema.Column(col); ok {
+				return scan
+			}
+		}
+	}
+	return nil
+}
+
 func (s *scope) columnAllowed(part lang.Ident, schema *modules.Schema, col *modules.Column) bool {
 	if len(col.OS) > 0 && !slices.Contains(col.OS, s.c.in.OS) && (s.c.plan.Source == "local" || s.c.plan.Source == "") {
 		s.c.report(columnElsewhere(part, schema.Name, col.OS, s.c.in.OS))

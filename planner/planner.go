@@ -92,6 +92,7 @@ type compiler struct {
 	used     map[string]bool // parameters and lets that something names
 	sets     map[string]int  // plan.Sets by what they were made from
 	depth    int             // of subqueries
+	around   []*scanInfo     // of the FIND that is read, and of those around it
 }
 
 func (c *compiler) report(d lang.Diagnostic) { c.problems = append(c.problems, d) }

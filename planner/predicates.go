@@ -345,6 +345,10 @@ func (s *scope) patterns(y lang.Expr) (consts []string, dynamic plan.Expr, name 
 			consts = append(consts, v.Text())
 		}
 		return consts, nil, "", true
+	case *lang.Literal:
+		if s.isColumnAsText(y) {
+			return nil, nil, "", false
+		}
 	}
 	t, ok := s.operand(y, true)
 	if !ok {
