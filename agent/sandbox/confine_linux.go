@@ -305,7 +305,16 @@ func (c Confinement) filter() (filter, error) {
 // loadFilter has the kernel ask the program from now on, for every thread.
 func loadFilter(f filter) error {
 	p := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
-	thread, _, errno := syscall.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&p)))
+	load := func(flags uintptr) (uintptr, syscall.Errno) {
+		thread, _, errno := syscall.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&p)))
+		return thread, errno
+	}
+	// Kernels before 5.16 have whoever gets a filter guess no more, which slows
+	// all that it does, unless told that nobody's code but its own runs there.
+	thread, errno := load(unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW)
+	if errno == unix.EINVAL { // before 4.17
+		thread, errno = load(unix.SECCOMP_FILTER_FLAG_TSYNC)
+	}
 	if errno != 0 {
 		return fmt.Errorf("seccomp: %w", errno)
 	}
