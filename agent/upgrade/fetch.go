@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/quaestor-engine/quaestor/internal/room"
 	"github.com/quaestor-engine/quaestor/signing/translog"
 )
 
@@ -65,8 +66,8 @@ func (s *Store) fill(ctx context.Context, f *os.File, p Program, next Pieces) er
 	if err != nil {
 		return fmt.Errorf("upgrade: %w", err)
 	}
-	if free, err := room(filepath.Dir(f.Name())); err == nil && free < uint64(p.Size-have)+spare {
-		return fmt.Errorf("%w: %d bytes are to come, and of %d that are free %d stay so", ErrRoom, p.Size-have, free, spare)
+	if d, err := room.Of(filepath.Dir(f.Name())); err == nil && d.Free < uint64(p.Size-have)+spare {
+		return fmt.Errorf("%w: %d bytes are to come, and of %d that are free %d stay so", ErrRoom, p.Size-have, d.Free, spare)
 	}
 	for have < p.Size {
 		if err := ctx.Err(); err != nil {
