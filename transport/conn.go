@@ -48,6 +48,7 @@ type settings struct {
 	streams int
 	pulse   time.Duration
 	release func() // called once when the connection is closed
+	counts  *Counts
 }
 
 // newConn puts the multiplexer on a TLS connection whose handshake is done.
@@ -64,7 +65,7 @@ func newConn(t *tls.Conn, s settings) (*Conn, error) {
 	if len(state.VerifiedChains) > 0 {
 		c.peer = state.PeerCertificates[0].Subject.CommonName
 	}
-	c.wire.note = c.note
+	c.wire.note, c.wire.counts = c.note, s.counts
 	c.wire.rest = c.rest
 	c.wire.guard.saw = c.saw
 	c.wire.closed = func() {

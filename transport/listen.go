@@ -31,15 +31,16 @@ type ListenOptions struct {
 
 // A Listener takes connections.
 type Listener struct {
-	opts  ListenOptions
-	tcp   net.Listener
-	conf  *tls.Config
-	cert  atomic.Pointer[tls.Certificate]
-	ready chan *Conn
-	ctx   context.Context // of handshakes; ended by Close
-	stop  context.CancelFunc
-	slots chan struct{} // one token for each handshake under way
-	work  sync.WaitGroup
+	opts   ListenOptions
+	tcp    net.Listener
+	conf   *tls.Config
+	cert   atomic.Pointer[tls.Certificate]
+	ready  chan *Conn
+	ctx    context.Context // of handshakes; ended by Close
+	stop   context.CancelFunc
+	slots  chan struct{} // one token for each handshake under way
+	work   sync.WaitGroup
+	counts Counts
 
 	mu    sync.Mutex
 	peers map[netip.Addr]*crowd
@@ -139,6 +140,7 @@ func (l *Listener) loop() {
 		}
 		from := address(raw.RemoteAddr())
 		if !l.enter(from) {
+			l.counts.Crowded.Add(1)
 			<-l.slots
 			raw.Close()
 			continue
@@ -149,10 +151,12 @@ func (l *Listener) loop() {
 
 // welcome does the handshake and hands the connection over.
 func (l *Listener) welcome(raw net.Conn, from netip.Addr) {
+	l.counts.Begun.Add(1)
 	c, err := l.handshake(raw, from)
 	<-l.slots
 	l.settle(from)
 	if err != nil {
+		l.counts.failed(err)
 		raw.Close()
 		l.leave(from)
 		return
@@ -179,6 +183,7 @@ func (l *Listener) handshake(raw net.Conn, from netip.Addr) (*Conn, error) {
 		streams: l.opts.MaxStreams,
 		pulse:   l.opts.KeepAlive,
 		release: func() { l.leave(from) },
+		counts:  &l.counts,
 	})
 }
 
@@ -196,6 +201,7 @@ func (l *Listener) enter(from netip.Addr) bool {
 	}
 	p.conns++
 	p.pending++
+	l.counts.Open.Add(1)
 	return true
 }
 
@@ -216,6 +222,7 @@ func (l *Listener) leave(from netip.Addr) {
 	if p == nil {
 		return
 	}
+	l.counts.Open.Add(-1)
 	if p.conns--; p.conns == 0 {
 		delete(l.peers, from)
 	}

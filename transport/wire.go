@@ -40,6 +40,7 @@ type wire struct {
 	timed  bool   // a read deadline is set: the peer is inside a frame
 	closed func() // told once, when the multiplexer closes the wire
 	note   func(error)
+	counts *Counts     // nil at a client
 	rest   func()      // called by the receiver between frames when tired
 	tired  atomic.Bool // it is time to
 
@@ -73,6 +74,7 @@ func (w *wire) Read(b []byte) (int, error) {
 	n, err := t.Read(b)
 	if n > 0 {
 		w.heard.Store(true)
+		w.counts.received(n)
 		if !w.guard.pass(b[:n]) {
 			n, err = 0, fmt.Errorf("%w: pings, or streams", ErrFlood)
 		}
@@ -105,7 +107,8 @@ func (w *wire) Write(b []byte) (int, error) {
 		w.join = append(append(w.join[:0], w.head[:]...), b...)
 		all = w.join
 	}
-	_, err := t.Write(all)
+	n, err := t.Write(all)
+	w.counts.sent(n)
 	if err != nil {
 		w.abrupt.Store(true)
 	}

@@ -2,10 +2,12 @@ package translog
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -52,6 +54,9 @@ func parseCheckpoint(text string) (Checkpoint, error) {
 type Signed struct {
 	Checkpoint
 	Witnesses []string // whose cosignatures are good, in the order of the keys
+	// At is when the last of them signed, by the witness's own clock; zero for
+	// none.
+	At time.Time
 }
 
 // ReadCheckpoint reads a signed checkpoint of this log, whoever of the witnesses signed
@@ -80,11 +85,26 @@ func (k *Keys) ReadCheckpoint(b []byte) (Signed, error) {
 		return Signed{}, fmt.Errorf("%w: a checkpoint of log %q, and this is %q", ErrUnlogged, s.Origin, k.Origin())
 	}
 	for _, w := range k.witnesses {
-		if slices.ContainsFunc(n.Sigs, func(g note.Signature) bool { return g.Name == w.name && g.Hash == w.id }) {
-			s.Witnesses = append(s.Witnesses, w.name)
+		i := slices.IndexFunc(n.Sigs, func(g note.Signature) bool { return g.Name == w.name && g.Hash == w.id })
+		if i < 0 {
+			continue
+		}
+		s.Witnesses = append(s.Witnesses, w.name)
+		if at := stampOf(n.Sigs[i]); at.After(s.At) {
+			s.At = at
 		}
 	}
 	return s, nil
+}
+
+// stampOf gives when a witness signed, of a signature that was verified: the
+// key's number stands before the time.
+func stampOf(g note.Signature) time.Time {
+	sig, err := base64.StdEncoding.DecodeString(g.Base64)
+	if err != nil || len(sig) < 4+stampLen {
+		return time.Time{}
+	}
+	return time.Unix(int64(binary.BigEndian.Uint64(sig[4:])), 0)
 }
 
 // Open is ReadCheckpoint for a checkpoint to rely on: enough witnesses signed it. Else
