@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/relay/meter"
 	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -68,6 +69,7 @@ func (r *Relay) serveAgent(ctx context.Context, c *transport.Conn, s *transport.
 	sess, before, err := r.enter(c, s, &hello)
 	if err != nil {
 		r.log.Info("agent refused", "agent", hello.Agent, "why", err)
+		r.meters.refused(refusedAgent)
 		r.farewell(c, s, &hello, err)
 		return false
 	}
@@ -121,6 +123,7 @@ func (r *Relay) enter(c *transport.Conn, s *transport.Stream, hello *message.Hel
 	sess = &agentSession{relay: r, agent: a, conn: c, gone: make(chan struct{})}
 	sess.outbox.begin(&r.wg, s)
 	sess.chunks = newChunkLine(sess, s)
+	sess.outbox.fanOut = &r.meters.fanOut
 	a.session, sess.since = sess, time.Now()
 	r.news.came(a.id)
 	return sess, before, nil
@@ -308,8 +311,12 @@ func (s *agentSession) acceptStreams(ctx context.Context) {
 
 // send hands a frame to the agent's outbox. An agent that takes nothing loses
 // its connection, and finds everything again when it comes back.
-func (s *agentSession) send(t message.Type, body []byte) {
-	if !s.outbox.push(t, body) {
+func (s *agentSession) send(t message.Type, body []byte) { s.sendDue(t, body, time.Time{}) }
+
+// sendDue is send for a plan, which could have been written since a time.
+func (s *agentSession) sendDue(t message.Type, body []byte, due time.Time) {
+	if !s.outbox.push(outFrame{t, body, due}) {
+		s.relay.meters.slow.Inc()
 		conn := s.conn
 		s.relay.wg.Go(func() { _ = conn.Close() })
 	}
@@ -334,23 +341,25 @@ type outbox struct {
 	mu      sync.Mutex
 	frames  []outFrame
 	running bool
+	fanOut  *meter.Histogram
 }
 
 type outFrame struct {
 	t    message.Type
 	body []byte
+	due  time.Time // of a plan: since when it could have been written
 }
 
 func (o *outbox) begin(wg *sync.WaitGroup, s *transport.Stream) { o.wg, o.stream = wg, s }
 
 // push takes a frame; no where too many wait.
-func (o *outbox) push(t message.Type, body []byte) bool {
+func (o *outbox) push(f outFrame) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.frames) >= maxOutbox {
 		return false
 	}
-	o.frames = append(o.frames, outFrame{t, body})
+	o.frames = append(o.frames, f)
 	if !o.running {
 		o.running = true
 		o.wg.Go(o.drain)
@@ -384,6 +393,9 @@ func (o *outbox) drain() {
 		for _, f := range frames {
 			if o.stream.WriteFrame(f.t, f.body) != nil {
 				return // for ever: the stream is dead
+			}
+			if !f.due.IsZero() {
+				o.fanOut.Observe(time.Since(f.due))
 			}
 		}
 	}

@@ -205,6 +205,7 @@ type stored struct {
 	d      *delivery
 	size   int64
 	future jetstream.PubAckFuture
+	given  time.Time
 }
 
 // Replies are the way back to who sent something: a *transport.Stream.
@@ -309,7 +310,7 @@ func (l *chunkLine) take(ctx context.Context, body []byte) error {
 		l.landed = make(chan struct{}, 1)
 	}
 	c.Data = nil
-	for !l.push(ctx, stored{c, d, size, future}) {
+	for !l.push(ctx, stored{c, d, size, future, time.Now()}) {
 		l.wait(context.WithoutCancel(ctx)) // settle makes room, whatever happens
 	}
 	return nil
@@ -321,8 +322,10 @@ func (l *chunkLine) settle(ctx context.Context) {
 	for s, ok := l.next(true); ok; s, ok = l.next(false) {
 		select {
 		case ack := <-s.future.Ok():
+			r.meters.kept(storedChunk, s.given, nil)
 			_ = l.acknowledge(r.store(&s.chunk, s.d, s.size, ack.Sequence))
 		case err := <-s.future.Err():
+			r.meters.kept(storedChunk, s.given, err)
 			if isSwapped(err) {
 				err = r.look(ctx, s.chunk.Plan, s.chunk.Agent, s.d)
 			}
@@ -347,6 +350,7 @@ func (l *chunkLine) settle(ctx context.Context) {
 
 func (l *chunkLine) acknowledge(a message.Ack) error {
 	body := message.Marshal(a)
+	l.session.relay.meters.acks.Inc()
 	return l.stream.WriteFrame(message.TypeAck, body)
 }
 
@@ -441,6 +445,7 @@ func (r *Relay) store(c *message.Chunk, d *delivery, size int64, sequence uint64
 	d.stands(delivery{next: c.Seq + 1, final: c.Final, last: sequence, reached: true})
 	d.bytes += size
 	p.share.Bytes += size
+	r.meters.took(size, c.Final)
 	p.dirty = true
 	p.notify(c.Agent)
 	return message.Ack{Plan: c.Plan, Next: d.next}

@@ -42,6 +42,8 @@ type Config struct {
 	KeepFor  string `toml:"keep_for"`
 	KeepSize int64  `toml:"keep_bytes"`
 	Crowd    int    `toml:"connections_per_address"`
+	// Metrics is the loopback address on which it tells how it is; "" is none.
+	Metrics string `toml:"metrics"`
 
 	dir     string
 	keepFor time.Duration
@@ -58,6 +60,7 @@ type InitOptions struct {
 	// is one for each relay, and at most three.
 	Cluster  Cluster
 	Replicas int
+	Metrics  string // the loopback address on which it tells how it is; "": none
 }
 
 // Init sets a relay up in a folder: its CA, its configuration, the key
@@ -88,8 +91,8 @@ func Init(dir string, o InitOptions) error {
 
 // files gives what Init writes, but for the key of a log that is new.
 func (o *InitOptions) files() (map[string][]byte, error) {
-	c := Config{Name: o.Name, Replicas: o.Replicas, Cluster: o.Cluster}
-	if err := c.checkCluster(); err != nil {
+	c := Config{Name: o.Name, Replicas: o.Replicas, Cluster: o.Cluster, Metrics: o.Metrics}
+	if err := errors.Join(c.checkCluster(), c.checkMetrics()); err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
 	out := map[string][]byte{fileConfig: []byte(o.config())}
@@ -201,7 +204,11 @@ keep_bytes = 20_000_000_000
 # How many connections one address may hold: as many as there are machines
 # behind one NAT.
 connections_per_address = 4096
-`, o.Name, o.Listen, list(o.Hosts), o.Cluster.Name, o.Cluster.Listen, list(o.Cluster.Routes), o.Cluster.Advertise, o.Cluster.CA, o.Cluster.Certificate, o.Cluster.Key, o.Replicas)
+
+# Where it tells how it is, to Prometheus and quaestor-relay top: an address of
+# this machine alone, such as "127.0.0.1:7480"; "" is nowhere.
+metrics = %q
+`, o.Name, o.Listen, list(o.Hosts), o.Cluster.Name, o.Cluster.Listen, list(o.Cluster.Routes), o.Cluster.Advertise, o.Cluster.CA, o.Cluster.Certificate, o.Cluster.Key, o.Replicas, o.Metrics)
 }
 
 // readConfig reads the configuration of a relay's folder.
@@ -217,7 +224,7 @@ func readConfig(dir string) (*Config, error) {
 	if c.keepFor, err = time.ParseDuration(c.KeepFor); err != nil {
 		return nil, fmt.Errorf("relay: %s: keep_for: %w", fileConfig, err)
 	}
-	if err := c.checkCluster(); err != nil {
+	if err := errors.Join(c.checkCluster(), c.checkMetrics()); err != nil {
 		return nil, fmt.Errorf("relay: %s: %w", fileConfig, err)
 	}
 	if c.Listen == "" || len(c.Hosts) == 0 || c.KeepSize <= 0 || c.keepFor <= 0 {

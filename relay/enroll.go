@@ -34,6 +34,7 @@ func (r *Relay) enroll(ctx context.Context, s *transport.Stream) {
 	}
 	cert, who, chain, err := r.mint(ctx, body)
 	if err != nil {
+		r.meters.refused(refusedEnrolment)
 		r.log.Info("enrolment refused", "from", s.Conn().RemoteAddr(), "why", err)
 		fail(s, message.FailDenied, err.Error())
 		return

@@ -23,3 +23,20 @@ func (r *Relay) PutChunk(ctx context.Context, plan, agent message.ID, body []byt
 	_, err = r.spine.js.PublishMsg(ctx, msg)
 	return err
 }
+
+// WatchAddr gives the address on which the relay tells how it is.
+func (r *Relay) WatchAddr() string { return r.watch.Addr() }
+
+// StuffOutbox has frames wait for a connected agent that nobody takes, until it
+// is cut off.
+func (r *Relay) StuffOutbox(id message.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.agents[id].session
+	s.outbox.mu.Lock()
+	s.outbox.running = true // nobody drains it
+	s.outbox.mu.Unlock()
+	for range maxOutbox + 1 {
+		s.send(message.TypeHeard, nil)
+	}
+}

@@ -28,6 +28,7 @@ const (
 func (r *Relay) serveInvestigator(ctx context.Context, c *transport.Conn, s *transport.Stream) {
 	who, err := r.authenticate(c, s)
 	if err != nil {
+		r.meters.refused(refusedInvestigator)
 		r.log.Info("investigator refused", "from", c.RemoteAddr(), "why", err)
 		fail(s, message.FailDenied, err.Error())
 		return
@@ -198,6 +199,7 @@ func (r *Relay) doSubmit(ctx context.Context, s *transport.Stream, mayWait bool)
 	}
 	out, failure := r.submit(ctx, envelope, mayWait)
 	if failure != nil {
+		r.meters.refused(refusedPlan)
 		return failure
 	}
 	_ = s.WriteFrame(message.TypeResult, message.Marshal(out))

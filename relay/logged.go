@@ -125,6 +125,7 @@ func (r *Relay) serveWitness(ctx context.Context, c *transport.Conn, s *transpor
 		}
 		if len(w.Cosigned) > 0 {
 			if err := r.ledger.cosign(ctx, w.Cosigned); err != nil {
+				r.meters.refused(refusedCosignature)
 				r.log.Info("cosignature refused", "from", c.RemoteAddr(), "why", err)
 				fail(s, message.FailDenied, err.Error())
 				return

@@ -59,9 +59,10 @@ type investigation struct {
 	signers  []signing.Fingerprint
 	agents   map[message.ID]*delivery
 	watchers map[*watcher]struct{}
-	gone     bool // it was deleted
-	waits    bool // somebody would have been offered it, but for the log
-	dirty    bool // the share is not as the spine has it
+	gone     bool      // it was deleted
+	waits    bool      // somebody would have been offered it, but for the log
+	dirty    bool      // the share is not as the spine has it
+	taken    time.Time // when this relay learned of it, by this machine's own time
 }
 
 // A delivery is how far one agent has come with one plan.
@@ -231,7 +232,7 @@ func (r *Relay) offer(p *investigation, d *delivery, a *agent) {
 		return
 	}
 	d.sent = a.session
-	a.session.send(message.TypePlan, p.envelope)
+	a.session.sendDue(message.TypePlan, p.envelope, p.dueFor(a.session))
 }
 
 // presence tells who watches that an agent came or went.
@@ -294,6 +295,7 @@ func (r *Relay) submit(ctx context.Context, envelope []byte, mayWait bool) (mess
 		r.mu.Unlock()
 		return out, storeFailure(err)
 	}
+	r.meters.plans.Inc()
 	r.offerNew(ctx, p, &out)
 	return out, nil
 }

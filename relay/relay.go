@@ -35,6 +35,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/quaestor-engine/quaestor/relay/watch"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -65,12 +66,15 @@ type Relay struct {
 	states    *mirror    // of the state, and so on
 	members   *mirror
 	shares    *mirror
+	chunks    *mirror
 	beats     *mirror
 	rollOuts  *mirror
 	inFlight  *semaphore.Weighted // bytes of chunks that the spine was given
 	strangers *semaphore.Weighted // those who hand in plans and proved nothing
 	watching  *semaphore.Weighted // those who say that they are witnesses
 	ledger    ledger
+	meters    meters
+	watch     *watch.Server // nil: nobody may watch
 
 	publishing sync.Mutex          // held while a release with its programs is taken; before mu
 	fetching   *semaphore.Weighted // agents that fetch programs
@@ -127,13 +131,21 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 	if r.spine, err = openSpine(ctx, cfg, r.ca, r.log); err != nil {
 		return nil, err
 	}
+	r.meters.since = time.Now()
+	r.spine.tell(&r.meters)
 	r.life, r.end = context.WithCancel(context.Background())
 	if err = r.load(ctx); err == nil {
 		r.listener, err = transport.Listen(cfg.Listen, transport.ListenOptions{
 			Certificate: cert, CA: r.ca.Certificate(), Window: 1 << 20, MaxPerAddress: cfg.Crowd,
 		})
 	}
+	if err == nil {
+		err = r.openWatch()
+	}
 	if err != nil {
+		if r.listener != nil {
+			_ = r.listener.Close()
+		}
 		r.end()
 		r.wg.Wait()
 		r.spine.close()
@@ -157,6 +169,7 @@ func (r *Relay) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.wg.Go(func() { r.keepHouse(ctx) })
+	r.wg.Go(r.serveWatch)
 	r.wg.Go(func() { r.keepShares(ctx) })
 	r.wg.Go(func() { r.keepTouch(ctx) })
 	r.wg.Go(func() {
@@ -212,7 +225,7 @@ func (r *Relay) Close() error {
 		}
 	}
 	r.mu.Unlock()
-	err := r.listener.Close()
+	err := errors.Join(r.listener.Close(), r.closeWatch())
 	var ending sync.WaitGroup
 	for _, s := range sessions {
 		ending.Go(s.goodbye)
@@ -272,6 +285,7 @@ func (r *Relay) serve(ctx context.Context, c *transport.Conn) {
 	}
 	switch kind := s.Kind(); {
 	case cut:
+		r.meters.refused(refusedCutOff)
 		fail(s, message.FailShutdown, cutOff)
 	case kind == message.KindEnroll && c.Peer() == "":
 		r.enroll(ctx, s)
@@ -284,6 +298,7 @@ func (r *Relay) serve(ctx context.Context, c *transport.Conn) {
 	case kind == message.KindSubmit && c.Peer() == "":
 		r.serveStranger(ctx, s)
 	default:
+		r.meters.refused(refusedStream)
 		fail(s, message.FailBad, fmt.Sprintf("a connection does not begin with a stream of kind %.32q", kind))
 	}
 }
@@ -322,10 +337,8 @@ func (r *Relay) load(ctx context.Context) error {
 	r.members = r.mirrorOf(r.spine.agents, r.takeMember)
 	r.shares = r.mirrorOf(r.spine.plans, r.takePlan)
 	r.rollOuts = r.mirrorOf(r.spine.releases, r.takeRelease)
-	for _, m := range []*mirror{
-		r.members, r.shares, r.rollOuts,
-		{stream: r.spine.answers, subject: "answer.*.*", headers: true, take: r.takeAnswer},
-	} {
+	r.chunks = &mirror{stream: r.spine.answers, subject: "answer.*.*", headers: true, take: r.takeAnswer}
+	for _, m := range []*mirror{r.members, r.shares, r.rollOuts, r.chunks} {
 		if err := r.begin(ctx, m); err != nil {
 			return err
 		}

@@ -106,7 +106,7 @@ func (r *Relay) takeRecord(ctx context.Context, id message.ID, record planRecord
 		return nil
 	}
 	delete(r.pending, id)
-	r.plans[id] = p
+	r.plans[id], p.taken = p, time.Now()
 	for _, agent := range record.Targeted {
 		p.target(agent)
 	}

@@ -55,7 +55,8 @@ type spine struct {
 	// releases and the pieces of their programs.
 	releases *bucket
 	pieces   *bucket
-	quorum   int // how many servers, with ours, must see each other
+	quorum   int     // how many servers, with ours, must see each other
+	meters   *meters // nil: nobody counts
 	conn     *nats.Conn
 	js       jetstream.JetStream
 	agents   *bucket
@@ -72,6 +73,7 @@ type bucket struct {
 	jetstream.KeyValue
 	stream jetstream.Stream
 	prefix string // of subjects, before the key
+	meters *meters
 }
 
 // openSpine starts the spine of a relay, or joins the one elsewhere.
@@ -199,7 +201,7 @@ func (s *spine) prepare(ctx context.Context, replicas int) error {
 			if err != nil {
 				return 0, err
 			}
-			*to = &bucket{kv, stream, "$KV." + name + "."}
+			*to = &bucket{KeyValue: kv, stream: stream, prefix: "$KV." + name + "."}
 			if c := stream.CachedInfo().Config; !c.AllowDirect {
 				return c.Replicas, nil
 			}
@@ -343,6 +345,7 @@ func (b *bucket) get(ctx context.Context, key string) (text []byte, revision uin
 }
 
 func (b *bucket) put(ctx context.Context, key string, text []byte) (revision uint64, err error) {
+	defer b.meters.timed(time.Now(), &err)
 	err = patiently(ctx, func(ctx context.Context) (err error) {
 		revision, err = b.KeyValue.Put(ctx, key, text)
 		return err
@@ -353,6 +356,7 @@ func (b *bucket) put(ctx context.Context, key string, text []byte) (revision uin
 // swap puts a value in the place of the one of a revision; 0 is that there is
 // none. Where another was faster the error is errSwapped.
 func (b *bucket) swap(ctx context.Context, key string, text []byte, revision uint64) (now uint64, err error) {
+	defer b.meters.timed(time.Now(), &err)
 	err = patiently(ctx, func(ctx context.Context) (err error) {
 		if revision == 0 {
 			now, err = b.KeyValue.Create(ctx, key, text)
@@ -370,6 +374,7 @@ func (b *bucket) swap(ctx context.Context, key string, text []byte, revision uin
 // publish puts a message on the spine, behind the one that it says or that
 // after says.
 func (s *spine) publish(ctx context.Context, msg *nats.Msg, after ...jetstream.PublishOpt) (sequence uint64, err error) {
+	defer s.meters.timed(time.Now(), &err)
 	err = patiently(ctx, func(ctx context.Context) error {
 		ack, err := s.js.PublishMsg(ctx, msg, after...)
 		if err == nil {

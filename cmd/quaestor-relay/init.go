@@ -15,6 +15,8 @@ type initCommand struct {
 	Host   []string `help:"A name or address by which the relay is reached; may be given several times."`
 	Name   string   `default:"relay" help:"What people call it; each relay of a fleet has its own name."`
 
+	Metrics string `placeholder:"IP:PORT" help:"The loopback address on which it tells how it is, such as 127.0.0.1:7480."`
+
 	ClusterName      string   `placeholder:"NAME" help:"Keep everything together with other relays: what their cluster is called, at all of them the same."`
 	ClusterListen    string   `placeholder:"HOST:PORT" help:"Where to listen for the other relays."`
 	ClusterRoute     []string `placeholder:"HOST:PORT" help:"Where another relay listens for this one; given for each."`
@@ -24,7 +26,7 @@ type initCommand struct {
 
 func (c *initCommand) Run() error {
 	o := relay.InitOptions{
-		Name: c.Name, Listen: c.Listen, Hosts: c.Host, Like: c.Like, Replicas: c.Replicas,
+		Name: c.Name, Listen: c.Listen, Hosts: c.Host, Like: c.Like, Replicas: c.Replicas, Metrics: c.Metrics,
 		Cluster: relay.Cluster{Name: c.ClusterName, Listen: c.ClusterListen, Routes: c.ClusterRoute, Advertise: c.ClusterAdvertise},
 	}
 	if c.Policy != "" {

@@ -19,6 +19,7 @@ import (
 type commands struct {
 	Init  initCommand  `cmd:"" help:"Set a relay up in a folder: its CA, its configuration, the fleet's policy."`
 	Serve serveCommand `cmd:"" help:"Run the relay of a folder, until Ctrl-C or SIGTERM."`
+	Top   topCommand   `cmd:"" help:"Show how a running relay is: agents, rates, slow plans, memory, disk, other relays, and what is wrong."`
 	Log   logCommand   `cmd:"" help:"Print the key of the relay's log, for the policy to name."`
 	Pin   pinCommand   `cmd:"" help:"Print what agents and investigators know the relay by."`
 	NewCA newCACommand `cmd:"" name:"new-ca" help:"Make another CA, where others have the keys of this one; print its pin."`

@@ -7,3 +7,9 @@ import "testing"
 func TestDeployPage(t *testing.T) {
 	followPage(t, "deploy.md", `enrolled as agent`, `(?s)1 of 1 agent answered.*1 of 1 agent answered`)
 }
+
+// A relay is watched by its own command, as a person and as a program: the page
+// is followed to the letter.
+func TestWatchingPage(t *testing.T) {
+	followPage(t, "watching.md", `agents +1 connected here, 0 at other relays, of 1\n`, `"agents":\{"connected":1,"elsewhere":0,"known":1\}`, `"wrong":\[`)
+}

@@ -312,5 +312,6 @@ var unfuzzed = map[string]string{
 	"modules/file/unpack.Read":      "an io.Reader, which FuzzReader and FuzzWalk read from",
 	"modules/machine.UnmarshalJSON": "called by encoding/json, when FuzzExtensions decodes",
 	"plan/answer.UnmarshalText":     "compares with four words",
+	"relay/watch.Read":              "asks over HTTP, and FuzzReading has what is answered",
 	"signing/journal.Read":          "opens the file whose bytes FuzzScan has",
 }
