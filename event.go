@@ -64,7 +64,12 @@ func (r *Rows) Events(every time.Duration) iter.Seq2[Event, error] {
 type events struct {
 	rows   *Rows
 	states map[string]State // of the agents, as they were told
+	next   time.Time        // not before it agents are looked at again
 }
+
+// namingShare is how many times as long as naming many agents takes it is then
+// left alone: they change faster than anybody reads.
+const namingShare = 20
 
 type rowOrError struct {
 	row Row
@@ -110,7 +115,7 @@ func (e *events) stream(every time.Duration, yield func(Event, error) bool) bool
 			}
 		case <-ticks:
 			looked, n := e.rows.Progress()
-			if !yield(ProgressEvent{looked, n}, nil) || !e.agents(yield) {
+			if !yield(ProgressEvent{looked, n}, nil) || time.Now().After(e.next) && !e.agents(yield) {
 				e.abandon(rows, taken)
 				return false
 			}
@@ -128,10 +133,12 @@ func (e *events) abandon(rows <-chan rowOrError, taken chan<- bool) {
 
 // agents tells which agents have changed.
 func (e *events) agents(yield func(Event, error) bool) bool {
+	start := time.Now()
 	c, fleet := e.rows.Coverage()
 	if !fleet {
 		return true
 	}
+	e.next = start.Add(namingShare * time.Since(start))
 	for _, a := range c.Agents {
 		if e.states[a.Agent] != a.State {
 			e.states[a.Agent] = a.State

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,8 +17,13 @@ import (
 // Answers are what Rows are made from where others than this machine answer.
 // Package client fills it in.
 type Answers interface {
-	// Answers gives what agents found, as it comes, once.
-	Answers() iter.Seq2[Answer, error]
+	// Answers hands what agents found to take, as it comes, once, and returns
+	// when no more comes and no take runs. Several goroutines may take at
+	// once; what one agent found comes in its order. Take says how many of the
+	// rows it took. An error of it that wraps engine.ErrMalformed says that the
+	// next row is none of the query's: the agent lied or is broken, and nothing
+	// further of it is wanted. Any other ends the answers and is given back.
+	Answers(take func(Answer) (int, error)) error
 	// Summaries gives the account of each query, over all agents.
 	Summaries() []answer.Summary
 	// Coverage says who answered and who did not, at any time.
@@ -35,16 +40,42 @@ type Clock interface {
 	Now() time.Time
 }
 
-// An Answer is one row that one agent found, as engine.Options.Partial gives
-// it. It is valid until the next one.
+// An Answer is some of the rows that one agent found, few enough to be held in
+// memory while they wait. Whoever takes it may keep it.
 type Answer struct {
 	Host, Agent string
 	Query       int // which of the queries
-	Table       int // which of its tables; -1 for a host that satisfies the query without rows
-	Values      []value.Value
-	// Reject, where not nil, is told why the row is none of the query's. The
-	// agent that sent it lied or is broken, and its rows do not count.
-	Reject func(error)
+	Rows        []Found
+}
+
+// A Found is one row, as engine.Options.Partial gives it.
+type Found struct {
+	Table  int // which of the query's tables; -1 for a host that satisfies it without rows
+	Values []value.Value
+}
+
+// A Tally counts the agents of an answer by their states. It is there for who
+// looks often: a Coverage, which names them, is large where they are many.
+type Tally [len(states)]int
+
+// Count gives the number of agents in a state.
+func (t *Tally) Count(s State) int { return t[s] }
+
+// Targeted is the number of agents that the target names.
+func (t *Tally) Targeted() int {
+	n := 0
+	for _, k := range t {
+		n += k
+	}
+	return n
+}
+
+// Answered is as Coverage.Answered.
+func (t *Tally) Answered() int { return t[Matched] + t[Empty] + t[Partial] }
+
+// A Counter may be Answers, too: it counts agents without naming them.
+type Counter interface {
+	Tally() Tally
 }
 
 // State is how far one agent has come with an answer.
@@ -118,6 +149,15 @@ type Coverage struct {
 // Targeted is the number of agents that the target names.
 func (c Coverage) Targeted() int { return len(c.Agents) }
 
+// Tally counts the agents by their states.
+func (c Coverage) Tally() Tally {
+	var t Tally
+	for _, a := range c.Agents {
+		t[a.State]++
+	}
+	return t
+}
+
 // Count gives the number of agents in a state.
 func (c Coverage) Count(s State) int {
 	n := 0
@@ -175,6 +215,19 @@ func (r *Rows) Coverage() (Coverage, bool) {
 	return r.answers.Coverage(), true
 }
 
+// Tally counts the agents by what became of the question; false where only this
+// machine was asked. It may be called often, and from any goroutine.
+func (r *Rows) Tally() (Tally, bool) {
+	if r.again != nil {
+		return r.again.last().Tally()
+	}
+	if c, ok := r.answers.(Counter); ok {
+		return c.Tally(), true
+	}
+	c, fleet := r.Coverage()
+	return c.Tally(), fleet
+}
+
 // fleetRows merges what agents answer.
 type fleetRows struct {
 	queries []Query
@@ -183,74 +236,123 @@ type fleetRows struct {
 	given   []atomic.Int64 // rows, by query: of groups fewer than agents sent
 }
 
-// errStop ends the merging because nobody reads on.
+// errStop ends the answers because nobody reads on, or nothing more can be in
+// them.
 var errStop = errors.New("quaestor: nobody reads on")
 
-// all gives the rows as soon as they are known to belong to the answer.
+// waiting is how many answers wait for the reader: each is a few hundred rows at
+// most.
+const waiting = 16
+
+// all gives the rows as soon as they are known to belong to the answer. They
+// are merged on the goroutines that bring them, and given on this one.
 func (f *fleetRows) all(yield func(engine.Row, error) bool) {
-	stopped := false
-	emit := func(query int) func(engine.Row) error {
-		return func(row engine.Row) error {
-			row.Plan = query
-			f.given[query].Add(1)
-			if stopped = stopped || !yield(row, nil); stopped {
-				return errStop
-			}
-			return nil
-		}
-	}
 	now := time.Now()
 	if c, ok := f.answers.(Clock); ok {
 		now = c.Now()
 	}
-	var merges []*engine.Merge
-	for i, q := range f.queries {
-		merges = append(merges, engine.NewMerge(q.Plan, engine.MergeOptions{Now: now}, emit(i)))
+	m := &merging{came: make(chan Answer, waiting), stopped: make(chan struct{})}
+	for _, q := range f.queries {
+		m.merges = append(m.merges, engine.NewMerge(q.Plan, engine.MergeOptions{Now: now}))
 	}
 	var failure error
-	for a, err := range f.answers.Answers() {
-		if err != nil {
-			failure = err
-			break
-		}
-		if err := f.add(merges, a, emit); err != nil {
-			failure = err
-			break
-		}
-		if !slices.ContainsFunc(merges, func(m *engine.Merge) bool { return !m.Enough() }) {
-			break
+	var bringing sync.WaitGroup
+	bringing.Go(func() {
+		defer close(m.came)
+		failure = f.answers.Answers(m.take)
+	})
+	going := f.give(m.came, yield)
+	if !going {
+		close(m.stopped)
+		_ = f.answers.Close() // it never fails, and answers end
+		for range m.came {
 		}
 	}
-	for _, m := range merges {
-		if stopped {
+	bringing.Wait()
+	if errors.Is(failure, errStop) {
+		failure = nil
+	}
+	for i, merge := range m.merges {
+		if !going {
 			return
 		}
-		if err := m.Finish(); err != nil && failure == nil {
+		err := merge.Finish(func(row engine.Row) error {
+			row.Plan = i
+			f.given[i].Add(1)
+			if going = yield(row, nil); !going {
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && failure == nil && going {
 			failure = err
 		}
-		f.full.Store(f.full.Load() || m.Full())
+		f.full.Store(f.full.Load() || merge.Full())
 	}
-	if failure != nil && !stopped {
+	if failure != nil && going {
 		yield(engine.Row{}, failure)
 	}
 }
 
-// add takes one row of one agent. What is none of the query's rows is the
-// agent's fault, and ends no answer.
-func (f *fleetRows) add(merges []*engine.Merge, a Answer, emit func(int) func(engine.Row) error) error {
-	if a.Query < 0 || a.Query >= len(merges) {
-		return fmt.Errorf("a row of query %d of %d", a.Query, len(merges))
+// give gives the rows that came on; false: nobody reads any more.
+func (f *fleetRows) give(came <-chan Answer, yield func(engine.Row, error) bool) bool {
+	var values []value.Value
+	for a := range came {
+		for _, r := range a.Rows {
+			values = values[:0]
+			if r.Table < 0 || engine.WithOrigin(f.queries[a.Query].Plan.Tables[r.Table]) {
+				values = append(values, value.NewText(a.Host), value.NewText(a.Agent))
+			}
+			if r.Table >= 0 {
+				values = append(values, r.Values...)
+			}
+			f.given[a.Query].Add(1)
+			if !yield(engine.Row{Plan: a.Query, Table: r.Table, Values: values}, nil) {
+				return false
+			}
+		}
 	}
-	if a.Table < 0 {
-		host := []value.Value{value.NewText(a.Host), value.NewText(a.Agent)}
-		return emit(a.Query)(engine.Row{Table: -1, Values: host})
+	return true
+}
+
+// A merging is where answers of many goroutines come together.
+type merging struct {
+	merges  []*engine.Merge
+	came    chan Answer   // rows that are ready; closed when answers have ended
+	stopped chan struct{} // closed by who reads, when he wants no more
+}
+
+// take merges some rows of one agent, and hands on what is ready of them.
+func (m *merging) take(a Answer) (int, error) {
+	if a.Query < 0 || a.Query >= len(m.merges) {
+		return 0, fmt.Errorf("a row of query %d of %d", a.Query, len(m.merges))
 	}
-	err := merges[a.Query].Add(a.Host, a.Agent, a.Table, a.Values)
-	if errors.Is(err, engine.ErrMalformed) && a.Reject != nil {
-		a.Reject(err)
-		return nil
+	merge, rows := m.merges[a.Query], a.Rows
+	a.Rows = rows[:0]
+	taken, failure := 0, error(nil)
+	for ; taken < len(rows) && failure == nil; taken++ {
+		r, now := rows[taken], true
+		if r.Table >= 0 {
+			now, failure = merge.Add(a.Host, a.Agent, r.Table, r.Values)
+		}
+		if now {
+			a.Rows = append(a.Rows, r)
+		}
 	}
-	return err
+	if failure != nil {
+		taken--
+	}
+	if len(a.Rows) > 0 {
+		select {
+		case m.came <- a:
+		case <-m.stopped:
+			return taken, errStop
+		}
+	}
+	if failure == nil && !slices.ContainsFunc(m.merges, func(m *engine.Merge) bool { return !m.Enough() }) {
+		return taken, errStop
+	}
+	return taken, failure
 }
 
 // summaries gives the account of each query, with what the merging adds to it:

@@ -208,7 +208,10 @@ func (a *again) round(round *Round, rows *Rows, err error, yield func(Row, error
 	if !on {
 		return false
 	}
-	judge := func(r rounds.Row) bool { return err == nil && a.gone(rows, r) }
+	judge := func(rounds.Row) bool { return false }
+	if err == nil {
+		judge = a.judge(rows)
+	}
 	round.Count = a.state.End(judge, func(r rounds.Row) bool { return show(r.Table, r.Change, r.Values) })
 	round.Took, round.Err = a.now().Sub(round.Began), err
 	a.account(round, rows)
@@ -231,28 +234,35 @@ func (a *again) put(table int, change rounds.Change, values []value.Value) []val
 	return append(append(append(out, values[:at]...), word), values[at:]...)
 }
 
-// gone says whether a round has looked where a row was that it did not find.
-func (a *again) gone(rows *Rows, r rounds.Row) bool {
-	t := rows.tables[r.Table]
+// judge gives what says whether a round has looked where a row was that it did
+// not find.
+func (a *again) judge(rows *Rows) func(rounds.Row) bool {
 	coverage, fleet := rows.Coverage()
 	if !fleet {
-		return a.shapes[r.Table].Gone(r.Values, rows.Summaries()[t.Query])
+		sums := rows.Summaries()
+		return func(r rounds.Row) bool { return a.shapes[r.Table].Gone(r.Values, sums[rows.tables[r.Table].Query]) }
 	}
-	if a.joint[r.Table] {
-		return coverage.Targeted() > 0 && coverage.Count(Matched)+coverage.Count(Empty) == coverage.Targeted() && len(coverage.Doubts) == 0
+	agents := make(map[string]*Agent, len(coverage.Agents))
+	for i := range coverage.Agents {
+		agents[coverage.Agents[i].Agent] = &coverage.Agents[i]
 	}
-	id := r.Values[1].Text()
-	i := slices.IndexFunc(coverage.Agents, func(one Agent) bool { return one.Agent == id })
-	if i < 0 {
+	whole := len(agents) > 0 && coverage.Count(Matched)+coverage.Count(Empty) == len(agents) && len(coverage.Doubts) == 0
+	return func(r rounds.Row) bool {
+		if a.joint[r.Table] {
+			return whole
+		}
+		one := agents[r.Values[1].Text()]
+		if one == nil {
+			return false
+		}
+		switch one.State {
+		case Matched, Empty:
+			return true
+		case Partial:
+			return a.shapes[r.Table].Gone(r.Values, answer.Summary{Outcome: answer.Partial, Reason: one.Reason, Skipped: one.Skipped})
+		}
 		return false
 	}
-	switch one := coverage.Agents[i]; one.State {
-	case Matched, Empty:
-		return true
-	case Partial:
-		return a.shapes[r.Table].Gone(r.Values, answer.Summary{Outcome: answer.Partial, Reason: one.Reason, Skipped: one.Skipped})
-	}
-	return false
 }
 
 // account adds a round to the account of all.

@@ -106,7 +106,7 @@ func TestEveryEnds(t *testing.T) {
 func TestRepeatFleet(t *testing.T) {
 	text := value.NewText
 	row := func(host, path string) quaestor.Answer {
-		return quaestor.Answer{Host: host, Agent: "id-" + host, Values: []value.Value{text(path)}}
+		return quaestor.Answer{Host: host, Agent: "id-" + host, Rows: []quaestor.Found{{Values: []value.Value{text(path)}}}}
 	}
 	agent := func(host string, state quaestor.State, skips ...string) quaestor.Agent {
 		a := quaestor.Agent{Agent: "id-" + host, Host: host, State: state}

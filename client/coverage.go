@@ -1,7 +1,6 @@
 package client
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan/answer"
-	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -20,28 +18,17 @@ func isNamed(hosts []string, f *FleetAgent) bool {
 	return slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, f.Host) || h == f.ID.String() })
 }
 
-// state says how far an agent has come; mu of the answers is held.
-func (a *answering) state(ended bool) (quaestor.State, string) {
-	switch s := a.summary; {
+// state says how far an agent has come; mu of its lane is held.
+func (a *answering) state(f *following, p *followed, ended bool) (quaestor.State, string) {
+	switch {
 	case a.fault != nil:
 		return quaestor.Failed, clean(a.fault.Error())
-	case !a.final && a.every > 0 && s != nil:
-		return a.stateOfRound(ended)
-	case a.final && s == nil:
+	case !a.final && p.every > 0 && a.outcome != 0:
+		return a.stateOfRound(f, p, ended)
+	case a.final && a.outcome == 0:
 		return quaestor.Failed, "its answer has no account"
 	case a.final:
-		switch s.Outcome {
-		case answer.Complete:
-			if s.Matched > 0 || a.rows > 0 {
-				return quaestor.Matched, ""
-			}
-			return quaestor.Empty, ""
-		case answer.Partial:
-			return quaestor.Partial, clean(s.Reason)
-		case answer.Refused:
-			return quaestor.Refused, clean(s.Reason)
-		}
-		return quaestor.Failed, clean(s.Reason)
+		return a.judged(a.matched || a.rows > 0, a.reason())
 	case a.reached && ended:
 		return quaestor.Silent, "it was reached, and its answer has not ended"
 	case a.reached:
@@ -54,28 +41,63 @@ func (a *answering) state(ended bool) (quaestor.State, string) {
 	return quaestor.Offline, ""
 }
 
-// stateOfRound is the state of an agent that repeats a plan: that of its last
-// round, as long as the next one is not overdue.
-func (a *answering) stateOfRound(ended bool) (quaestor.State, string) {
-	s := a.summary
-	reason := fmt.Sprintf("round %d", s.Round)
-	if late := time.Since(a.heard) - a.every - a.longest; late > 0 && !ended {
-		return quaestor.Silent, fmt.Sprintf("%s was its last, and the next is overdue by %s", reason, late.Round(time.Second))
-	}
-	if why := clean(s.Reason); why != "" {
-		reason = why
-	}
+// judged is the state of an agent by its account.
+func (a *answering) judged(matched bool, reason string) (quaestor.State, string) {
 	switch {
-	case s.Outcome == answer.Complete && a.rows > 0:
+	case a.outcome == answer.Complete && matched:
 		return quaestor.Matched, ""
-	case s.Outcome == answer.Complete:
+	case a.outcome == answer.Complete:
 		return quaestor.Empty, ""
-	case s.Outcome == answer.Partial:
+	case a.outcome == answer.Partial:
 		return quaestor.Partial, reason
-	case s.Outcome == answer.Refused:
+	case a.outcome == answer.Refused:
 		return quaestor.Refused, reason
 	}
 	return quaestor.Failed, reason
+}
+
+// reason is why the account is not complete.
+func (a *answering) reason() string {
+	if a.more == nil {
+		return ""
+	}
+	return clean(a.more.reason)
+}
+
+// stateOfRound is the state of an agent that repeats a plan: that of its last
+// round, as long as the next one is not overdue.
+func (a *answering) stateOfRound(f *following, p *followed, ended bool) (quaestor.State, string) {
+	reason := "round 0"
+	if a.more != nil {
+		reason = fmt.Sprintf("round %d", a.more.round)
+	}
+	if late := time.Since(f.begun) - a.heard - p.every - p.longest; late > 0 && !ended {
+		return quaestor.Silent, fmt.Sprintf("%s was its last, and the next is overdue by %s", reason, late.Round(time.Second))
+	}
+	if why := a.reason(); why != "" {
+		reason = why
+	}
+	return a.judged(a.rows > 0, reason)
+}
+
+// least says whether of two states of one agent, in several queries, the second
+// is the one to tell: the least good.
+func least(have, one quaestor.State) bool {
+	if one == quaestor.Matched || one == quaestor.Empty {
+		return one == quaestor.Matched && have == quaestor.Empty
+	}
+	order := quaestor.States()
+	return slices.Index(order, one) > slices.Index(order, have)
+}
+
+// described is an agent as coverage names it; mu of the lane is held.
+func (a *answering) described(f *following, p *followed, id message.ID) quaestor.Agent {
+	state, reason := a.state(f, p, f.ended)
+	one := quaestor.Agent{Agent: id.String(), Host: a.host, State: state, Reason: reason, Rows: a.rows}
+	if a.more != nil {
+		one.Round, one.At, one.Skipped = a.more.round, a.more.at, slices.Clone(a.more.skipped)
+	}
+	return one
 }
 
 // Coverage says who answered: of several queries the least good.
@@ -83,61 +105,123 @@ func (f *following) Coverage() quaestor.Coverage {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var c quaestor.Coverage
-	at := map[message.ID]int{}
-	order := quaestor.States()
-	for _, p := range f.plans {
-		for id, a := range p.agents {
-			state, reason := a.state(f.ended)
-			one := quaestor.Agent{Agent: id.String(), Host: a.host, State: state, Reason: reason, Rows: a.rows}
-			if a.summary != nil {
-				one.Round, one.At = a.summary.Round, a.summary.At
-				one.Skipped = slices.Clone(a.summary.Skipped)
-			}
-			i, known := at[id]
-			if !known {
-				at[id] = len(c.Agents)
-				c.Agents = append(c.Agents, one)
-				continue
-			}
-			have := &c.Agents[i]
-			have.Rows += one.Rows
-			have.Skipped = append(have.Skipped, one.Skipped...)
-			worse := slices.Index(order, one.State) - slices.Index(order, have.State)
-			if one.State == quaestor.Matched && have.State == quaestor.Empty || worse > 0 && (one.State != quaestor.Empty || have.State != quaestor.Matched) {
-				have.State, have.Reason = one.State, one.Reason
-			}
-		}
+	for _, l := range f.lanes {
+		c.Agents = l.cover(f, c.Agents)
 	}
 	c.Sort()
 	c.Doubts = f.doubtsLocked()
 	return c
 }
 
+// cover adds the lane's agents.
+func (l *lane) cover(f *following, agents []quaestor.Agent) []quaestor.Agent {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := map[message.ID]int{}
+	for _, p := range f.plans {
+		agents = slices.Grow(agents, len(l.parts[p.index].agents))
+		for id, a := range l.parts[p.index].agents {
+			one := a.described(f, p, id)
+			i, known := at[id]
+			if !known {
+				if len(f.plans) > 1 {
+					at[id] = len(agents)
+				}
+				agents = append(agents, one)
+				continue
+			}
+			have := &agents[i]
+			have.Rows += one.Rows
+			have.Skipped = append(have.Skipped, one.Skipped...)
+			if least(have.State, one.State) {
+				have.State, have.Reason = one.State, one.Reason
+			}
+		}
+	}
+	return agents
+}
+
+// Tally counts what Coverage names.
+func (f *following) Tally() quaestor.Tally {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var t quaestor.Tally
+	for _, l := range f.lanes {
+		l.tally(f, &t)
+	}
+	return t
+}
+
+func (l *lane) tally(f *following, t *quaestor.Tally) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, p := range f.plans {
+		for id, a := range l.parts[p.index].agents {
+			if l.before(i, id) {
+				continue
+			}
+			state, _ := a.state(f, p, f.ended)
+			for _, q := range f.plans[i+1:] {
+				if b := l.parts[q.index].agents[id]; b != nil {
+					if s, _ := b.state(f, q, f.ended); least(state, s) {
+						state = s
+					}
+				}
+			}
+			t[state]++
+		}
+	}
+}
+
+// before says whether an agent is one of an earlier plan; mu is held.
+func (l *lane) before(plan int, id message.ID) bool {
+	return slices.ContainsFunc(l.parts[:plan], func(p part) bool { return p.agents[id] != nil })
+}
+
+// Progress says what agents have looked at, as far as their accounts came, and
+// how many rows they sent.
+func (f *following) Progress() (map[string]int64, int64) {
+	looked, rows := map[string]int64{}, int64(0)
+	for _, l := range f.lanes {
+		l.mu.Lock()
+		for i := range l.parts {
+			for kind, n := range l.parts[i].looked {
+				looked[kind] += n
+			}
+			rows += l.parts[i].rows
+		}
+		l.mu.Unlock()
+	}
+	return looked, rows
+}
+
 // doubtsLocked gives the reasons to think that this is not all.
 func (f *following) doubtsLocked() []string {
 	doubts := f.session.Doubts()
-	members := map[signing.ID]map[message.ID]int{}
 	for _, p := range f.plans {
-		for _, id := range slices.SortedFunc(maps.Keys(p.strangers), func(a, b message.ID) int { return cmp.Compare(a.String(), b.String()) }) {
-			doubts = append(doubts, fmt.Sprintf("the relay names agent %s, which is none: %s", id, clean(p.strangers[id].Error())))
-		}
-		for id, a := range p.agents {
-			if members[a.member.Token] == nil {
-				members[a.member.Token] = map[message.ID]int{}
-			}
-			members[a.member.Token][id] = a.member.Uses
-		}
 		if len(p.hidden) > 0 {
 			doubts = append(doubts, fmt.Sprintf("the relay does not name %s, known here and meant by the target: %s", count(len(p.hidden), "agent"), strings.Join(p.hidden[:min(5, len(p.hidden))], ", ")))
 		}
 		doubts = append(doubts, p.doubts...)
 	}
-	for token, agents := range members {
-		for _, uses := range agents {
-			if len(agents) > uses {
-				doubts = append(doubts, fmt.Sprintf("%s have enrolled with token %s, which is for %d", count(len(agents), "agent"), token, uses))
+	enrolled := map[token]int{}
+	for _, l := range f.lanes {
+		l.mu.Lock()
+		for i := range l.parts {
+			for id, why := range l.parts[i].strangers {
+				doubts = append(doubts, fmt.Sprintf("the relay names agent %s, which is none: %s", id, clean(why.Error())))
 			}
-			break
+			for id, a := range l.parts[i].agents {
+				if i == 0 || !l.before(i, id) {
+					enrolled[*a.token]++
+				}
+			}
+		}
+		l.mu.Unlock()
+	}
+	for t, n := range enrolled {
+		if n > t.uses {
+			doubts = append(doubts, fmt.Sprintf("%s have enrolled with token %s, which is for %d", count(n, "agent"), t.id, t.uses))
 		}
 	}
 	slices.Sort(doubts)
@@ -166,7 +250,7 @@ func (f *following) findHidden() {
 			continue
 		}
 		for id, k := range f.session.opts.home.remembered() {
-			if p.agents[id] != nil {
+			if f.names(p, id) {
 				continue
 			}
 			a := describe(message.Agent{Agent: id, Membership: k.Membership, Facts: k.Facts, Seen: k.Seen}, policy)
@@ -176,6 +260,14 @@ func (f *following) findHidden() {
 		}
 		slices.Sort(p.hidden)
 	}
+}
+
+// names says whether the relay named an agent.
+func (f *following) names(p *followed, id message.ID) bool {
+	l := f.laneOf(id)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.parts[p.index].agents[id] != nil
 }
 
 func hostOrID(a FleetAgent) string {
@@ -193,7 +285,7 @@ func (f *following) Summaries() []answer.Summary {
 	doubts := len(f.doubtsLocked()) > 0
 	var out []answer.Summary
 	for _, p := range f.plans {
-		out = append(out, p.summary(f.ended, doubts))
+		out = append(out, f.summary(p, doubts))
 	}
 	return out
 }
@@ -201,28 +293,31 @@ func (f *following) Summaries() []answer.Summary {
 // shownPlaces is how many places of a kind an account names.
 const shownPlaces = 10
 
-func (p *followed) summary(ended, doubts bool) answer.Summary {
+func (f *following) summary(p *followed, doubts bool) answer.Summary {
 	s := answer.Summary{Outcome: answer.Complete, Looked: map[string]int64{}}
 	kinds := map[modules.SkipKind]*answer.Skipped{}
-	answered := 0
-	for _, a := range p.agents {
-		state, _ := a.state(ended)
-		if state == quaestor.Matched || state == quaestor.Empty {
-			answered++
-		} else {
-			s.Outcome = answer.Partial
-		}
-		s.Matched += a.rows
-		if a.summary == nil {
-			continue
-		}
-		for kind, n := range a.summary.Looked {
+	answered, named := 0, 0
+	for _, l := range f.lanes {
+		l.mu.Lock()
+		part := &l.parts[p.index]
+		for kind, n := range part.looked {
 			s.Looked[kind] += n
 		}
-		s.Limits = append(s.Limits, a.summary.Limits...)
-		for _, k := range a.summary.Skipped {
-			add(kinds, k, a.host)
+		s.Matched += part.rows
+		named += len(part.agents)
+		for _, a := range part.agents {
+			if state, _ := a.state(f, p, f.ended); state == quaestor.Matched || state == quaestor.Empty {
+				answered++
+			}
+			if a.more == nil {
+				continue
+			}
+			s.Limits = append(s.Limits, a.more.limits...)
+			for _, k := range a.more.skipped {
+				add(kinds, k, a.host)
+			}
 		}
+		l.mu.Unlock()
 	}
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		s.Skipped = append(s.Skipped, *kinds[kind])
@@ -230,10 +325,10 @@ func (p *followed) summary(ended, doubts bool) answer.Summary {
 	slices.Sort(s.Limits)
 	s.Limits = slices.Compact(s.Limits)
 	switch {
-	case len(p.agents) == 0:
+	case named == 0:
 		s.Outcome, s.Reason = answer.Partial, "the target names no agent"
-	case s.Outcome != answer.Complete:
-		s.Reason = fmt.Sprintf("%d of %s answered in full", answered, count(len(p.agents), "agent"))
+	case answered < named:
+		s.Outcome, s.Reason = answer.Partial, fmt.Sprintf("%d of %s answered in full", answered, count(named, "agent"))
 	case doubts:
 		s.Outcome, s.Reason = answer.Partial, "there are doubts whether these are all agents"
 	}

@@ -4,18 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/plan"
-	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/sealing"
 	"github.com/quaestor-engine/quaestor/transport/message"
-	"github.com/quaestor-engine/quaestor/value"
 )
 
 // FollowOptions say how long answers are waited for.
@@ -101,72 +102,58 @@ func (s *Session) Follow(ctx context.Context, id signing.ID, o FollowOptions) (*
 	return quaestor.NewRows([]quaestor.Query{query}, nil, f), nil
 }
 
-// following is the answers to some plans: quaestor.Answers.
+// following is the answers to some plans: quaestor.Answers. A reader for each
+// plan takes frames from the relay and hands them to the lanes, which verify,
+// open and decode them side by side: see lane.go.
 type following struct {
 	session *Session
 	opts    FollowOptions
+	begun   time.Time
+	ctx     context.Context // of all of it; reading ends earlier, when everyone has answered
 	cancel  context.CancelFunc
-	ctx     context.Context
-	wg      sync.WaitGroup
-	opened  chan piece    // closed when every plan's reader has ended
-	moved   chan struct{} // something changed that waiting depends on; of capacity one
+	reading context.Context
+	stop    context.CancelFunc // ends reading
+
+	lanes []*lane
+	room  *semaphore.Weighted // bytes of frames that wait for lanes
+	moved chan struct{}       // something changed that waiting depends on; of capacity one
+	read  chan struct{}       // closed when every plan's reader has ended
+	done  chan struct{}       // closed when the lanes have, too
+
+	ready chan struct{} // closed by Answers, which sets take before
+	take  func(quaestor.Answer) (int, error)
 
 	mu    sync.Mutex
 	plans []*followed
-	rows  int64
+	taken bool // Answers was called
 	ended bool
 	cut   bool // the reader wanted no more
 	err   error
 }
 
-// followed is one plan. following.mu guards what is below key.
+// followed is one plan. What becomes of its agents stands in the lanes;
+// following.mu guards what is below longest.
 type followed struct {
 	index    int
 	payload  *signing.PlanPayload
 	compiled *plan.Plan
 	key      *sealing.ReplyKey
+	every    time.Duration // where agents repeat it; 0: they do not
+	longest  time.Duration // that a round may take
+	named    atomic.Int64  // agents
 
-	agents    map[message.ID]*answering
-	strangers map[message.ID]error // that the relay named and that are no agents
-	hidden    []string
-	doubts    []string
-	caughtUp  bool
-	heard     time.Time // when the relay last said something about it
-	over      bool      // the relay says that nothing more will come
+	hidden   []string
+	doubts   []string
+	caughtUp bool
+	heard    time.Time // when the relay last said something about it
+	over     bool      // the relay says that nothing more will come
 }
-
-// answering is one agent's answer to one plan.
-type answering struct {
-	member          signing.Member
-	host            string
-	online, reached bool
-	since           time.Time // when it was named
-
-	opener  *sealing.Opener // used by the plan's reader alone
-	whole   bool            // likewise: the last chunk was opened
-	final   bool
-	summary *answer.Summary
-	rows    int64
-	every   time.Duration // of a plan that the agent repeats; 0: it does not
-	longest time.Duration // that a round may take
-	heard   time.Time     // when the last round's account came
-	fault   error
-	lies    bool // what it sealed makes no sense: nothing of it is shown any more
-}
-
-// A piece is what one chunk held.
-type piece struct {
-	plan  *followed
-	id    message.ID
-	plain []byte
-	final bool
-}
-
-// ahead is how many opened chunks wait to be read: a megabyte each at most.
-const ahead = 16
 
 func newFollowing(s *Session, o FollowOptions) *following {
-	return &following{session: s, opts: o, opened: make(chan piece, ahead), moved: make(chan struct{}, 1)}
+	return &following{
+		session: s, opts: o, begun: time.Now(), room: semaphore.NewWeighted(ahead), moved: make(chan struct{}, 1),
+		read: make(chan struct{}), done: make(chan struct{}), ready: make(chan struct{}),
+	}
 }
 
 func (f *following) add(ctx context.Context, payload *signing.PlanPayload, compiled *plan.Plan) error {
@@ -176,7 +163,7 @@ func (f *following) add(ctx context.Context, payload *signing.PlanPayload, compi
 	}
 	f.plans = append(f.plans, &followed{
 		index: len(f.plans), payload: payload, compiled: compiled, key: key,
-		agents: map[message.ID]*answering{}, strangers: map[message.ID]error{},
+		every: compiled.Pace(), longest: f.session.Policy().Ceilings().Timeout,
 	})
 	return nil
 }
@@ -185,88 +172,91 @@ func (f *following) add(ctx context.Context, payload *signing.PlanPayload, compi
 // who is waited for has answered.
 func (f *following) start(ctx context.Context) {
 	f.ctx, f.cancel = context.WithCancel(ctx)
+	f.reading, f.stop = context.WithCancel(f.ctx)
+	var lanes, readers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		l := newLane(f, len(f.plans))
+		f.lanes = append(f.lanes, l)
+		lanes.Go(l.work)
+	}
 	for _, p := range f.plans {
 		p.heard = time.Now()
-	}
-	for _, p := range f.plans {
-		f.wg.Go(func() { f.keepReading(p) })
+		readers.Go(func() { f.keepReading(p) })
 	}
 	go func() {
-		f.wg.Wait()
-		close(f.opened)
+		readers.Wait()
+		close(f.read)
+		for _, l := range f.lanes {
+			close(l.jobs)
+		}
+		lanes.Wait()
+		close(f.done)
 	}()
 }
 
-// Close stops listening. Agents go on.
+// Close stops listening. Agents go on. What reads the answers sees them end,
+// and waits for who brought them.
 func (f *following) Close() error {
+	f.mu.Lock()
+	taken := f.taken
+	f.cut = f.cut || !f.ended
+	f.mu.Unlock()
 	f.cancel()
-	for range f.opened {
+	if !taken {
+		<-f.done
 	}
 	return nil
 }
 
-// Progress says what agents have looked at, as far as their accounts came, and
-// how many rows they sent.
-func (f *following) Progress() (map[string]int64, int64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	looked := map[string]int64{}
-	for _, p := range f.plans {
-		for _, a := range p.agents {
-			if a.summary == nil {
-				continue
-			}
-			for kind, n := range a.summary.Looked {
-				looked[kind] += n
-			}
-		}
-	}
-	return looked, f.rows
-}
-
 // Answers gives the rows of agents as they come.
-func (f *following) Answers() iter.Seq2[quaestor.Answer, error] {
-	return func(yield func(quaestor.Answer, error) bool) {
-		defer f.finish()
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		begun := time.Now()
-		for {
-			// In this order: what was opened before everyone had answered is in
-			// the queue by then.
-			if f.enough(time.Since(begun)) && len(f.opened) == 0 {
-				return
-			}
-			select {
-			case p, ok := <-f.opened:
-				if !ok {
-					f.mu.Lock()
-					err := f.err
-					f.mu.Unlock()
-					if err == nil {
-						err = f.ctx.Err()
-					}
-					if err != nil {
-						yield(quaestor.Answer{}, err)
-					}
-					return
-				}
-				if !f.give(p, yield) {
-					f.mu.Lock()
-					f.cut = true
-					f.mu.Unlock()
-					return
-				}
-			case <-f.moved:
-			case <-tick.C:
-			}
+func (f *following) Answers(take func(quaestor.Answer) (int, error)) error {
+	f.mu.Lock()
+	f.taken, f.take = true, take
+	f.mu.Unlock()
+	close(f.ready)
+	f.await()
+	// What was read until now is still opened: it came in time.
+	f.stop()
+	<-f.done
+	f.mu.Lock()
+	err := f.err
+	f.mu.Unlock()
+	if err == nil {
+		err = f.ctx.Err()
+	}
+	f.finish()
+	return err
+}
+
+// await waits until nothing more is expected.
+func (f *following) await() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for !f.enough(time.Since(f.begun)) {
+		select {
+		case <-f.read:
+			return
+		case <-f.ctx.Done():
+			return
+		case <-f.moved:
+		case <-tick.C:
 		}
 	}
 }
 
-// finish ends the reading and sees who is missing.
+// fail ends the answers with an error, the first that there is.
+func (f *following) fail(err error) {
+	f.mu.Lock()
+	if f.err == nil {
+		f.err = err
+	}
+	f.mu.Unlock()
+	f.cancel()
+}
+
+// finish sees who is missing.
 func (f *following) finish() {
-	_ = f.Close()
+	f.cancel()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ended = true
@@ -274,63 +264,6 @@ func (f *following) finish() {
 	if err := f.session.opts.home.saveRoster(); err != nil {
 		f.plans[0].doubts = append(f.plans[0].doubts, "who was seen could not be kept, and who is hidden will not be noticed: "+err.Error())
 	}
-}
-
-// give hands the rows of one chunk on. A chunk that the agent sealed and that
-// makes no sense is the agent's fault.
-func (f *following) give(p piece, yield func(quaestor.Answer, error) bool) bool {
-	f.mu.Lock()
-	a := p.plan.agents[p.id]
-	lies := a.lies
-	f.mu.Unlock()
-	goOn, n := true, int64(0)
-	out := quaestor.Answer{Host: a.host, Agent: p.id.String(), Query: p.plan.index, Reject: func(err error) {
-		lies = true
-		f.reject(a, err)
-	}}
-	err := answer.Decode(p.plain, func(table int, values []value.Value) error {
-		if lies {
-			return nil
-		}
-		out.Table, out.Values = table, values
-		if n++; !yield(out, nil) {
-			goOn = false
-			return errStop
-		}
-		return nil
-	}, func(s answer.Summary) error {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		a.summary, a.heard = &s, time.Now()
-		return nil
-	})
-	if err != nil && goOn {
-		f.reject(a, err)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	a.rows += n
-	f.rows += n
-	a.final = a.final || p.final
-	return goOn
-}
-
-var errStop = errors.New("client: nobody reads on")
-
-func (f *following) blame(a *answering, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if a.fault == nil {
-		a.fault = err
-	}
-}
-
-// reject is blame for what an agent sealed itself.
-func (f *following) reject(a *answering, err error) {
-	f.blame(a, fmt.Errorf("it sent what the query has no place for: %w", err))
-	f.mu.Lock()
-	a.lies = true
-	f.mu.Unlock()
 }
 
 // How long an agent may be quiet before it is not waited for.
@@ -363,15 +296,17 @@ func (f *following) waitsFor(p *followed, longest time.Duration) bool {
 	case f.opts.Stored, f.session.opts.now().After(p.payload.Expires.Add(longest)):
 		return false
 	}
-	for _, a := range p.agents {
-		quiet := now.Sub(a.since)
-		switch {
-		case a.final || a.fault != nil:
-		case a.every > 0 && (a.reached || a.online): // until its window is over
-			return true
-		case f.opts.Wait > 0, a.reached && a.online && quiet < longest, a.reached && quiet < absence, a.online && quiet < patience:
-			return true
-		}
-	}
-	return false
+	late := now.Sub(f.begun)
+	return slices.ContainsFunc(f.lanes, func(l *lane) bool {
+		return l.waitsFor(p, func(a *answering) bool {
+			quiet := late - a.since
+			switch {
+			case a.final || a.fault != nil:
+				return false
+			case p.every > 0 && (a.reached || a.online): // until its window is over
+				return true
+			}
+			return f.opts.Wait > 0 || a.reached && a.online && quiet < longest || a.reached && quiet < absence || a.online && quiet < patience
+		})
+	})
 }

@@ -1,8 +1,10 @@
 package client_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -250,7 +252,8 @@ func (m *mallory) dialContext(ctx context.Context) (*client.Session, error) {
 	return s, err
 }
 
-// shown asks and gives what an investigator sees: rows, states, doubts.
+// shown asks and gives what an investigator sees: rows, those of each agent in
+// the order in which they came, states, doubts.
 func (m *mallory) shown(query string) (rows, states, doubts string) {
 	m.t.Helper()
 	s, err := m.dial()
@@ -269,6 +272,7 @@ func (m *mallory) shown(query string) (rows, states, doubts string) {
 		}
 		out = append(out, row.Text("host")+row.Text("path"))
 	}
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(a[:1], b[:1]) })
 	c, _ := r.Coverage()
 	var st []string
 	for _, a := range c.Agents {

@@ -1,13 +1,15 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
-	"github.com/quaestor-engine/quaestor/signing"
-	"github.com/quaestor-engine/quaestor/signing/sealing"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -18,10 +20,10 @@ func (f *following) keepReading(p *followed) {
 	backoff := transport.Backoff{Min: 200 * time.Millisecond, Max: 10 * time.Second}
 	defer f.tell()
 	for {
-		err := f.read(p, &backoff)
+		err := f.follow(p, &backoff)
 		var refused *message.Failure
 		switch {
-		case f.ctx.Err() != nil:
+		case f.reading.Err() != nil:
 			return
 		case err == nil:
 			f.mu.Lock()
@@ -29,16 +31,11 @@ func (f *following) keepReading(p *followed) {
 			f.mu.Unlock()
 			return
 		case errors.As(err, &refused) && !passing(refused.Code), errors.Is(err, errOurs), errors.Is(err, message.ErrMalformed), errors.Is(err, transport.ErrFrame):
-			f.mu.Lock()
-			if f.err == nil {
-				f.err = err
-			}
-			f.mu.Unlock()
-			f.cancel()
+			f.fail(err)
 			return
 		}
 		select {
-		case <-f.ctx.Done():
+		case <-f.reading.Done():
 			return
 		case <-time.After(backoff.Next()):
 		}
@@ -54,15 +51,15 @@ func passing(code string) bool {
 // errOurs marks what no other connection would mend.
 var errOurs = errors.New("client: the relay's answer is none")
 
-// read follows a plan over one connection. The error is nil when the relay
+// follow follows a plan over one connection. The error is nil when the relay
 // says that nothing more will come.
-func (f *following) read(p *followed, backoff *transport.Backoff) error {
-	stream, err := f.session.ask(f.ctx, message.Request{Op: message.OpFollow, Plan: p.payload.ID, Stored: f.opts.Stored})
+func (f *following) follow(p *followed, backoff *transport.Backoff) error {
+	stream, err := f.session.ask(f.reading, message.Request{Op: message.OpFollow, Plan: p.payload.ID, Stored: f.opts.Stored})
 	if err != nil {
 		return err
 	}
 	defer stream.Close()
-	defer context.AfterFunc(f.ctx, func() { stream.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(f.reading, func() { stream.SetReadDeadline(time.Unix(1, 0)) })()
 	for {
 		t, body, err := stream.ReadFrame(message.Limit)
 		if err != nil {
@@ -74,17 +71,10 @@ func (f *following) read(p *followed, backoff *transport.Backoff) error {
 		f.mu.Unlock()
 		switch t {
 		case message.TypeEnvelope: // it is known here, and verified
-		case message.TypeAgent:
-			err = f.name(p, body)
-		case message.TypeState:
-			err = f.note(p, body)
-		case message.TypeChunk:
-			err = f.open(p, body)
+		case message.TypeAgent, message.TypeState, message.TypeChunk:
+			err = f.hand(p, t, body)
 		case message.TypeCaughtUp:
-			f.mu.Lock()
-			p.caughtUp = true
-			f.mu.Unlock()
-			f.tell()
+			err = f.mark(p)
 		case message.TypeEnd:
 			return nil
 		case message.TypeFailure:
@@ -106,95 +96,66 @@ func (f *following) tell() {
 	}
 }
 
-// name takes an agent that the plan is for, once its chain was verified.
-func (f *following) name(p *followed, body []byte) error {
-	var m message.Agent
-	if err := message.Unmarshal(body, &m); err != nil {
-		return fmt.Errorf("%w: %w", errOurs, err)
-	}
-	f.mu.Lock()
-	known, many := p.agents[m.Agent] != nil, len(p.agents) >= maxFleet
-	f.mu.Unlock()
-	switch {
-	case known:
-		return nil
-	case many:
-		return fmt.Errorf("%w: %w", errOurs, errTooMany)
-	}
-	d := describe(m, f.session.Policy())
-	if d.Member.Agent != m.Agent || d.Problem != nil {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if len(p.strangers) < maxStrangers {
-			p.strangers[m.Agent] = d.Problem
-		}
-		return nil
-	}
-	f.session.opts.home.saw(m, f.session.opts.now())
-	a := &answering{member: d.Member, host: hostOrID(d), online: m.Online, since: time.Now()}
-	a.every, a.longest = p.compiled.Pace(), f.session.Policy().Ceilings().Timeout
-	a.opener = sealing.NewOpener(p.key, sealing.Binding{Fleet: p.payload.Fleet, Plan: p.payload.ID, Agent: m.Agent}, d.Member.Public)
-	f.mu.Lock()
-	p.agents[m.Agent] = a
-	f.mu.Unlock()
-	return nil
-}
-
-// maxStrangers bounds the agents that a relay may invent.
-const maxStrangers = 1000
-
-func (f *following) note(p *followed, body []byte) error {
-	var m message.State
-	if err := message.Unmarshal(body, &m); err != nil {
-		return fmt.Errorf("%w: %w", errOurs, err)
-	}
-	f.mu.Lock()
-	if a := p.agents[m.Agent]; a != nil {
-		if a.online != m.Online || a.reached != m.Reached {
-			a.since = time.Now()
-		}
-		a.online, a.reached = m.Online, a.reached || m.Reached
-	}
-	f.mu.Unlock()
-	f.tell()
-	return nil
-}
-
-// open verifies and opens a chunk. One that is not the agent's ends the
-// agent's answer: what came before it stands.
-func (f *following) open(p *followed, body []byte) error {
-	c, err := message.DecodeChunk(body)
+// hand gives a frame about an agent to the agent's lane, when there is room.
+func (f *following) hand(p *followed, t message.Type, body []byte) error {
+	id, err := agentOf(t, body)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOurs, err)
 	}
-	f.mu.Lock()
-	a := p.agents[c.Agent]
-	faulty := a != nil && a.fault != nil
-	f.mu.Unlock()
-	switch {
-	case a == nil:
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if len(p.strangers) < maxStrangers && p.strangers[c.Agent] == nil {
-			p.strangers[c.Agent] = errors.New("an answer came that nobody was named for")
-		}
-		return nil
-	case faulty || c.Plan != signing.ID(p.payload.ID):
-		return nil
-	case a.whole || c.Seq < a.opener.Next():
-		return nil // it came over an earlier connection
+	size := min(int64(len(body)), ahead)
+	if err := f.room.Acquire(f.reading, size); err != nil {
+		return err
 	}
-	plain, final, err := a.opener.Open(c.Data)
-	if err != nil {
-		f.blame(a, fmt.Errorf("its answer was changed on the way, or is not whole: %w", err))
-		f.tell()
-		return nil
-	}
-	a.whole = final
 	select {
-	case f.opened <- piece{plan: p, id: c.Agent, plain: plain, final: final}:
+	case f.laneOf(id).jobs <- job{plan: p, kind: t, agent: id, body: body}:
 		return nil
-	case <-f.ctx.Done():
-		return f.ctx.Err()
+	case <-f.reading.Done():
+		f.room.Release(size)
+		return f.reading.Err()
 	}
+}
+
+// laneOf gives the lane of an agent.
+func (f *following) laneOf(id message.ID) *lane {
+	return f.lanes[binary.BigEndian.Uint64(id[:])%uint64(len(f.lanes))]
+}
+
+// mark has everyone been named when every lane has come so far.
+func (f *following) mark(p *followed) error {
+	left := &atomic.Int32{}
+	left.Store(int32(len(f.lanes)))
+	for _, l := range f.lanes {
+		select {
+		case l.jobs <- job{plan: p, kind: message.TypeCaughtUp, left: left}:
+		case <-f.reading.Done():
+			return f.reading.Err()
+		}
+	}
+	return nil
+}
+
+// agentPrefix is how a JSON body about an agent begins, as relays write it.
+const agentPrefix = `{"agent":"`
+
+// agentOf says which agent a frame is about. It is asked for every frame, by
+// the one goroutine that reads: the rest of the body is read by the lane, which
+// compares.
+func agentOf(t message.Type, body []byte) (message.ID, error) {
+	var id message.ID
+	if t == message.TypeChunk {
+		if len(body) < len(id) {
+			return id, fmt.Errorf("%w: a chunk of %d bytes", message.ErrMalformed, len(body))
+		}
+		return message.ID(body), nil
+	}
+	if rest, ok := bytes.CutPrefix(body, []byte(agentPrefix)); ok && len(rest) > hex.EncodedLen(len(id)) && rest[hex.EncodedLen(len(id))] == '"' {
+		if _, err := hex.Decode(id[:], rest[:hex.EncodedLen(len(id))]); err == nil {
+			return id, nil
+		}
+	}
+	var m struct {
+		Agent message.ID `json:"agent"`
+	}
+	err := message.Unmarshal(body, &m)
+	return m.Agent, err
 }

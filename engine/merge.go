@@ -18,12 +18,12 @@ var ErrMalformed = errors.New("engine: malformed rows")
 
 // A Merge makes one answer of what many hosts found with Options.Partial:
 // groups are added up, rows are ordered, made distinct and cut over all of
-// them. It is used by one goroutine; the rows that it gives are valid until the
-// next one.
+// them. Several goroutines may add at once: the answer is the same in whatever
+// order rows come. What it holds grows with groups, or with the rows that ORDER
+// BY and LIMIT leave, and not with those that come.
 type Merge struct {
 	plan   *planRun
-	tables []*tableRun   // nil where a FIND NOT has no rows
-	row    []value.Value // scratch
+	tables []*tableRun // nil where a FIND NOT has no rows
 }
 
 // MergeOptions say how much a merge may hold.
@@ -34,10 +34,8 @@ type MergeOptions struct {
 
 const defaultMergeMemory = 1 << 30
 
-// NewMerge makes the merge of a plan. It hands rows to emit as soon as they
-// are known to belong to the answer; those of a table that WithOrigin names
-// begin with two texts, the host and the agent.
-func NewMerge(p *plan.Plan, o MergeOptions, emit func(Row) error) *Merge {
+// NewMerge makes the merge of a plan.
+func NewMerge(p *plan.Plan, o MergeOptions) *Merge {
 	own := *p
 	if own.Limits.Memory = o.Memory; o.Memory == 0 {
 		own.Limits.Memory = defaultMergeMemory
@@ -45,7 +43,7 @@ func NewMerge(p *plan.Plan, o MergeOptions, emit func(Row) error) *Merge {
 	run := &Run{engine: &Engine{}, now: o.Now, started: o.Now}
 	m := &Merge{plan: newPlanRun(run, 0, &own)}
 	m.plan.begin(context.Background())
-	for i, t := range p.Tables {
+	for _, t := range p.Tables {
 		if t.Not {
 			m.tables = append(m.tables, nil)
 			continue
@@ -56,9 +54,7 @@ func NewMerge(p *plan.Plan, o MergeOptions, emit func(Row) error) *Merge {
 		}
 		tr := &tableRun{run: m.plan, plan: &whole, index: -1}
 		tr.report, tr.extra = &tableReport{report: m.plan.report}, extraKeys(t)
-		tr.result.init(tr, func(values []value.Value) error {
-			return emit(Row{Table: i, Values: values})
-		})
+		tr.result.init(tr, nil) // Finish says who takes rows
 		if t.Group != nil {
 			tr.groups = newGroups(tr)
 		}
@@ -71,31 +67,30 @@ func NewMerge(p *plan.Plan, o MergeOptions, emit func(Row) error) *Merge {
 // A group is of the whole fleet, and so is a row of which there are no two.
 func WithOrigin(t *plan.Table) bool { return t.Group == nil && !t.Distinct }
 
-// Add takes a row that an agent found in a table. The error wraps ErrMalformed
-// where the row is none of this plan's, and is emit's otherwise.
-func (m *Merge) Add(host, agent string, table int, values []value.Value) error {
+// Add takes a row that an agent found in a table. Now says that it belongs to
+// the answer as it is, and that Finish will not give it: without ORDER BY and
+// groups nothing more has to be known. The error wraps ErrMalformed where the
+// row is none of this plan's. Values are the caller's again afterwards.
+func (m *Merge) Add(host, agent string, table int, values []value.Value) (now bool, err error) {
 	if table < 0 || table >= len(m.tables) || m.tables[table] == nil {
-		return fmt.Errorf("%w: table %d, which the plan does not have", ErrMalformed, table)
+		return false, fmt.Errorf("%w: table %d, which the plan does not have", ErrMalformed, table)
 	}
 	t := m.tables[table]
 	if t.groups != nil {
-		return t.groups.merge(values)
+		return false, t.groups.merge(values)
 	}
 	extra, err := m.fits(t, values)
-	if err != nil {
-		return err
+	if err != nil || t.done.Load() {
+		return false, err
 	}
-	if len(t.plan.Order) == 0 && !t.plan.Distinct {
-		// It is given on at once, and kept by nobody.
-		m.row = append(m.row[:0], value.NewText(host), value.NewText(agent))
-		m.row = append(m.row, values...)
-		return enough(t.result.take(ranked{values: m.row}))
+	row := ranked{values: values} // which admit keeps only where there is an order
+	if len(t.plan.Order) > 0 {
+		if row = m.rank(t, values, extra); WithOrigin(t.plan) {
+			row.values = append([]value.Value{value.NewText(host), value.NewText(agent)}, row.values...)
+		}
 	}
-	row := m.rank(t, values, extra)
-	if WithOrigin(t.plan) {
-		row.values = append([]value.Value{value.NewText(host), value.NewText(agent)}, row.values...)
-	}
-	return enough(t.result.take(row))
+	now, err = t.result.admit(row)
+	return now, enough(err)
 }
 
 // fits says whether a row is one of the table's, and gives the order keys that
@@ -139,13 +134,16 @@ func (m *Merge) Enough() bool {
 	})
 }
 
-// Finish gives the rows that waited for the last host.
-func (m *Merge) Finish() error {
+// Finish gives the rows that waited for the last host, once, when nobody adds
+// any more; those of a table that WithOrigin names begin with two texts, the
+// host and the agent. They are valid until the next one.
+func (m *Merge) Finish(emit func(Row) error) error {
 	defer m.plan.end()
-	for _, t := range m.tables {
+	for i, t := range m.tables {
 		if t == nil {
 			continue
 		}
+		t.result.emit = func(values []value.Value) error { return emit(Row{Table: i, Values: values}) }
 		if err := t.finish(); err != nil {
 			return err
 		}
@@ -172,6 +170,8 @@ func (g *groups) merge(values []value.Value) error {
 	for _, v := range e.keys {
 		e.key = v.AppendKey(e.key)
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.rows++
 	gr := g.byKey[string(e.key)]
 	if gr == nil {

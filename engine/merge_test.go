@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ func asked(t testing.TB, query string, origin bool, hosts ...modules.Module) (st
 	t.Helper()
 	var rows []string
 	var merge *engine.Merge
+	var emit func(engine.Row) error
 	for i, host := range hosts {
 		cat, err := modules.NewCatalogue(host)
 		if err != nil {
@@ -30,18 +32,15 @@ func asked(t testing.TB, query string, origin bool, hosts ...modules.Module) (st
 		}
 		p := compiled(t, cat, query, false)
 		if merge == nil {
-			merge = engine.NewMerge(p, engine.MergeOptions{Now: time.Now()}, func(row engine.Row) error {
+			merge = engine.NewMerge(p, engine.MergeOptions{Now: time.Now()})
+			emit = func(row engine.Row) error {
 				values := row.Values
 				if engine.WithOrigin(p.Tables[row.Table]) && !origin {
 					values = values[2:]
 				}
-				var text []string
-				for _, v := range values {
-					text = append(text, v.Literal())
-				}
-				rows = append(rows, strings.Join(text, " "))
+				rows = append(rows, literals(values))
 				return nil
-			})
+			}
 		}
 		run := engine.New(cat, engine.Options{Workers: 2, Partial: true}).Start(t.Context(), p)
 		for row, err := range run.Rows() {
@@ -52,7 +51,15 @@ func asked(t testing.TB, query string, origin bool, hosts ...modules.Module) (st
 				rows = append(rows, fmt.Sprint("host", i))
 				continue
 			}
-			if err := merge.Add(fmt.Sprint("h", i), fmt.Sprint("a", i), row.Table, row.Values); err != nil {
+			host, agent := fmt.Sprint("h", i), fmt.Sprint("a", i)
+			now, err := merge.Add(host, agent, row.Table, row.Values)
+			if now {
+				if engine.WithOrigin(p.Tables[row.Table]) {
+					row.Values = append([]value.Value{value.NewText(host), value.NewText(agent)}, row.Values...)
+				}
+				err = errors.Join(err, emit(row))
+			}
+			if err != nil {
 				return "", err
 			}
 		}
@@ -60,8 +67,16 @@ func asked(t testing.TB, query string, origin bool, hosts ...modules.Module) (st
 			t.Errorf("%s: host %d: %s", query, i, o)
 		}
 	}
-	err := merge.Finish()
+	err := merge.Finish(emit)
 	return strings.Join(rows, "|"), err
+}
+
+func literals(values []value.Value) string {
+	var text []string
+	for _, v := range values {
+		text = append(text, v.Literal())
+	}
+	return strings.Join(text, " ")
 }
 
 // Rows that lie on three hosts are answered about as if they were on one.
@@ -98,6 +113,81 @@ func TestMergeAgreesWithOneHost(t *testing.T) {
 		}
 		if whole != merged {
 			rt.Fatalf("%s\none host %s\nmerged   %s", query, whole, merged)
+		}
+	})
+}
+
+// TestMergeInAnyOrder: what hosts found is the same answer whoever adds it, and
+// in whatever order: one after the other, or many at once.
+func TestMergeInAnyOrder(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		query := "FIND r " + rapid.SampledFrom([]string{
+			"RETURN s, i", "RETURN DISTINCT s, i", "STACK s, i",
+			"RETURN s, i, h ORDER BY i DESC, s, h LIMIT 3",
+			"RETURN s, count() AS n, sum(f), avg(i), max(f), min(h), any(b), list(z, 2), count(DISTINCT i) GROUP BY s HAVING n > 1",
+		}).Draw(rt, "query")
+		type found struct {
+			host   string
+			values []value.Value
+		}
+		var all []found
+		var p *plan.Plan
+		for h := range rapid.IntRange(1, 6).Draw(rt, "hosts") {
+			rows := rapid.SliceOfN(rapid.Custom(sampleRow), 0, 6).Draw(rt, "rows")
+			cat, err := modules.NewCatalogue(relationOf("r", sample, rows...))
+			if err != nil {
+				rt.Fatal(err)
+			}
+			p = compiled(t, cat, query, false)
+			for row, err := range engine.New(cat, engine.Options{Workers: 1, Partial: true}).Start(t.Context(), p).Rows() {
+				if err != nil {
+					rt.Fatal(err)
+				}
+				f := found{host: fmt.Sprint("h", h)}
+				for _, v := range row.Values {
+					f.values = append(f.values, v.Clone())
+				}
+				all = append(all, f)
+			}
+		}
+		merged := func(all []found, adders int) string {
+			merge := engine.NewMerge(p, engine.MergeOptions{Now: time.Unix(0, 0)})
+			var mu sync.Mutex
+			var rows []string
+			next := make(chan found)
+			var adding sync.WaitGroup
+			for range adders {
+				adding.Go(func() {
+					for f := range next {
+						now, err := merge.Add(f.host, f.host, 0, f.values)
+						mu.Lock()
+						if err != nil {
+							rows = append(rows, err.Error())
+						}
+						if now && engine.WithOrigin(p.Tables[0]) {
+							rows = append(rows, f.host+" "+literals(f.values))
+						} else if now {
+							rows = append(rows, literals(f.values))
+						}
+						mu.Unlock()
+					}
+				})
+			}
+			for _, f := range all {
+				next <- f
+			}
+			close(next)
+			adding.Wait()
+			slices.Sort(rows) // of what needs no order
+			err := merge.Finish(func(row engine.Row) error {
+				rows = append(rows, literals(row.Values))
+				return nil
+			})
+			return fmt.Sprint(rows, err)
+		}
+		want := merged(all, 1)
+		if got := merged(rapid.Permutation(all).Draw(rt, "order"), rapid.IntRange(1, 8).Draw(rt, "adders")); got != want {
+			rt.Fatalf("%s\none after the other %s\ntogether            %s", query, want, got)
 		}
 	})
 }
@@ -163,8 +253,8 @@ func TestMergeRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := engine.NewMerge(compiled(t, cat, c.query, false), engine.MergeOptions{}, func(engine.Row) error { return nil })
-		if err := m.Add("h", "a", c.table, c.values); !errors.Is(err, engine.ErrMalformed) {
+		m := engine.NewMerge(compiled(t, cat, c.query, false), engine.MergeOptions{})
+		if _, err := m.Add("h", "a", c.table, c.values); !errors.Is(err, engine.ErrMalformed) {
 			t.Errorf("%s with %v: %v", c.query, c.values, err)
 		}
 	}
@@ -177,17 +267,17 @@ func TestMergeBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, query := range []string{`FIND r RETURN name ORDER BY n`, `FIND r RETURN DISTINCT name`, `FIND r RETURN name, count() GROUP BY name`} {
-		m := engine.NewMerge(compiled(t, cat, query, false), engine.MergeOptions{Memory: 10_000}, func(engine.Row) error { return nil })
+		m := engine.NewMerge(compiled(t, cat, query, false), engine.MergeOptions{Memory: 10_000})
 		for i := range 1000 {
 			row := vals(fmt.Sprint("name", i), i)
 			if strings.Contains(query, "DISTINCT") {
 				row = row[:1]
 			}
-			if err := m.Add("h", "a", 0, row); err != nil {
+			if _, err := m.Add("h", "a", 0, row); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := m.Finish(); err != nil || !m.Full() {
+		if err := m.Finish(func(engine.Row) error { return nil }); err != nil || !m.Full() {
 			t.Errorf("%s: %v, full %v", query, err, m.Full())
 		}
 	}

@@ -152,11 +152,11 @@ func (r required) met(c quaestor.Coverage, whole bool) bool {
 }
 
 // progressText says how far a fleet's answer is, for one line.
-func progressText(c quaestor.Coverage, rows int64) string {
-	reached := c.Targeted() - c.Count(quaestor.Offline)
-	s := fmt.Sprintf("%s of %s reached, %s answered", render.Number(int64(reached)), agents(c.Targeted()), render.Number(int64(c.Answered())))
+func progressText(t quaestor.Tally, rows int64) string {
+	reached := t.Targeted() - t.Count(quaestor.Offline)
+	s := fmt.Sprintf("%s of %s reached, %s answered", render.Number(int64(reached)), agents(t.Targeted()), render.Number(int64(t.Answered())))
 	for _, state := range []quaestor.State{quaestor.Matched, quaestor.Empty, quaestor.Partial, quaestor.Failed, quaestor.Refused, quaestor.Silent, quaestor.Offline} {
-		if n := c.Count(state); n > 0 {
+		if n := t.Count(state); n > 0 {
 			s += fmt.Sprintf(", %s %s", render.Number(int64(n)), state)
 		}
 	}

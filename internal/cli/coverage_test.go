@@ -70,7 +70,7 @@ doubt: the relay hid "x"
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 	}
-	if got := progressText(c, 1); got != "5 of 9 agents reached, 2 answered, 1 matched, 1 empty, 2 failed, 1 refused, 4 offline · 1 row" {
+	if got := progressText(c.Tally(), 1); got != "5 of 9 agents reached, 2 answered, 1 matched, 1 empty, 2 failed, 1 refused, 4 offline · 1 row" {
 		t.Errorf("progress: %s", got)
 	}
 	b.Reset()

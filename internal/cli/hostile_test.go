@@ -52,7 +52,7 @@ func TestNothingHostileIsShown(t *testing.T) {
 		"coverage": func(a *app, v string) error { return writeCoverage(a.Err, evilCoverage(v)) },
 		"agents":   func(a *app, v string) error { return a.writeAgents(a.Out, evilCoverage(v)) },
 		"progress": func(a *app, v string) error {
-			_, err := fmt.Fprintln(a.Err, progressText(evilCoverage(v), 1))
+			_, err := fmt.Fprintln(a.Err, progressText(evilCoverage(v).Tally(), 1))
 			return err
 		},
 		"investigations": func(a *app, v string) error {

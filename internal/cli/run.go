@@ -158,12 +158,8 @@ func (c *showFlags) show(a *app, rows *quaestor.Rows, out io.Writer, start time.
 	if c.Output != "" {
 		opts.Another = func(table string) (io.WriteCloser, error) { return besides(c.Output, table) }
 	}
-	if width := widthOf(a.Err); width > 0 && !c.Quiet {
-		v.progress = render.NewProgress(a.Err, width, start)
-		if _, fleet := rows.Coverage(); fleet {
-			v.progress = &fleetProgress{w: a.Err, width: width, rows: rows, start: start}
-		}
-		out = &above{Writer: out, line: v.progress}
+	if !c.Quiet {
+		out = v.tells(a, out, start)
 	}
 	var err error
 	if v.sink, err = render.New(c.Format, out, opts); err != nil {
@@ -177,6 +173,30 @@ func (c *showFlags) show(a *app, rows *quaestor.Rows, out io.Writer, start time.
 		return err
 	}
 	return errors.Join(err, c.account(a, rows, time.Since(start)))
+}
+
+// tells has the view say how far the answer is: in a line at the foot of a
+// terminal, which rows that go to out are written above, and elsewhere in few
+// lines, of a fleet.
+func (v *view) tells(a *app, out io.Writer, start time.Time) io.Writer {
+	width := widthOf(a.Err)
+	_, fleet := v.rows.Tally()
+	tally := func() quaestor.Tally {
+		t, _ := v.rows.Tally()
+		return t
+	}
+	switch {
+	case fleet && width > 0:
+		v.progress = &fleetProgress{w: a.Err, width: width, tally: tally, start: start}
+	case fleet:
+		v.progress = &fleetLines{w: a.Err, tally: tally, start: start}
+		return out
+	case width > 0:
+		v.progress = render.NewProgress(a.Err, width, start)
+	default:
+		return out
+	}
+	return &above{Writer: out, line: v.progress}
 }
 
 func (c *showFlags) account(a *app, rows *quaestor.Rows, took time.Duration) error {

@@ -185,9 +185,9 @@ func (f *following) listen(keys *interrupts) {
 
 // state says in a line how far it is.
 func (f *following) state() string {
-	c, _ := f.rows.Coverage()
+	t, _ := f.rows.Tally()
 	_, n := f.rows.Progress()
-	return fmt.Sprintf("%s: %s", joined(f.ids.list()), progressText(c, n))
+	return fmt.Sprintf("%s: %s", joined(f.ids.list()), progressText(t, n))
 }
 
 // cancel stops the agents and gives them a moment to say what they had.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 	"sync"
 	"testing"
@@ -90,14 +89,13 @@ type answers struct {
 	endless bool
 }
 
-func (a *answers) Answers() iter.Seq2[quaestor.Answer, error] {
-	return func(yield func(quaestor.Answer, error) bool) {
-		if !yield(quaestor.Answer{Host: "web-1", Agent: "a1", Values: []value.Value{value.NewText("web-1")}}, nil) || !a.endless {
-			return
-		}
-		<-a.ctx.Done()
-		yield(quaestor.Answer{}, a.ctx.Err())
+func (a *answers) Answers(take func(quaestor.Answer) (int, error)) error {
+	row := quaestor.Found{Values: []value.Value{value.NewText("web-1")}}
+	if _, err := take(quaestor.Answer{Host: "web-1", Agent: "a1", Rows: []quaestor.Found{row}}); err != nil || !a.endless {
+		return err
 	}
+	<-a.ctx.Done()
+	return a.ctx.Err()
 }
 
 func (a *answers) Summaries() []answer.Summary {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -47,12 +46,12 @@ func (e evil) Cancel(context.Context, signing.ID) error { return errors.New(e.sa
 
 type evilAnswers evil
 
-func (e evilAnswers) Answers() iter.Seq2[quaestor.Answer, error] {
-	return func(yield func(quaestor.Answer, error) bool) {
-		if yield(quaestor.Answer{Host: e.says, Agent: e.says, Values: []value.Value{value.NewText(e.says)}}, nil) {
-			yield(quaestor.Answer{}, errors.New(e.says))
-		}
+func (e evilAnswers) Answers(take func(quaestor.Answer) (int, error)) error {
+	row := quaestor.Found{Values: []value.Value{value.NewText(e.says)}}
+	if _, err := take(quaestor.Answer{Host: e.says, Agent: e.says, Rows: []quaestor.Found{row}}); err != nil {
+		return err
 	}
+	return errors.New(e.says)
 }
 
 func (e evilAnswers) Summaries() []answer.Summary {

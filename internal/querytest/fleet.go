@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -100,25 +99,28 @@ func (f *fleet) agent(h *host) string {
 }
 
 // Answers implements quaestor.Answers.
-func (f *fleet) Answers() iter.Seq2[quaestor.Answer, error] {
-	return func(yield func(quaestor.Answer, error) bool) {
-		for _, h := range f.meant {
-			run := f.engine(h).Start(f.ctx, f.plan)
-			going := true
-			for row, err := range run.Rows() {
-				if err != nil {
-					break // the host's account says it
-				}
-				if going = yield(quaestor.Answer{Host: f.names[h], Agent: f.agent(h), Table: row.Table, Values: row.Values}, nil); !going {
-					break
-				}
+func (f *fleet) Answers(take func(quaestor.Answer) (int, error)) error {
+	for _, h := range f.meant {
+		run := f.engine(h).Start(f.ctx, f.plan)
+		var failure error
+		for row, err := range run.Rows() {
+			if err != nil {
+				break // the host's account says it
 			}
-			f.sums = append(f.sums, run.Summary(0))
-			if !going {
-				return
+			found := quaestor.Found{Table: row.Table}
+			for _, v := range row.Values {
+				found.Values = append(found.Values, v.Clone())
+			}
+			if _, failure = take(quaestor.Answer{Host: f.names[h], Agent: f.agent(h), Rows: []quaestor.Found{found}}); failure != nil {
+				break
 			}
 		}
+		f.sums = append(f.sums, run.Summary(0))
+		if failure != nil {
+			return failure
+		}
 	}
+	return nil
 }
 
 // maxPlaces is how many places of a kind an account names.

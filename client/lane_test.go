@@ -1,0 +1,180 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/transport/message"
+	"github.com/quaestor-engine/quaestor/value"
+)
+
+// lanesOf is the answers to one plan, with lanes that nobody works.
+func lanesOf(t *testing.T, n int) *following {
+	f := newFollowing(nil, FollowOptions{})
+	f.ctx, f.cancel = context.WithCancel(t.Context())
+	f.reading, f.stop = f.ctx, f.cancel
+	t.Cleanup(f.cancel)
+	f.plans = []*followed{{payload: &signing.PlanPayload{}, compiled: &plan.Plan{}}}
+	for range n {
+		f.lanes = append(f.lanes, newLane(f, 1))
+	}
+	return f
+}
+
+// TestFramesWaitOutside: while lanes are busy, no more than a bound of frames is
+// taken from the relay, however many there are and however large.
+func TestFramesWaitOutside(t *testing.T) {
+	for _, size := range []int{64, 4 << 10, 1 << 20} {
+		synctest.Test(t, func(t *testing.T) {
+			f := lanesOf(t, 2)
+			bytes, ended := 0, make(chan struct{})
+			go func() {
+				defer close(ended)
+				for i := 0; ; i++ {
+					body := make([]byte, size)
+					body[0], body[7] = byte(i), byte(i>>8)
+					if f.hand(f.plans[0], message.TypeChunk, body) != nil {
+						return
+					}
+					bytes += size
+				}
+			}()
+			synctest.Wait() // for the reader to wait
+			if taken := bytes; taken > ahead || taken > 2*laneJobs*size || taken == 0 {
+				t.Errorf("%d bytes of frames of %d were taken, and nobody opened one", taken, size)
+			}
+			f.cancel()
+			<-ended
+		})
+	}
+}
+
+// TestBatchesAreSmall: of a chunk that is as large as it may be, with rows as
+// small as they can be, no more than a bound is decoded before it is taken.
+func TestBatchesAreSmall(t *testing.T) {
+	f := lanesOf(t, 1)
+	f.session = &Session{}
+	most, rows, bytes := 0, 0, 0
+	f.take = func(a quaestor.Answer) (int, error) {
+		held := 0
+		for _, r := range a.Rows {
+			held += rowOverhead * (1 + len(r.Values))
+		}
+		most, bytes, rows = max(most, len(a.Rows)), max(bytes, held), rows+len(a.Rows)
+		return len(a.Rows), nil
+	}
+	close(f.ready)
+	var plain []byte
+	wide := make([]value.Value, 3000)
+	n := 0
+	for ; len(plain) < 1<<20-4096; n++ {
+		if n%100 == 0 {
+			plain = answer.AppendRow(plain, 0, wide)
+		} else {
+			plain = answer.AppendRow(plain, 0, nil)
+		}
+	}
+	a := &answering{host: "a"}
+	if err := f.lanes[0].give(job{plan: f.plans[0]}, a, plain, false); err != nil {
+		t.Fatal(err)
+	}
+	if most > batchRows || bytes > batchBytes+rowOverhead*3001 || rows != n || a.rows != int64(n) {
+		t.Errorf("%d rows of %d came, up to %d together, %d bytes", rows, n, most, bytes)
+	}
+}
+
+// TestAgentsAreCheap: what is remembered of an agent that has answered, for
+// coverage, is a few hundred bytes.
+func TestAgentsAreCheap(t *testing.T) {
+	const agents, most = 20_000, 300 // bytes each
+	f := lanesOf(t, 2)
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	tok := &token{uses: agents}
+	for i := range agents {
+		l := f.lanes[i%2]
+		id := message.ID{byte(i), byte(i >> 8), byte(i >> 16)}
+		a := &answering{host: fmt.Sprintf("host-%06d.example.org", i), token: tok, online: true, reached: true, since: time.Since(f.begun)}
+		l.parts[0].agents[id] = a
+		l.account(f.plans[0], a, &answer.Summary{Outcome: answer.Complete, Matched: 1, Looked: map[string]int64{"files": 3, "bytes": 4096}})
+		a.final = true
+	}
+	if each := (heap() - before) / agents; each > most {
+		t.Errorf("an agent takes %d bytes, more than %d", each, most)
+	}
+	if looked, _ := f.Progress(); looked["files"] != 3*agents {
+		t.Errorf("looked at %v", looked)
+	}
+	if n := f.Tally(); n.Count(quaestor.Matched) != agents {
+		t.Errorf("%v", n)
+	}
+}
+
+// A round's account replaces the one before.
+func TestAccountOfRounds(t *testing.T) {
+	f := lanesOf(t, 1)
+	p, a := f.plans[0], &answering{}
+	p.every = time.Minute
+	for i := range 3 {
+		f.lanes[0].account(p, a, &answer.Summary{Outcome: answer.Complete, Round: i + 1, Looked: map[string]int64{"files": int64(5 - i)}})
+	}
+	if looked, _ := f.Progress(); looked["files"] != 3 || a.more.round != 3 {
+		t.Errorf("looked at %v in round %d", looked, a.more.round)
+	}
+}
+
+// Places that could not be looked at are named up to a bound, and all counted.
+func TestPlacesAreBounded(t *testing.T) {
+	f := lanesOf(t, 1)
+	p, l := f.plans[0], f.lanes[0]
+	l.places = maxPlaces - 10*placeOverhead
+	for i := range 30 {
+		a := &answering{host: fmt.Sprint(i)}
+		l.parts[0].agents[message.ID{byte(i)}] = a
+		l.account(p, a, &answer.Summary{Outcome: answer.Partial, Reason: answer.NotLookedAt, Skipped: []answer.Skipped{{Kind: modules.SkipPermission, Count: 2, First: []modules.Skip{{Kind: modules.SkipPermission}}}}})
+	}
+	sum, named := f.summary(p, false), 0
+	for _, a := range l.parts[0].agents {
+		named += len(a.more.skipped[0].First)
+	}
+	if len(sum.Skipped) != 1 || sum.Skipped[0].Count != 60 || named != 10 {
+		t.Errorf("%+v, %d of them named", sum.Skipped, named)
+	}
+}
+
+// FuzzAgentOf: whose a frame is, is what its body says when all of it is read.
+func FuzzAgentOf(f *testing.F) {
+	f.Add(byte(message.TypeAgent), message.Marshal(message.Agent{Agent: message.ID{1, 2}}))
+	f.Add(byte(message.TypeState), message.Marshal(message.State{Agent: message.ID{3}}))
+	f.Add(byte(message.TypeState), []byte(`{ "agent" : "00000000000000000000000000000001"}`))
+	f.Add(byte(message.TypeState), []byte(`{"agent":"00000000000000000000000000000001","agent":"00000000000000000000000000000002"}`))
+	f.Add(byte(message.TypeChunk), make([]byte, 40))
+	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
+		id, err := agentOf(kind, body)
+		if kind == message.TypeChunk || err != nil {
+			return
+		}
+		l := lanesOf(t, 1).lanes[0]
+		var m message.State
+		if message.Unmarshal(body, &m) == nil && m.Agent != id {
+			if err := l.note(job{plan: l.f.plans[0], agent: id, body: body}); err == nil {
+				t.Fatalf("%q is taken for a frame about %s", body, id)
+			}
+		}
+	})
+}
