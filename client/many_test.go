@@ -70,6 +70,25 @@ func ended(s *transport.Stream) {
 	_ = s.WriteFrame(message.TypeEnd, nil)
 }
 
+// answers is what agent i of a crowd sends, of which some is odd.
+func (h *honest) answers(t *testing.T, p *signing.PlanPayload, i int) []message.Chunk {
+	c := h.one(t, p, value.NewText("/etc/x"))
+	switch i {
+	case 100:
+		c.Data = bytes.Clone(c.Data)
+		c.Data[len(c.Data)/2] ^= 1
+	case 200:
+		return []message.Chunk{c, c, c} // the second and third say nothing new
+	case 300:
+		c = h.one(t, p, value.NewText("/etc/x"), value.NewText("a column that nobody asked for"))
+	case 400:
+		c = h.sealed(t, p, answer.AppendRow(nil, 0, []value.Value{value.NewText("/etc/x")}))
+	case 500:
+		return nil // it is silent
+	}
+	return []message.Chunk{c}
+}
+
 // TestFewLiarsAmongMany: of many answers that are opened side by side those that
 // are not whole are named, each for what it is, and no other is.
 func TestFewLiarsAmongMany(t *testing.T) {
@@ -78,23 +97,7 @@ func TestFewLiarsAmongMany(t *testing.T) {
 	m.follow = func(s *transport.Stream, p *signing.PlanPayload) {
 		for i, a := range agents {
 			name(s, a.described())
-			c := a.one(t, p, value.NewText("/etc/x"))
-			switch i {
-			case 100:
-				c.Data = bytes.Clone(c.Data)
-				c.Data[len(c.Data)/2] ^= 1
-				send(s, c)
-			case 200:
-				send(s, c, c, c) // doubled: the second and third say nothing new
-			case 300:
-				send(s, a.one(t, p, value.NewText("/etc/x"), value.NewText("a column that nobody asked for")))
-			case 400:
-				send(s, a.sealed(t, p, answer.AppendRow(nil, 0, []value.Value{value.NewText("/etc/x")})))
-			case 500:
-				// reached, and silent
-			default:
-				send(s, c)
-			}
+			send(s, a.answers(t, p, i)...)
 		}
 		ended(s)
 	}

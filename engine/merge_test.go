@@ -117,6 +117,71 @@ func TestMergeAgreesWithOneHost(t *testing.T) {
 	})
 }
 
+// A found is a row that a host sends.
+type found struct {
+	host   string
+	values []value.Value
+}
+
+// foundOn is what a host with some rows sends.
+func foundOn(t *testing.T, host, query string, rows [][]any) (p *plan.Plan, all []found) {
+	t.Helper()
+	cat, err := modules.NewCatalogue(relationOf("r", sample, rows...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = compiled(t, cat, query, false)
+	for row, err := range engine.New(cat, engine.Options{Workers: 1, Partial: true}).Start(t.Context(), p).Rows() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := found{host: host}
+		for _, v := range row.Values {
+			f.values = append(f.values, v.Clone())
+		}
+		all = append(all, f)
+	}
+	return p, all
+}
+
+// merged is the answer that so many adders together make of rows, those that
+// need no order first.
+func merged(p *plan.Plan, all []found, adders int) string {
+	merge := engine.NewMerge(p, engine.MergeOptions{Now: time.Unix(0, 0)})
+	var mu sync.Mutex
+	var rows []string
+	next := make(chan found)
+	var adding sync.WaitGroup
+	for range adders {
+		adding.Go(func() {
+			for f := range next {
+				now, err := merge.Add(f.host, f.host, 0, f.values)
+				mu.Lock()
+				switch {
+				case err != nil:
+					rows = append(rows, err.Error())
+				case now && engine.WithOrigin(p.Tables[0]):
+					rows = append(rows, f.host+" "+literals(f.values))
+				case now:
+					rows = append(rows, literals(f.values))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, f := range all {
+		next <- f
+	}
+	close(next)
+	adding.Wait()
+	slices.Sort(rows)
+	err := merge.Finish(func(row engine.Row) error {
+		rows = append(rows, literals(row.Values))
+		return nil
+	})
+	return fmt.Sprint(rows, err)
+}
+
 // TestMergeInAnyOrder: what hosts found is the same answer whoever adds it, and
 // in whatever order: one after the other, or many at once.
 func TestMergeInAnyOrder(t *testing.T) {
@@ -126,67 +191,15 @@ func TestMergeInAnyOrder(t *testing.T) {
 			"RETURN s, i, h ORDER BY i DESC, s, h LIMIT 3",
 			"RETURN s, count() AS n, sum(f), avg(i), max(f), min(h), any(b), list(z, 2), count(DISTINCT i) GROUP BY s HAVING n > 1",
 		}).Draw(rt, "query")
-		type found struct {
-			host   string
-			values []value.Value
-		}
 		var all []found
 		var p *plan.Plan
 		for h := range rapid.IntRange(1, 6).Draw(rt, "hosts") {
-			rows := rapid.SliceOfN(rapid.Custom(sampleRow), 0, 6).Draw(rt, "rows")
-			cat, err := modules.NewCatalogue(relationOf("r", sample, rows...))
-			if err != nil {
-				rt.Fatal(err)
-			}
-			p = compiled(t, cat, query, false)
-			for row, err := range engine.New(cat, engine.Options{Workers: 1, Partial: true}).Start(t.Context(), p).Rows() {
-				if err != nil {
-					rt.Fatal(err)
-				}
-				f := found{host: fmt.Sprint("h", h)}
-				for _, v := range row.Values {
-					f.values = append(f.values, v.Clone())
-				}
-				all = append(all, f)
-			}
+			var more []found
+			p, more = foundOn(t, fmt.Sprint("h", h), query, rapid.SliceOfN(rapid.Custom(sampleRow), 0, 6).Draw(rt, "rows"))
+			all = append(all, more...)
 		}
-		merged := func(all []found, adders int) string {
-			merge := engine.NewMerge(p, engine.MergeOptions{Now: time.Unix(0, 0)})
-			var mu sync.Mutex
-			var rows []string
-			next := make(chan found)
-			var adding sync.WaitGroup
-			for range adders {
-				adding.Go(func() {
-					for f := range next {
-						now, err := merge.Add(f.host, f.host, 0, f.values)
-						mu.Lock()
-						if err != nil {
-							rows = append(rows, err.Error())
-						}
-						if now && engine.WithOrigin(p.Tables[0]) {
-							rows = append(rows, f.host+" "+literals(f.values))
-						} else if now {
-							rows = append(rows, literals(f.values))
-						}
-						mu.Unlock()
-					}
-				})
-			}
-			for _, f := range all {
-				next <- f
-			}
-			close(next)
-			adding.Wait()
-			slices.Sort(rows) // of what needs no order
-			err := merge.Finish(func(row engine.Row) error {
-				rows = append(rows, literals(row.Values))
-				return nil
-			})
-			return fmt.Sprint(rows, err)
-		}
-		want := merged(all, 1)
-		if got := merged(rapid.Permutation(all).Draw(rt, "order"), rapid.IntRange(1, 8).Draw(rt, "adders")); got != want {
+		want := merged(p, all, 1)
+		if got := merged(p, rapid.Permutation(all).Draw(rt, "order"), rapid.IntRange(1, 8).Draw(rt, "adders")); got != want {
 			rt.Fatalf("%s\none after the other %s\ntogether            %s", query, want, got)
 		}
 	})

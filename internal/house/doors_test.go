@@ -289,7 +289,6 @@ func reasons(b *strings.Builder, what string, why map[string]string) {
 // with the reason.
 var elsewhere = map[string]string{
 	".":                 "lists are read whole, and planner.FuzzCompile has their bytes",
-	"client":            "what relays and agents say is decoded by transport/message, signing, plan and plan/answer; its own files are the investigator's",
 	"engine":            "it makes keys of values, and decodes none; what agents send it is decoded by plan/answer",
 	"internal/convert":  "each format below it has a target",
 	"modules/hostfs":    "gives bytes within bounds, and makes nothing of them",
