@@ -117,14 +117,14 @@ func TestMergeAgreesWithOneHost(t *testing.T) {
 	})
 }
 
-// A found is a row that a host sends.
-type found struct {
+// A sent is a row that a host sends.
+type sent struct {
 	host   string
 	values []value.Value
 }
 
-// foundOn is what a host with some rows sends.
-func foundOn(t *testing.T, host, query string, rows [][]any) (p *plan.Plan, all []found) {
+// sentBy is what a host with some rows sends.
+func sentBy(t *testing.T, host, query string, rows [][]any) (p *plan.Plan, all []sent) {
 	t.Helper()
 	cat, err := modules.NewCatalogue(relationOf("r", sample, rows...))
 	if err != nil {
@@ -135,7 +135,7 @@ func foundOn(t *testing.T, host, query string, rows [][]any) (p *plan.Plan, all 
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := found{host: host}
+		f := sent{host: host}
 		for _, v := range row.Values {
 			f.values = append(f.values, v.Clone())
 		}
@@ -146,11 +146,11 @@ func foundOn(t *testing.T, host, query string, rows [][]any) (p *plan.Plan, all 
 
 // merged is the answer that so many adders together make of rows, those that
 // need no order first.
-func merged(p *plan.Plan, all []found, adders int) string {
+func merged(p *plan.Plan, all []sent, adders int) string {
 	merge := engine.NewMerge(p, engine.MergeOptions{Now: time.Unix(0, 0)})
 	var mu sync.Mutex
 	var rows []string
-	next := make(chan found)
+	next := make(chan sent)
 	var adding sync.WaitGroup
 	for range adders {
 		adding.Go(func() {
@@ -191,11 +191,11 @@ func TestMergeInAnyOrder(t *testing.T) {
 			"RETURN s, i, h ORDER BY i DESC, s, h LIMIT 3",
 			"RETURN s, count() AS n, sum(f), avg(i), max(f), min(h), any(b), list(z, 2), count(DISTINCT i) GROUP BY s HAVING n > 1",
 		}).Draw(rt, "query")
-		var all []found
+		var all []sent
 		var p *plan.Plan
 		for h := range rapid.IntRange(1, 6).Draw(rt, "hosts") {
-			var more []found
-			p, more = foundOn(t, fmt.Sprint("h", h), query, rapid.SliceOfN(rapid.Custom(sampleRow), 0, 6).Draw(rt, "rows"))
+			var more []sent
+			p, more = sentBy(t, fmt.Sprint("h", h), query, rapid.SliceOfN(rapid.Custom(sampleRow), 0, 6).Draw(rt, "rows"))
 			all = append(all, more...)
 		}
 		want := merged(p, all, 1)
