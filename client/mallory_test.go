@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -101,21 +102,23 @@ func (m *mallory) policyOf(version int) ([]byte, *signing.Policy) {
 }
 
 func (m *mallory) serve(ctx context.Context) {
+	var work sync.WaitGroup
+	defer work.Wait()
 	for {
 		c, err := m.listener.Accept(ctx)
 		if err != nil {
 			return
 		}
-		go func() {
+		work.Go(func() {
 			defer c.Close()
 			for {
 				s, err := c.Accept(ctx)
 				if err != nil {
 					return
 				}
-				go m.stream(s)
+				work.Go(func() { m.stream(s) })
 			}
-		}()
+		})
 	}
 }
 

@@ -180,7 +180,9 @@ func TestManyAreLeft(t *testing.T) {
 			m, agents := newCrowd(t)
 			m.follow = func(s *transport.Stream, p *signing.PlanPayload) {
 				for _, a := range agents {
-					name(s, a.described())
+					if s.WriteFrame(message.TypeAgent, message.Marshal(a.described())) != nil {
+						return
+					}
 					send(s, a.one(t, p, value.NewText("/etc/x")))
 				}
 				_, _, _ = s.ReadFrame(message.Limit) // until he hangs up
