@@ -28,7 +28,7 @@ func TestPathsOfFilesHoldForAll(t *testing.T) {
 	f.relay = newFakeRelay(t, f.policy.Encode())
 	a := f.open(f.enroll(), numbers{})
 	defer a.Close()
-	allowed := sandbox.Permitted(a.opts.Catalogue, a.own, a.Policy())
+	allowed := sandbox.Permitted(a.opts.Catalogue, a.own, a.Policy(), modules.Host{})
 	for _, c := range []struct {
 		module, place string
 		want          modules.SkipKind

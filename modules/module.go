@@ -128,6 +128,10 @@ type Host struct {
 	// reason. Package hostfs asks it of every path that it is given, and of
 	// where that leads.
 	Deny func(path string) bool
+	// Allow, where not nil, says of the real path of what a query's places
+	// lead to whether it may be looked at. Module file asks it of what it
+	// would show; of the rows of others whoever runs the engine asks by itself.
+	Allow func(path string) bool
 	// Self tells what the program that looks knows of itself beyond its
 	// process, as an agent does; nil: it is no agent.
 	Self func() Self

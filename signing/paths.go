@@ -63,13 +63,13 @@ func (p *Policy) PathAllowed(module, name string) bool {
 	return len(r.Allow) == 0
 }
 
-// Denier gives what says of an absolute, clean path whether the rule of module
-// file denies it, which holds for whatever reads files, be they the places that
-// a query speaks of or not; nil where nothing is denied. That an allow glob
-// leaves a path out does not count: users could not be listed if they were not
-// read.
-func (p *Policy) Denier() func(name string) bool {
-	r := p.Rule("file")
+// Denier gives what says of an absolute, clean path whether the rule of a
+// module denies it; nil where nothing is denied. That of module file holds for
+// whatever reads files, be they the places that a query speaks of or not. That
+// an allow glob leaves a path out does not count: users could not be listed if
+// they were not read.
+func (p *Policy) Denier(module string) func(name string) bool {
+	r := p.Rule(module)
 	if len(r.Deny) == 0 {
 		return nil
 	}

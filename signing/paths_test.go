@@ -31,7 +31,7 @@ func TestPathAllowed(t *testing.T) {
 			}
 		}
 		for _, y := range c.yes {
-			if deny := p.Denier(); (deny == nil) != (len(c.deny) == 0) || deny != nil && deny(y) {
+			if deny := p.Denier("file"); (deny == nil) != (len(c.deny) == 0) || deny != nil && deny(y) {
 				t.Errorf("deny %q: %q is not read", c.deny, y)
 			}
 			if !p.PathAllowed("file", y) {
@@ -42,7 +42,7 @@ func TestPathAllowed(t *testing.T) {
 			if p.PathAllowed("file", n) {
 				t.Errorf("allow %q deny %q: %q is allowed", c.allow, c.deny, n)
 			}
-			if deny := p.Denier(); len(c.allow) == 0 && path.IsAbs(n) && path.Clean(n) == n && !deny(n) {
+			if deny := p.Denier("file"); len(c.allow) == 0 && path.IsAbs(n) && path.Clean(n) == n && !deny(n) {
 				t.Errorf("deny %q: %q is read", c.deny, n)
 			}
 		}

@@ -57,7 +57,9 @@ func (o OwnFiles) Has(place string) bool {
 // Permitted gives what the engine asks about every place that a module finds.
 // What the policy says of the paths of module file holds for each module that
 // finds files: a file that must not be read must not be read as lines either.
-func Permitted(cat *modules.Catalogue, own OwnFiles, policy *signing.Policy) func(module, place string) modules.SkipKind {
+// An allow glob holds also where links of the host lead.
+func Permitted(cat *modules.Catalogue, own OwnFiles, policy *signing.Policy, host modules.Host) func(module, place string) modules.SkipKind {
+	allowance := newAllowance(policy, host)
 	// A module that sends has places of other hosts, and no paths.
 	sends := func(module string) bool {
 		s, ok := cat.Schema(module)
@@ -68,6 +70,8 @@ func Permitted(cat *modules.Catalogue, own OwnFiles, policy *signing.Policy) fun
 		case !sends(module) && own.Has(place):
 			return modules.SkipSelf
 		case !policy.PathAllowed(module, place), filepath.IsAbs(place) && !sends(module) && !policy.PathAllowed("file", place):
+			return modules.SkipPolicy
+		case filepath.IsAbs(place) && !sends(module) && !allowance.follows(module, place):
 			return modules.SkipPolicy
 		}
 		return ""

@@ -116,11 +116,12 @@ func (l Local) Supply(context.Context) (Supply, error) { return supplyOf(l.Host(
 // Start makes an engine of one plan, whose turn comes and goes.
 func (l Local) Start(ctx context.Context, job Job) Scan {
 	host := l.Host()
-	host.Deny = job.Policy.Denier()
+	host.Allow = newAllowance(job.Policy, host).ofFiles()
+	host.Deny = job.Policy.Denier(fileModule)
 	if job.Self != nil {
 		host.Self = job.Self
 	}
-	allowed := Permitted(l.Catalogue, job.Own, job.Policy)
+	allowed := Permitted(l.Catalogue, job.Own, job.Policy, host)
 	e := engine.New(l.Catalogue, engine.Options{
 		Host: host, Workers: int(job.Plan.Limits.Workers), Partial: true, Facts: withCloud(job.Facts, host.Root),
 		Permit: func(module, place string) modules.SkipKind {

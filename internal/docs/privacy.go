@@ -76,7 +76,7 @@ weight = 1000
 weight = 1000
 ` + "```" + `
 
-A weight that nobody reaches closes a module. What ` + "`deny`" + ` of ` + "`[module.file]`" + ` matches is closed to every module, whatever it is wanted for and by whatever link it is reached, and answers name the glob that left something out, not what that was. A hard link to a file, or a second place at which a disk is mounted, is another path, and has to be denied, too. Without a rule for ` + "`reach`" + ` and ` + "`clock`" + `, no agent sends a packet to anyone.
+A weight that nobody reaches closes a module. What ` + "`deny`" + ` of ` + "`[module.file]`" + ` matches is closed to every module, whatever it is wanted for and by whatever link it is reached, and answers name the glob that left something out, not what that was. A hard link to a file, or a second place at which a disk is mounted, is another path, and has to be denied, too. With ` + "`allow`" + `, rows are of the files that a glob matches and of no others, by their names and by where they are: a link that leads out of an allowed folder is shown as a link, and what is behind it is not looked at, and told by its name, unless the rule has ` + "`follow_links`" + `. A glob that itself begins with a link, as ` + "`/bin/*`" + ` does on many systems, allows what is there. ` + "`allow`" + ` says nothing of what modules read for themselves, such as ` + "`/etc/passwd`" + ` for users. Without a rule for ` + "`reach`" + ` and ` + "`clock`" + `, no agent sends a packet to anyone.
 
 ## What each module can tell
 

@@ -77,7 +77,7 @@ var floors = []floor{
 	{pkg: "relay/meter", why: "counts and writes counts down; it knows nothing that is counted"},
 	{pkg: "relay/watch", may: "relay/meter value", why: "shows numbers; that they name nobody is for who hands them in"},
 	{pkg: "relay", may: "internal/room plan relay/meter relay/watch signing signing/translog transport transport/message value", why: "routes by facts and keeps what it cannot read"},
-	{pkg: "agent/sandbox", may: "engine modules plan plan/answer signing value", why: "runs plans in a process apart, which knows no relay and no key"},
+	{pkg: "agent/sandbox", may: "engine modules modules/hostfs plan plan/answer signing value", why: "runs plans in a process apart, which knows no relay and no key"},
 	{pkg: "agent", may: "agent/sandbox agent/upgrade engine engine/rounds modules plan plan/answer signing signing/journal signing/sealing signing/translog transport transport/message value", why: "runs what its gate accepted, on an endpoint, where no query is parsed"},
 	{pkg: "internal/room", why: "asks the system about a disk"},
 	{pkg: "agent/upgrade", may: "internal/room signing signing/translog", why: "puts one program in the place of another; whether it may be is judged above"},

@@ -29,7 +29,7 @@ func (w *worker) consider(ctx context.Context, d *dir, h handle, name []byte, ki
 	if w.place != "" && w.refuses(d, join(w.place, string(name))) {
 		return
 	}
-	if len(e.wanted) > 0 {
+	if len(e.wanted) > 0 && (w.place == "" || w.allowed(d, join(w.place, string(name)), name)) {
 		e.begin(d, h, name, kind)
 		w.show(ctx)
 		e.end()
@@ -99,11 +99,13 @@ func (w *worker) followed(ctx context.Context, d *dir, h handle, name []byte) {
 		return
 	}
 	kind := w.spare.kind
-	e.begin(d, nowhere(), path, kind)
-	e.shown = name
-	e.link = link
-	w.show(ctx)
-	e.end()
+	if w.allowed(d, real, name) {
+		e.begin(d, nowhere(), path, kind)
+		e.shown = name
+		e.link = link
+		w.show(ctx)
+		e.end()
+	}
 	if kind == kindDir && len(w.states) > 0 {
 		w.descend(&dir{parent: d, name: append(slices.Clone(name), 0)[:len(name)], real: path, linked: true})
 	}

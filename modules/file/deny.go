@@ -15,24 +15,37 @@ import (
 // deniedDetail says why something was left out.
 const deniedDetail = "kept from being looked at by the policy"
 
+// outsideDetail says why something was left out that no rule allows.
+const outsideDetail = "where this leads is not among what the policy allows"
+
 // denier asks about real paths.
 type denier struct {
-	deny func(path string) bool // nil: nothing is denied
-	root string                 // see realRoot
+	deny  func(path string) bool // nil: nothing is denied
+	allow func(path string) bool // nil: everything is allowed
+	root  string                 // see realRoot
 }
 
-func newDenier(h modules.Host, root string) denier { return denier{h.Deny, root} }
+func newDenier(h modules.Host, root string) denier { return denier{h.Deny, h.Allow, root} }
+
+// asks says whether there is anything to ask about.
+func (d denier) asks() bool { return d.deny != nil || d.allow != nil }
 
 // denies says whether a real path of the system may not be looked at.
 func (d denier) denies(real string) bool {
-	if d.deny == nil {
-		return false
-	}
+	return d.deny != nil && d.deny(d.ofHost(real))
+}
+
+// allows says whether what has a real path may be shown. Folders on the way to
+// what may be are gone through.
+func (d denier) allows(real string) bool { return d.allow == nil || d.allow(d.ofHost(real)) }
+
+// ofHost gives a real path of the system as the host has it.
+func (d denier) ofHost(real string) string {
 	real = strings.TrimPrefix(real, d.root)
 	if real == "" {
 		real = separator
 	}
-	return d.deny(filepath.ToSlash(real))
+	return filepath.ToSlash(real)
 }
 
 // deniesAbove says whether a place that is not there would lie in what is
@@ -78,6 +91,23 @@ func (w *worker) refuses(d *dir, real string) bool {
 	}
 	w.entry.wanted, w.states = w.entry.wanted[:0], w.states[:0]
 	return true
+}
+
+// allowed says whether the entry of a real path may be shown, and tells by its
+// name each request that wants it and may not have it. It was found in d; nil
+// for a front.
+func (w *worker) allowed(d *dir, real string, name []byte) bool {
+	if w.s.denier.allows(real) {
+		return true
+	}
+	for _, t := range w.entry.wanted {
+		where := t.loc.shown
+		if d != nil {
+			where = join(d.shown(t.loc, t.base), string(name))
+		}
+		t.loc.req.Report.Skip(modules.Skip{Kind: modules.SkipPolicy, Where: where, Detail: outsideDetail})
+	}
+	return false
 }
 
 // shown gives the path of d as a locator's rows have it; base is where that

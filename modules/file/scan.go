@@ -70,7 +70,7 @@ func prepare(reqs []*modules.Request, portable bool, yield func(int, modules.Row
 		if err != nil {
 			return nil, err
 		}
-		if s.denier.deny == nil { // the requests of one run see one host
+		if !s.denier.asks() { // the requests of one run see one host
 			s.denier = newDenier(m.Host, root)
 		}
 		r := &request{Request: m, index: i, root: root, member: m.Settings.Archives}

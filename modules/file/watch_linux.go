@@ -326,8 +326,11 @@ func (w *watch) step(n *node, name string, isDir bool) (paths []string, below []
 			w.req.Report.Skip(modules.Skip{Kind: modules.SkipPolicy, Where: m.told(), Detail: deniedDetail})
 			continue
 		}
-		if full {
+		switch {
+		case full && w.denier.allows(next.real):
 			paths = append(paths, next.shown)
+		case full:
+			w.req.Report.Skip(modules.Skip{Kind: modules.SkipPolicy, Where: next.shown, Detail: outsideDetail})
 		}
 		if isDir && deeper {
 			below = append(below, next)

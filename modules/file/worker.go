@@ -141,7 +141,9 @@ func (w *worker) front(ctx context.Context, f *front) {
 			w.count[t.loc.req.index].files++
 		}
 	}
-	w.show(ctx)
+	if len(e.wanted) > 0 && w.allowed(nil, f.real, nil) {
+		w.show(ctx)
+	}
 	if len(w.states) > 0 {
 		w.descend(&dir{real: path, nest: nestOf(f)})
 	}
@@ -337,7 +339,7 @@ func (w *worker) listing(ctx context.Context, d *dir, h handle, buf []byte) {
 	var name []byte
 	var kind uint8
 	files := int64(0)
-	if w.place = ""; w.s.denier.deny != nil {
+	if w.place = ""; w.s.denier.asks() {
 		w.place = d.place()
 	}
 	for len(buf) > 0 && !w.s.stopped.Load() {

@@ -1,0 +1,139 @@
+package sandbox
+
+import (
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/hostfs"
+	"github.com/quaestor-engine/quaestor/signing"
+)
+
+// An allowance holds the rules of a policy that allow some paths also where
+// links lead: what is allowed by its name must be allowed by where it is, too,
+// unless the rule has follow_links. What a glob itself begins with may be a
+// link: "/bin/*" allows what is in /usr/bin where /bin leads there.
+type allowance struct {
+	policy *signing.Policy
+	files  *hostfs.FS // nil where there is no such tree, and nothing in it
+
+	mu     sync.Mutex
+	fronts map[string][]front // by module
+	place  string             // that was asked about last: rows of one file come together
+	real   string             // where it leads
+}
+
+// A front is a folder that globs begin with, and where it leads.
+type front struct{ named, real string }
+
+func newAllowance(policy *signing.Policy, host modules.Host) *allowance {
+	files, err := hostfs.Open(host, nil) // which is asked for nothing that it would report
+	if err != nil {
+		files = nil
+	}
+	return &allowance{policy: policy, files: files, fronts: map[string][]front{}}
+}
+
+// ofFiles gives what says of a real path whether the rule of module file
+// allows it; nil where it allows all, or lets links lead elsewhere.
+func (a *allowance) ofFiles() func(real string) bool {
+	if !a.asks(fileModule) {
+		return nil
+	}
+	return func(real string) bool { return a.allows(fileModule, real) }
+}
+
+// fileModule follows links by itself: see modules.Host.Allow.
+const fileModule = "file"
+
+// asks says whether the rule of a module allows some paths and no links that
+// lead out of them.
+func (a *allowance) asks(module string) bool {
+	r := a.policy.Rule(module)
+	return len(r.Allow) > 0 && !r.FollowLinks
+}
+
+// follows says whether the rules of a module and of files allow what is where
+// a place of the module leads.
+func (a *allowance) follows(module, place string) bool {
+	if module == fileModule {
+		return true
+	}
+	for _, m := range []string{module, fileModule} {
+		if a.asks(m) && !a.allows(m, a.leads(place)) {
+			return false
+		}
+	}
+	return true
+}
+
+// allows says whether the rule of a module allows a real path.
+func (a *allowance) allows(module, real string) bool {
+	if a.policy.PathAllowed(module, real) {
+		return true
+	}
+	real = filepath.ToSlash(real)
+	if deny := a.policy.Denier(module); deny != nil && deny(real) {
+		return false
+	}
+	for _, f := range a.frontsOf(module) {
+		if rest, ok := strings.CutPrefix(real, f.real); ok && (rest == "" || rest[0] == '/') && a.policy.PathAllowed(module, f.named+rest) {
+			return true
+		}
+	}
+	return false
+}
+
+// frontsOf gives the fronts of a module's globs that are links, or behind one.
+func (a *allowance) frontsOf(module string) []front {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list, known := a.fronts[module]
+	if known || a.files == nil {
+		return list
+	}
+	for _, glob := range a.policy.Rule(module).Allow {
+		named := glob
+		if i := strings.IndexAny(glob, `*?[`); i >= 0 {
+			named = glob[:strings.LastIndexByte(glob[:i], '/')+1]
+		}
+		named = strings.TrimRight(named, "/")
+		if named == "" {
+			continue
+		}
+		if real, err := a.files.Real(named); err == nil && filepath.ToSlash(real) != named {
+			list = append(list, front{named, filepath.ToSlash(real)})
+		}
+	}
+	a.fronts[module] = list
+	return list
+}
+
+// leads gives the real path of a place: of as much of it as there is. Members
+// of archives have more behind the path.
+func (a *allowance) leads(place string) string {
+	if a.files == nil {
+		return place
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if place == a.place {
+		return a.real
+	}
+	a.place, a.real = place, place
+	slashed := filepath.ToSlash(place)
+	for at := slashed; at != path.Dir(at); at = path.Dir(at) {
+		real, err := a.files.Real(at)
+		if err != nil && strings.HasSuffix(at, "!") {
+			at = at[:len(at)-1]
+			real, err = a.files.Real(at)
+		}
+		if err == nil {
+			a.real = filepath.ToSlash(real) + slashed[len(at):]
+			break
+		}
+	}
+	return a.real
+}
