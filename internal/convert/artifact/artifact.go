@@ -84,17 +84,25 @@ func (c *collection) sources(x *convert.Rule, d *document.Node, outer []string) 
 		from := target(d.Get("supported_os"), s.Get("supported_os"))
 		b := &builder{Rule: x, from: from, line: s.Line()}
 		attrs := s.Get("attributes")
+		// named gives what a source is about: one that names nothing is told.
+		named := func(attribute string) *document.Node {
+			n := attrs.Get(attribute)
+			if len(n.Items()) == 0 {
+				x.Lose(s.Line(), "a source of type %q names no %s", s.Get("type").Text(), attribute)
+			}
+			return n
+		}
 		switch kind := s.Get("type").Text(); kind {
 		case "FILE":
-			b.files(attrs.Get("paths"), `type IN ("file", "link")`)
+			b.files(named("paths"), `type IN ("file", "link")`)
 		case "PATH", "DIRECTORY":
-			b.files(attrs.Get("paths"), "")
+			b.files(named("paths"), "")
 		case "REGISTRY_KEY":
-			b.keys(attrs.Get("keys"))
+			b.keys(named("keys"))
 		case "REGISTRY_VALUE":
-			b.values(attrs.Get("key_value_pairs"))
+			b.values(named("key_value_pairs"))
 		case "ARTIFACT_GROUP", "ARTIFACT", "ARTIFACT_FILES":
-			c.group(x, attrs.Get("names"), append(outer, name))
+			c.group(x, named("names"), append(outer, name))
 		case "COMMAND":
 			x.Lose(s.Line(), "agents start no program: %s", strings.TrimSpace(attrs.Get("cmd").Text()+" "+strings.Join(attrs.Get("args").Texts(), " ")))
 		case "WMI":
@@ -103,6 +111,9 @@ func (c *collection) sources(x *convert.Rule, d *document.Node, outer []string) 
 			x.Lose(s.Line(), "sources of type %q are not known", kind)
 		}
 		b.done()
+	}
+	if len(d.Get("sources").Items()) == 0 {
+		x.Lose(d.Line(), "artifact %q has no sources", name)
 	}
 	if len(outer) == 0 && len(x.Queries) == 0 {
 		x.Outcome = convert.Not
