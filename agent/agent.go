@@ -25,6 +25,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
 	"github.com/quaestor-engine/quaestor/transport"
@@ -115,6 +116,7 @@ func Open(o Options) (*Agent, error) {
 	}
 	a.opts.Host.Self = a.describe
 	a.takeLife()
+	a.takeGroup()
 	if err := a.endUnfinished(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -166,6 +168,19 @@ func (a *Agent) newRunner() sandbox.Runner {
 		return sandbox.Local{Catalogue: a.opts.Catalogue, Host: func() modules.Host { return a.opts.Host }}
 	}
 	return sandbox.NewChildren(a.opts.Scanner, a.opts.Dir, a.opts.Catalogue, a.log).Within(a.conf.CPU, a.conf.Memory<<20)
+}
+
+// takeGroup puts this process and its children into control groups of their
+// own, where there is one that was given to them.
+func (a *Agent) takeGroup() {
+	c, ok := a.runner.(*sandbox.Children)
+	if !ok {
+		return
+	}
+	class, _ := plan.ParseIO(a.conf.IO) // readConfig has checked it
+	group, note := sandbox.NewGroup(sandbox.GroupBounds{Memory: a.conf.Memory << 20, Plans: a.conf.Concurrent, IO: class})
+	c.In(group)
+	a.state.Group = note
 }
 
 // readKeys reads who the agent is and what it obeys.

@@ -25,7 +25,7 @@ type Bounds struct {
 	IO        string `json:"io"`         // the best class
 	Supply    string `json:"supply"`     // mains, battery or unknown
 	OnBattery string `json:"on_battery"` // what heavy scans do there by the policy: wait or run
-	Group     string `json:"group"`      // the control group that the children are in
+	Group     string `json:"group"`      // the control group of the children, as the agent that runs has it
 }
 
 // ExamineBounds says what holds the plans of the agent of a folder, beside what
@@ -40,7 +40,10 @@ func ExamineBounds(ctx context.Context, o Options) (Bounds, error) {
 	c := a.conf
 	b := Bounds{
 		CPU: c.CPU, Memory: c.Memory << 20, Timeout: c.Timeout.String(), Rows: c.Rows, Read: c.Read << 20, Sent: c.Sent << 20,
-		OpenFiles: c.OpenFiles, IO: c.IO, Supply: supply.String(), OnBattery: "run", Group: sandbox.Group(),
+		OpenFiles: c.OpenFiles, IO: c.IO, Supply: supply.String(), OnBattery: "run", Group: "the agent does not run: it looks for one of its own when it starts",
+	}
+	if s, err := ReadStatus(o); err == nil && s.Process != 0 {
+		b.Group = s.Group
 	}
 	if a.Policy().Ceilings().Mains {
 		b.OnBattery = "wait"

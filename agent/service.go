@@ -100,6 +100,8 @@ LimitNICE=+0
 CPUWeight=20
 IOSchedulingClass=idle
 MemoryMax=1G
+# What looks is in a group of its own below, with the bounds of agent.toml.
+Delegate=yes
 # The process that looks goes first, and the agent tells of it.
 OOMPolicy=continue
 

@@ -37,6 +37,7 @@ type Status struct {
 	Certificate time.Time         `json:"certificate"` // when it expires
 	Relays      []string          `json:"relays"`
 	Sandbox     string            `json:"sandbox"`           // on, or off: scans run in the process that holds the keys
+	Group       string            `json:"group,omitempty"`   // the control group of the processes that look, and what it holds
 	Earlier     string            `json:"earlier,omitempty"` // how the life before ended, where not by its own will
 
 	Process   int           `json:"process"` // 0: it does not run

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/engine"
@@ -29,6 +30,7 @@ type Children struct {
 	grace     time.Duration // from when a job is to end
 	silence   time.Duration // after which a child without a beat hangs
 	held      held          // memory, by all children
+	group     *Group        // that they are in; nil: that of the agent
 	kills     func() int64  // how often the kernel has killed for want of memory
 
 	asking sync.Mutex // held while the child that waits is asked
@@ -60,6 +62,12 @@ func (c *Children) Within(cpu, memory int64) *Children {
 	if cpu > 0 {
 		c.total = newBudget(cpu)
 	}
+	return c
+}
+
+// In has children begin in a control group of their own; nil: in the agent's.
+func (c *Children) In(g *Group) *Children {
+	c.group = g
 	return c
 }
 
@@ -97,7 +105,11 @@ func kindOf(cat *modules.Catalogue, p *plan.Plan) (kind Kind, apart bool) {
 
 // start makes a child of a kind.
 func (c *Children) start(ctx context.Context, kind Kind) (*process, error) {
-	p, err := spawn(c.command)
+	p, err := spawn(c.command, c.group)
+	if err != nil && c.group != nil && !errors.Is(err, syscall.EAGAIN) { // who has enough processes gets no more elsewhere
+		c.log.Warn("a process that looks is not in its control group", "error", err)
+		p, err = spawn(c.command, nil)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: the process that looks cannot be started: %w", err)
 	}
@@ -274,7 +286,7 @@ func (c *Children) Close() error {
 	if p != nil {
 		p.end()
 	}
-	return nil
+	return c.group.Close()
 }
 
 // errAnswer says that a child could not tell what it was asked, in its words.

@@ -67,7 +67,7 @@ func TestOutOfMemory(t *testing.T) {
 	if len(rows) != 1 || sum.Outcome != answer.Partial || !strings.Contains(sum.Reason, "no memory left") || !slices.Contains(sum.Limits, "memory") {
 		t.Errorf("%q, %+v", rows, sum)
 	}
-	if got := oomKills("pgfault 12\noom_kill 7\noom_kill_x 9\n"); got != 7 {
+	if got := countOf("pgfault 12\noom_kill 7\noom_kill_x 9\n", "oom_kill"); got != 7 {
 		t.Errorf("%d", got)
 	}
 }

@@ -13,32 +13,16 @@ func OOMKills() int64 {
 	if err != nil {
 		return 0
 	}
-	return oomKills(string(b))
+	return countOf(string(b), "oom_kill")
 }
 
-func oomKills(vmstat string) int64 {
-	for line := range strings.Lines(vmstat) {
-		if text, ok := strings.CutPrefix(line, "oom_kill "); ok {
-			n, _ := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+// countOf reads a count out of lines of a name and a number.
+func countOf(text, name string) int64 {
+	for line := range strings.Lines(text) {
+		if count, ok := strings.CutPrefix(line, name+" "); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(count), 10, 64)
 			return n
 		}
 	}
 	return 0
-}
-
-// Group says in which control group of the second kind this process is, and
-// its children with it: they have none of their own, since what a group would
-// bound is bounded for each process, and the groups of a machine belong to
-// whoever manages them. "" where nobody can say.
-func Group() string {
-	b, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(b)) {
-		if name, ok := strings.CutPrefix(line, "0::"); ok {
-			return strings.TrimSpace(name)
-		}
-	}
-	return ""
 }

@@ -41,12 +41,13 @@ type frame struct {
 	body []byte
 }
 
-// spawn starts a child.
-func spawn(command []string) (*process, error) {
+// spawn starts a child, in a group where that is not nil.
+func spawn(command []string, group *Group) (*process, error) {
 	p := &process{cmd: exec.Command(command[0], command[1:]...), frames: make(chan frame, 4), ended: make(chan struct{})}
 	p.cmd.Env = environment(os.Environ(), runtime.GOOS)
 	p.cmd.Stderr = &p.words
 	p.cmd.SysProcAttr = attributes()
+	group.place(p.cmd.SysProcAttr)
 	p.cmd.Dir = string(os.PathSeparator)
 	p.cmd.WaitDelay = time.Second
 	var err error

@@ -73,7 +73,7 @@ func (s *childScan) attempt(yield func(engine.Row, error) bool) (failure error, 
 		s.broker = newBroker(s)
 		defer s.broker.close()
 	}
-	kills := s.children.kills()
+	kills, pressed := s.children.kills(), s.children.group.pressed()
 	p, err := s.child()
 	if err != nil { // which is no fault of the plan
 		s.unborn++
@@ -110,15 +110,18 @@ func (s *childScan) attempt(yield func(engine.Row, error) bool) (failure error, 
 	if err != nil {
 		return s.died(err.Error())
 	}
-	return s.buried(p, watch, s.children.kills() > kills)
+	if s.children.kills() > kills && p.killed() {
+		return s.buried(p, watch, s.children.group.whose(pressed))
+	}
+	return s.buried(p, watch, "")
 }
 
 // NoThird is the reason of an answer whose plan is not tried any more.
 const NoThird = "two processes that looked for this plan died, and there is no third"
 
 // buried says what becomes of a job whose child has ended without a summary.
-// Short: the kernel has killed somebody for want of memory meanwhile.
-func (s *childScan) buried(p *process, w *watchdog, short bool) (failure error, again bool) {
+// Short says whose memory was used up, where the kernel killed it for that.
+func (s *childScan) buried(p *process, w *watchdog, short string) (failure error, again bool) {
 	words := p.words.String()
 	defer func() {
 		s.children.log.Error("a process that looked died", "reason", failure, "words", words)
@@ -133,8 +136,8 @@ func (s *childScan) buried(p *process, w *watchdog, short bool) (failure error, 
 		return s.died(why)
 	case strings.Contains(words, "out of memory") || strings.Contains(words, "cannot allocate memory"):
 		return s.fail(answer.Partial, "the process that looked needed more memory than it may have, and ended", "memory"), false
-	case short && p.killed():
-		return s.fail(answer.Partial, "the kernel killed the process that looked: this machine had no memory left", "memory"), false
+	case short != "":
+		return s.fail(answer.Partial, "the kernel killed the process that looked: "+short, "memory"), false
 	}
 	return s.died("the process that looked ended: " + p.how(nil))
 }

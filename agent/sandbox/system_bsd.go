@@ -11,6 +11,11 @@ import (
 // It ends with its agent, since its pipe does.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
+// delegated is never so: there are no control groups.
+func delegated(string) bool { return false }
+
+func (*Group) place(*syscall.SysProcAttr) {}
+
 // pause stops the child where it stands, or lets it go on.
 func (p *process) pause(halted bool) {
 	s := syscall.SIGCONT

@@ -19,6 +19,24 @@ func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
+// delegated says whether systemd has given a group to those who are in it.
+func delegated(dir string) bool {
+	for _, mark := range []string{"user.delegate", "trusted.delegate"} {
+		var b [8]byte
+		if n, err := unix.Getxattr(dir, mark, b[:]); err == nil && string(b[:n]) == "1" {
+			return true
+		}
+	}
+	return false
+}
+
+// place has a process begin in the group.
+func (g *Group) place(a *syscall.SysProcAttr) {
+	if g != nil {
+		a.UseCgroupFD, a.CgroupFD = true, int(g.scan.Fd())
+	}
+}
+
 // pause stops the child where it stands, or lets it go on.
 func (p *process) pause(halted bool) {
 	s := syscall.SIGCONT

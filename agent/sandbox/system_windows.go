@@ -12,6 +12,11 @@ func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{HideWindow: true, CreationFlags: windows.CREATE_NO_WINDOW | windows.CREATE_NEW_PROCESS_GROUP | windows.BELOW_NORMAL_PRIORITY_CLASS}
 }
 
+// delegated is never so: there are no control groups.
+func delegated(string) bool { return false }
+
+func (*Group) place(*syscall.SysProcAttr) {}
+
 // pause asks the child to wait with the next thing that it finds, or to go on:
 // there is no call that stops a process.
 func (p *process) pause(halted bool) {

@@ -70,5 +70,5 @@ func showBounds(w io.Writer, b agent.Bounds) {
 	line("io", b.IO+" at best")
 	fmt.Fprintln(w, "this machine:")
 	line("lives on", b.Supply+"; on its battery, scans that read contents "+b.OnBattery+" by the policy")
-	line("control group", cmp.Or(b.Group, "unknown")+", of the agent and its children together")
+	line("control group", cmp.Or(b.Group, "no child is started: the sandbox is off"))
 }
