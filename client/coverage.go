@@ -250,7 +250,7 @@ func (f *following) findHidden() {
 			continue
 		}
 		for id, k := range f.session.opts.home.remembered() {
-			if f.names(p, id) {
+			if f.names(p, id) || p.compiled.Source == "host" && k.By != nil && !isNamed(p.compiled.Hosts, &FleetAgent{ID: id, Host: k.By.Host}) {
 				continue
 			}
 			a := describe(message.Agent{Agent: id, Membership: k.Membership, Facts: k.Facts, Seen: k.Seen}, policy)

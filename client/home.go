@@ -47,6 +47,8 @@ type Home struct {
 	roster    map[message.ID]known
 	forgotten map[message.ID]bool // taken off the roster since it was read
 	changed   bool                // the roster says more than its file
+	summed    *signing.Policy     // that sum is of
+	sum       []byte
 }
 
 // known is what is remembered of an agent.
@@ -54,6 +56,7 @@ type known struct {
 	Membership []byte    `json:"membership"`
 	Facts      []byte    `json:"facts"`
 	Seen       time.Time `json:"seen"`
+	By         *verified `json:"verified,omitempty"` // nil: they are to be verified again
 }
 
 // maxRoster bounds the agents that are remembered.
@@ -260,37 +263,6 @@ func (h *Home) forgetReply(plan signing.ID) error {
 		return nil
 	}
 	return err
-}
-
-// saw remembers an agent whose chain and facts were verified. Of its facts the
-// latest are kept: by older ones, or none, a relay could make it one that no
-// target means.
-func (h *Home) saw(a message.Agent, at time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	have, ok := h.roster[a.Agent]
-	if !ok && len(h.roster) >= maxRoster {
-		return
-	}
-	next := known{Membership: a.Membership, Facts: a.Facts, Seen: at}
-	if ok && said(a.Facts).Before(said(have.Facts)) {
-		next.Facts = have.Facts
-	}
-	if same := bytes.Equal(next.Facts, have.Facts) && bytes.Equal(next.Membership, have.Membership); !same || at.Sub(have.Seen) > freshness {
-		h.roster[a.Agent], h.changed = next, true
-	}
-}
-
-// freshness is how exactly it is remembered when an agent was seen.
-const freshness = time.Hour
-
-// said gives when an agent stated its facts; zero for none.
-func said(facts []byte) time.Time {
-	st, err := signing.DecodeStatement(facts)
-	if err != nil {
-		return time.Time{}
-	}
-	return st.At
 }
 
 // remembered gives the agents that were seen before.

@@ -182,22 +182,21 @@ func (l *lane) name(j job) error {
 	case j.plan.named.Add(1) > maxFleet:
 		return fmt.Errorf("%w: %w", errOurs, errTooMany)
 	}
-	d := describe(m, l.f.session.Policy())
-	if d.Problem != nil {
+	who, err := l.f.session.opts.home.recognise(m, l.f.session.Policy(), l.f.session.opts.now())
+	if err != nil {
 		j.plan.named.Add(-1)
-		l.stranger(j, d.Problem)
+		l.stranger(j, err)
 		return nil
 	}
-	l.f.session.opts.home.saw(m, l.f.session.opts.now())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := &l.parts[j.plan.index]
-	t := p.tokens[d.Member.Token]
+	t := p.tokens[who.Token]
 	if t == nil {
-		t = &token{id: d.Member.Token, uses: d.Member.Uses}
+		t = &token{id: who.Token, uses: who.Uses}
 		p.tokens[t.id] = t
 	}
-	p.agents[j.agent] = &answering{host: hostOrID(d), token: t, public: d.Member.Public, online: m.Online, since: time.Since(l.f.begun)}
+	p.agents[j.agent] = &answering{host: who.Host, token: t, public: who.Public, online: m.Online, since: time.Since(l.f.begun)}
 	return nil
 }
 

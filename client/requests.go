@@ -208,7 +208,7 @@ func (s *Session) Fleet(ctx context.Context) ([]FleetAgent, error) {
 		named[a.Agent] = true
 		f := describe(a, policy)
 		if f.Problem == nil {
-			s.opts.home.saw(a, s.opts.now())
+			s.opts.home.saw(a, &verified{Policy: s.opts.home.sumOf(policy), Public: f.Member.Public, Host: hostOrID(f), Token: f.Member.Token, Uses: f.Member.Uses}, s.opts.now())
 		}
 		out = append(out, f)
 		return nil

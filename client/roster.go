@@ -1,0 +1,107 @@
+package client
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+// verified is what came of verifying an agent's membership and facts: it holds
+// for the same bytes under the same policy, and for nothing else. It is kept
+// beside them, as the policy itself is, in a folder that is its owner's alone.
+type verified struct {
+	Policy []byte            `json:"policy"` // SHA-256 of the text
+	Public ed25519.PublicKey `json:"public"`
+	Host   string            `json:"host"`
+	Token  signing.ID        `json:"token"`
+	Uses   int               `json:"uses"`
+}
+
+// recognise gives what is known of an agent that a relay names, where nothing
+// about it has changed since it was verified; else it verifies, and remembers.
+// The error says why it is no agent.
+func (h *Home) recognise(m message.Agent, policy *signing.Policy, now time.Time) (*verified, error) {
+	sum := h.sumOf(policy)
+	if v := h.unchanged(m, sum, now); v != nil {
+		return v, nil
+	}
+	d := describe(m, policy)
+	if d.Problem != nil {
+		return nil, d.Problem
+	}
+	v := &verified{Policy: sum, Public: d.Member.Public, Host: hostOrID(d), Token: d.Member.Token, Uses: d.Member.Uses}
+	h.saw(m, v, now)
+	return v, nil
+}
+
+// unchanged gives what was verified of an agent, if it says the same.
+func (h *Home) unchanged(m message.Agent, policy []byte, now time.Time) *verified {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	have, ok := h.roster[m.Agent]
+	switch {
+	case !ok || have.By == nil || !bytes.Equal(have.By.Policy, policy):
+		return nil
+	case !bytes.Equal(have.Membership, m.Membership) || !bytes.Equal(have.Facts, m.Facts):
+		return nil
+	case len(have.By.Public) != ed25519.PublicKeySize || signing.IDOf(have.By.Public) != m.Agent:
+		return nil // nobody writes that here
+	}
+	if now.Sub(have.Seen) > freshness {
+		have.Seen = now
+		h.roster[m.Agent], h.changed = have, true
+	}
+	return have.By
+}
+
+// sumOf gives the SHA-256 of a policy's text. There is one policy in force, and
+// many agents.
+func (h *Home) sumOf(policy *signing.Policy) []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.summed != policy {
+		sum := sha256.Sum256(policy.Text())
+		h.summed, h.sum = policy, sum[:]
+	}
+	return h.sum
+}
+
+// saw remembers an agent whose chain and facts were verified. Of its facts the
+// latest are kept: by older ones, or none, a relay could make it one that no
+// target means.
+func (h *Home) saw(a message.Agent, v *verified, at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	have, ok := h.roster[a.Agent]
+	if !ok && len(h.roster) >= maxRoster {
+		return
+	}
+	next := known{Membership: a.Membership, Facts: a.Facts, Seen: at, By: v}
+	if ok && !bytes.Equal(a.Facts, have.Facts) && said(a.Facts).Before(said(have.Facts)) {
+		next.Facts, next.By = have.Facts, nil // what was verified is not what is kept
+	}
+	same := ok && bytes.Equal(next.Facts, have.Facts) && bytes.Equal(next.Membership, have.Membership) && next.By.equal(have.By)
+	if !same || at.Sub(have.Seen) > freshness {
+		h.roster[a.Agent], h.changed = next, true
+	}
+}
+
+func (v *verified) equal(o *verified) bool {
+	return v == o || v != nil && o != nil && v.Host == o.Host && bytes.Equal(v.Policy, o.Policy)
+}
+
+// freshness is how exactly it is remembered when an agent was seen.
+const freshness = time.Hour
+
+// said gives when an agent stated its facts; zero for none.
+func said(facts []byte) time.Time {
+	st, err := signing.DecodeStatement(facts)
+	if err != nil {
+		return time.Time{}
+	}
+	return st.At
+}
