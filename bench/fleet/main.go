@@ -47,6 +47,10 @@ type settings struct {
 	heap             string
 	revoke           bool
 	restart          bool
+	investigators    int
+	out              string
+	kept             kept
+	ask              string
 	hostsDir         string // made in hosts
 	obeyed           string
 }
@@ -66,6 +70,9 @@ func main() {
 	flag.DurationVar(&s.settle, "settle", 15*time.Second, "how long the fleet rests before the relay's memory is measured; connections give back their buffers after 75 s")
 	flag.StringVar(&s.heap, "heap", "", "where the relay then writes its heap, for go tool pprof")
 	flag.BoolVar(&s.revoke, "revoke", false, "measure how soon an investigator is refused whom the next policy leaves out, and nothing else")
+	flag.IntVar(&s.investigators, "investigators", 0, "measure so many investigators who ask at once, each a plan of his own, and nothing else")
+	flag.StringVar(&s.out, "o", "", "ask FIND host alone, and add what was measured to this file, for bench/model")
+	flag.StringVar(&s.ask, "ask", "FROM fleet FIND host", "what each of them asks")
 	flag.BoolVar(&s.restart, "restart", false, "kill the relay in the middle of a plan, start it again, and measure until all agents are back, the plan is answered and the relay rests; no other question is asked")
 	flag.StringVar(&s.obeyed, "obeyed", "", "the file that a child makes when its agents obey the second policy")
 	flag.Parse()

@@ -66,8 +66,14 @@ func measure(ctx context.Context, s *settings) error {
 	fmt.Printf("| enrolled and connected, all %d | %.1f s |\n", s.agents, enrolled.Seconds())
 	fmt.Printf("| relay, resident for each connected idle agent, after %v | %.1f KB (%.1f MB to %.1f MB) |\n", s.settle,
 		float64(after-before)/1000/float64(s.agents), float64(before)/1e6, float64(after)/1e6)
-	if s.restart {
+	switch {
+	case s.restart:
 		return restart(ctx, st, session, s)
+	case s.investigators > 0:
+		return investigators(ctx, st, session, s)
+	case s.out != "":
+		s.kept.begin(s, before, after)
+		return errors.Join(timed(ctx, st, session, `FROM fleet FIND host`, s), s.kept.save(s.out))
 	}
 	for _, q := range []string{`FROM fleet FIND host`, `FROM fleet FIND file /etc/* CONTAINS "welcome" RETURN path, size`, `FROM fleet FIND file /etc/* STACK name`} {
 		if err := timed(ctx, st, session, q, s); err != nil {
@@ -167,8 +173,10 @@ func timed(ctx context.Context, st *stage, session *client.Session, query string
 	}
 	fmt.Printf("| `%s`: first row; half; all | %.2f s; %.2f s; %.2f s |\n", query, median(firsts).Seconds(), median(halves).Seconds(), median(alls).Seconds())
 	rounds := time.Duration(s.rounds)
-	fmt.Printf("| processor time of a round, an agent: relay; agents; client | %s; %s; %s |\n", each((cpuOf(st.relay.Process.Pid)-relays)/rounds, s),
-		each((st.cpuOfAgents()-agents)/rounds, s), each((cpuOf(os.Getpid())-own)/rounds, s))
+	relays, agents, own = (cpuOf(st.relay.Process.Pid)-relays)/rounds, (st.cpuOfAgents()-agents)/rounds, (cpuOf(os.Getpid())-own)/rounds
+	fmt.Printf("| processor time of a round, an agent: relay; agents; client | %s; %s; %s |\n", each(relays, s), each(agents, s), each(own, s))
+	k := &s.kept
+	k.Relay, k.Agent, k.Client, k.First, k.Half, k.All = ms(relays), ms(agents), ms(own), ms(median(firsts)), ms(median(halves)), ms(median(alls))
 	return nil
 }
 
