@@ -53,6 +53,14 @@ func (k *kept) save(name string) error {
 	return os.WriteFile(name, append(b, '\n'), 0o644)
 }
 
+// keep saves the run, where it was one.
+func (s *settings) keep(err error) error {
+	if err != nil {
+		return err
+	}
+	return s.kept.save(s.out)
+}
+
 // load is how many want the processors, over the last minute; 0 where nobody
 // says.
 func load() (one float64) {

@@ -66,14 +66,19 @@ func measure(ctx context.Context, s *settings) error {
 	fmt.Printf("| enrolled and connected, all %d | %.1f s |\n", s.agents, enrolled.Seconds())
 	fmt.Printf("| relay, resident for each connected idle agent, after %v | %.1f KB (%.1f MB to %.1f MB) |\n", s.settle,
 		float64(after-before)/1000/float64(s.agents), float64(before)/1e6, float64(after)/1e6)
+	s.kept.begin(s, before, after)
+	return ask(ctx, st, session, s)
+}
+
+// ask asks the fleet what it was to be asked.
+func ask(ctx context.Context, st *stage, session *client.Session, s *settings) error {
 	switch {
 	case s.restart:
 		return restart(ctx, st, session, s)
 	case s.investigators > 0:
 		return investigators(ctx, st, session, s)
 	case s.out != "":
-		s.kept.begin(s, before, after)
-		return errors.Join(timed(ctx, st, session, `FROM fleet FIND host`, s), s.kept.save(s.out))
+		return s.keep(timed(ctx, st, session, `FROM fleet FIND host`, s))
 	}
 	for _, q := range []string{`FROM fleet FIND host`, `FROM fleet FIND file /etc/* CONTAINS "welcome" RETURN path, size`, `FROM fleet FIND file /etc/* STACK name`} {
 		if err := timed(ctx, st, session, q, s); err != nil {
