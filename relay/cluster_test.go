@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/quaestor-engine/quaestor/relay"
@@ -100,9 +101,10 @@ func freeAddr(t testing.TB) string {
 
 // A wire passes connections on, until it is cut.
 type wire struct {
-	to string
-	l  net.Listener
-	wg sync.WaitGroup
+	to    string
+	l     net.Listener
+	wg    sync.WaitGroup
+	bytes atomic.Int64 // that passed, both ways
 
 	mu   sync.Mutex
 	off  bool
@@ -128,7 +130,10 @@ func (w *wire) addr() string { return w.l.Addr().String() }
 
 func (w *wire) pass(c net.Conn) {
 	defer c.Close()
-	up, err := net.Dial("tcp", w.to)
+	w.mu.Lock()
+	to := w.to
+	w.mu.Unlock()
+	up, err := net.Dial("tcp", to)
 	if err != nil {
 		return
 	}
@@ -141,13 +146,26 @@ func (w *wire) pass(c net.Conn) {
 	w.open[c], w.open[up] = struct{}{}, struct{}{}
 	w.mu.Unlock()
 	var both sync.WaitGroup
-	both.Go(func() { io.Copy(up, c); up.Close(); c.Close() })
-	both.Go(func() { io.Copy(c, up); up.Close(); c.Close() })
+	both.Go(func() { io.Copy(up, io.TeeReader(c, w)); up.Close(); c.Close() })
+	both.Go(func() { io.Copy(c, io.TeeReader(up, w)); up.Close(); c.Close() })
 	both.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.open, c)
 	delete(w.open, up)
+}
+
+// Write counts what passes.
+func (w *wire) Write(b []byte) (int, error) {
+	w.bytes.Add(int64(len(b)))
+	return len(b), nil
+}
+
+// lead has connections from now on lead elsewhere.
+func (w *wire) lead(to string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to = to
 }
 
 func (w *wire) cut(off bool) {

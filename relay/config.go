@@ -44,6 +44,8 @@ type Config struct {
 	Crowd    int    `toml:"connections_per_address"`
 	// Metrics is the loopback address on which it tells how it is; "" is none.
 	Metrics string `toml:"metrics"`
+	// Leaf are the relays that a leaf has a line to; of a relay it is empty.
+	Leaf []string `toml:"leaf"`
 
 	dir     string
 	keepFor time.Duration
@@ -220,6 +222,9 @@ func readConfig(dir string) (*Config, error) {
 	}
 	if odd := meta.Undecoded(); len(odd) > 0 {
 		return nil, fmt.Errorf("relay: %s: no such setting: %s", fileConfig, odd[0])
+	}
+	if len(c.Leaf) > 0 {
+		return nil, fmt.Errorf("relay: %s: leaf says that this is the leaf of other relays, and not a relay itself", fileConfig)
 	}
 	if c.keepFor, err = time.ParseDuration(c.KeepFor); err != nil {
 		return nil, fmt.Errorf("relay: %s: keep_for: %w", fileConfig, err)

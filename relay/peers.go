@@ -405,7 +405,7 @@ func (r *Relay) shareOut() {
 	}
 	n := max(1, int(float64(mine)*shareMost))
 	for _, a := range r.agents {
-		if a.session == nil || r.busy(a) {
+		if a.session == nil || a.session.carried() || r.busy(a) {
 			continue
 		}
 		s := a.session

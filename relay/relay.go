@@ -29,6 +29,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,6 +76,7 @@ type Relay struct {
 	ledger    ledger
 	meters    meters
 	watch     *watch.Server // nil: nobody may watch
+	within    within
 
 	publishing sync.Mutex          // held while a release with its programs is taken; before mu
 	fetching   *semaphore.Weighted // agents that fetch programs
@@ -225,7 +227,7 @@ func (r *Relay) Close() error {
 		}
 	}
 	r.mu.Unlock()
-	err := errors.Join(r.listener.Close(), r.closeWatch())
+	err := errors.Join(r.listener.Close(), r.closeWatch(), r.within.close())
 	var ending sync.WaitGroup
 	for _, s := range sessions {
 		ending.Go(s.goodbye)
@@ -291,6 +293,8 @@ func (r *Relay) serve(ctx context.Context, c *transport.Conn) {
 		r.enroll(ctx, s)
 	case kind == message.KindAgent && c.Peer() != "":
 		stays = r.serveAgent(ctx, c, s)
+	case kind == message.KindLeaf && strings.HasPrefix(c.Peer(), transport.LeafPrefix):
+		r.serveLeaf(ctx, s)
 	case kind == message.KindAuth:
 		r.serveInvestigator(ctx, c, s)
 	case kind == message.KindWitness && c.Peer() == "":

@@ -124,12 +124,30 @@ func (k KeyPair) TLS() (tls.Certificate, error) {
 // these host names and addresses, 1 to 100 of them, without ports. The pair
 // holds the CA's certificate too, for that is what clients look for.
 func (c *CA) ServerCert(hosts []string, at time.Time, ttl time.Duration) (KeyPair, error) {
+	return c.hostCert(template("quaestor relay", at, ttl), hosts, x509.ExtKeyUsageServerAuth)
+}
+
+// LeafCert makes what a leaf has in the place of a CA: agents know it by the
+// hosts, as they know a relay, and relays by its name, which is Peer for them
+// with LeafPrefix before it.
+func (c *CA) LeafCert(name string, hosts []string, at time.Time, ttl time.Duration) (KeyPair, error) {
+	if name == "" || len(name) > maxName-len(LeafPrefix) {
+		return KeyPair{}, fmt.Errorf("transport: a leaf's name has 1 to %d bytes, not %d", maxName-len(LeafPrefix), len(name))
+	}
+	return c.hostCert(template(LeafPrefix+name, at, ttl), hosts, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
+}
+
+// LeafPrefix stands before the names of leaves in their certificates, and
+// before no agent's.
+const LeafPrefix = "leaf:"
+
+// hostCert makes a key and a certificate for somebody who is reached under these
+// names and addresses.
+func (c *CA) hostCert(t *x509.Certificate, hosts []string, usage ...x509.ExtKeyUsage) (KeyPair, error) {
 	if len(hosts) == 0 || len(hosts) > maxHosts {
 		return KeyPair{}, fmt.Errorf("transport: a server has 1 to %d hosts, not %d", maxHosts, len(hosts))
 	}
-	t := template("quaestor relay", at, ttl)
-	t.KeyUsage = x509.KeyUsageDigitalSignature
-	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, usage
 	for _, h := range hosts {
 		h = strings.TrimSuffix(strings.TrimPrefix(h, "["), "]")
 		if ip := net.ParseIP(h); ip != nil {
@@ -231,7 +249,7 @@ func (p *peer) certificate() (*tls.Certificate, error) {
 // key, and signs that key for the agent, for TLS clients only. Nothing else in
 // the request is heeded. The result is DER.
 func (c *CA) AgentCert(csr []byte, agent string, at time.Time, ttl time.Duration) ([]byte, error) {
-	if agent == "" || len(agent) > maxName {
+	if agent == "" || len(agent) > maxName || strings.HasPrefix(agent, LeafPrefix) {
 		return nil, fmt.Errorf("transport: an agent's name has 1 to %d bytes, not %d", maxName, len(agent))
 	}
 	if len(csr) > maxCSR {

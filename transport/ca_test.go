@@ -167,3 +167,31 @@ func TestPeersAreRelays(t *testing.T) {
 		t.Error("a certificate for agents has the name that relays know each other by")
 	}
 }
+
+// A leaf is known by its name to relays and by its hosts to agents, and is
+// neither a relay for others nor an agent.
+func TestLeafCert(t *testing.T) {
+	ca := must(NewCA("test", time.Now()))(t)
+	pair := must(ca.LeafCert("site", []string{"leaf.example.org", "192.0.2.1"}, time.Now(), time.Hour))(t)
+	cert := must(pair.TLS())(t)
+	x := must(x509.ParseCertificate(cert.Certificate[0]))(t)
+	if x.Subject.CommonName != "leaf:site" || x.VerifyHostname("leaf.example.org") != nil || x.VerifyHostname("relay.example.org") == nil || x.IsCA {
+		t.Errorf("%+v", x)
+	}
+	if x.VerifyHostname(peerName) == nil {
+		t.Error("it is a relay for others")
+	}
+	for name, err := range map[string]error{
+		"no name":       second(ca.LeafCert("", []string{"h"}, time.Now(), time.Hour)),
+		"no host":       second(ca.LeafCert("x", nil, time.Now(), time.Hour)),
+		"a relay's":     second(ca.LeafCert("x", []string{peerName}, time.Now(), time.Hour)),
+		"an agent's":    second(ca.AgentCert(must(CSR(must(NewTLSKey())(t), "leaf:site"))(t), "leaf:site", time.Now(), time.Hour)),
+		"a long name":   second(ca.LeafCert(string(make([]byte, maxName)), []string{"h"}, time.Now(), time.Hour)),
+		"an odd host":   second(ca.LeafCert("x", []string{"a b"}, time.Now(), time.Hour)),
+		"too many more": second(ca.LeafCert("x", make([]string, maxHosts+1), time.Now(), time.Hour)),
+	} {
+		if err == nil {
+			t.Errorf("%s: made", name)
+		}
+	}
+}

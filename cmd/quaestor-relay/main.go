@@ -17,12 +17,14 @@ import (
 )
 
 type commands struct {
-	Init  initCommand  `cmd:"" help:"Set a relay up in a folder: its CA, its configuration, the fleet's policy."`
-	Serve serveCommand `cmd:"" help:"Run the relay of a folder, until Ctrl-C or SIGTERM."`
-	Top   topCommand   `cmd:"" help:"Show how a running relay is: agents, rates, slow plans, memory, disk, other relays, and what is wrong."`
-	Log   logCommand   `cmd:"" help:"Print the key of the relay's log, for the policy to name."`
-	Pin   pinCommand   `cmd:"" help:"Print what agents and investigators know the relay by."`
-	NewCA newCACommand `cmd:"" name:"new-ca" help:"Make another CA, where others have the keys of this one; print its pin."`
+	Init  initCommand   `cmd:"" help:"Set a relay up in a folder: its CA, its configuration, the fleet's policy."`
+	Serve serveCommand  `cmd:"" help:"Run the relay of a folder, until Ctrl-C or SIGTERM."`
+	Leaf  leafCommand   `cmd:"" help:"Set up the leaf of a site, from a relay's folder: it joins the site's agents to the relays over one thin line."`
+	Check doctorCommand `cmd:"" name:"doctor" help:"Say how a relay, or a leaf, is set up, and what is wrong."`
+	Top   topCommand    `cmd:"" help:"Show how a running relay is: agents, rates, slow plans, memory, disk, other relays, and what is wrong."`
+	Log   logCommand    `cmd:"" help:"Print the key of the relay's log, for the policy to name."`
+	Pin   pinCommand    `cmd:"" help:"Print what agents and investigators know the relay by."`
+	NewCA newCACommand  `cmd:"" name:"new-ca" help:"Make another CA, where others have the keys of this one; print its pin."`
 }
 
 type serveCommand struct {
@@ -37,6 +39,9 @@ func (c *serveCommand) Run(ctx context.Context) error {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	if relay.IsLeaf(c.Dir) {
+		return serveLeaf(ctx, c.Dir, log)
+	}
 	r, err := relay.Open(ctx, c.Dir, relay.Options{Logger: log, NATS: c.Nats})
 	if err != nil {
 		return err

@@ -87,7 +87,7 @@ func followPage(t *testing.T, name string, want ...string) {
 			script += m[1]
 		}
 	}
-	for _, port := range []string{"7443", "7444", "7445", "7453", "7454", "7455"} {
+	for _, port := range []string{"7443", "7444", "7445", "7446", "7453", "7454", "7455"} {
 		script = strings.ReplaceAll(script, port, freePort(t))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

@@ -30,6 +30,7 @@ const (
 	KindLog     = "log"     // an enrolled agent asks for the proof that a plan is in the log
 	KindWitness = "witness" // a witness of the log; the first stream of his connection
 	KindProgram = "program" // an enrolled agent asks for pieces of a program
+	KindLeaf    = "leaf"    // a leaf relay with the agents of its site; the first stream of its connection
 	KindSubmit  = "submit"  // a signed plan of somebody who has no key; the first stream of his connection
 )
 
@@ -74,6 +75,14 @@ const (
 	TypeWell      Type = 34 // agent → relay: a signed statement over a Well
 	TypeHeard     Type = 35 // relay → agent: the SHA-256 of such a statement
 	TypeRelease   Type = 36 // relay → investigator: Release
+	TypeLeaf      Type = 37 // leaf ↔ relay: Leaf, the first that each says
+	TypeOpen      Type = 38 // leaf → relay: Opened
+	TypeCarry     Type = 39 // leaf ↔ relay: Carried
+	TypeSame      Type = 40 // relay → leaf: Carried, with the SHA-256 of a TypeBody in the place of its body
+	TypeBody      Type = 41 // relay → leaf: a body that TypeSame will speak of
+	TypeShut      Type = 42 // leaf ↔ relay: the number of a channel that is closed
+	TypeMember    Type = 43 // leaf → relay: signing.Membership of an agent whose chunks follow
+	TypeStored    Type = 44 // relay → leaf: how far answers are stored, see Stored
 )
 
 // Bounds of frames, in bytes.
@@ -86,8 +95,10 @@ const (
 // Limit gives the largest body of a type, in bytes.
 func Limit(t Type) int {
 	switch t {
-	case TypePlan, TypePolicy, TypeEnvelope, TypeItem:
+	case TypePlan, TypePolicy, TypeEnvelope, TypeItem, TypeBody:
 		return MaxEnvelope
+	case TypeCarry:
+		return MaxEnvelope + carriedHead
 	case TypeChunk:
 		return MaxChunk + chunkHead
 	case TypeUpgrade, TypeRelease:

@@ -1,0 +1,282 @@
+// Package leaf joins the agents of a site to relays elsewhere over one thin
+// line: what is sent to all of them crosses it once, and what they answer is
+// kept here while the line is down.
+//
+// A newcomer needs [Open], then [Leaf.Serve], at the site, and [Carry] at the
+// relay. The agents take a leaf for a relay. It makes nothing up: each agent's
+// hello, facts and receipts go to the relay, which decides what it is for, and
+// what comes for an agent is handed on as it is. A leaf acknowledges a chunk
+// when it is on its own disk, and sends it until the relay has stored it. It is
+// trusted with less than a relay: it has no key of the fleet's CA, opens
+// nothing, and must not be given anything that decides.
+//
+// A line is one stream of kind "leaf". Both ends say a message.Leaf, then
+// frames: those of channels, which stand for the streams of agents, and from
+// the leaf chunks, each agent's membership before its first, for which the
+// relay says how far answers are stored.
+package leaf
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/transport"
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+// version is of what is said on a line.
+const version = 1
+
+// Bounds of a leaf.
+const (
+	helloWithin = 30 * time.Second
+	// maxOutbox is how many frames wait for one agent, before it is cut off.
+	maxOutbox = 1024
+	// comeAgain is how long it takes until a session that the relay ended, and
+	// not the agent, is begun again.
+	comeAgain = 2 * time.Second
+	// sendAgain is how long a chunk waits that the relay could not store.
+	sendAgain = time.Second
+	// lineMin and lineMax are what is waited between two tries to make a line.
+	lineMin, lineMax = 500 * time.Millisecond, 30 * time.Second
+	// linePulse is the silence after which the relay is asked whether it lives.
+	linePulse   = 20 * time.Second
+	maxReceipts = 10_000 // of one agent that are said again over a new line
+)
+
+// down is what an agent is told that comes while there is no line.
+const down = "this leaf has no line to the relays at this moment: what you hold is kept with you; come again"
+
+// Options are what a leaf is opened with.
+type Options struct {
+	Name        string
+	Dir         string          // what waits for the relays is kept in it
+	Listen      string          // for agents
+	Relays      []string        // host:port, any of which does
+	Certificate tls.Certificate // for both: agents see it, and relays
+	Crowd       int             // connections of one address; 0 is the default
+	Limit       int64           // bytes that may wait for the relays
+	Logger      *slog.Logger
+}
+
+// A Leaf serves the agents of a site.
+type Leaf struct {
+	o        Options
+	listener *transport.Listener
+	dialer   *transport.Dialer
+	spool    *spool
+	wg       sync.WaitGroup
+
+	mu       sync.Mutex
+	line     *line // nil: it is down
+	since    time.Time
+	sessions map[message.ID]*session
+	conns    map[*transport.Conn]struct{}
+	closing  bool
+}
+
+// Open opens a leaf, and listens.
+func Open(o Options) (*Leaf, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	ca, err := issuer(o.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	l := &Leaf{o: o, sessions: map[message.ID]*session{}, conns: map[*transport.Conn]struct{}{}, since: time.Now()}
+	if l.spool, err = openSpool(o.Dir, o.Limit); err != nil {
+		return nil, fmt.Errorf("leaf: %w", err)
+	}
+	l.dialer = &transport.Dialer{Addrs: o.Relays, Pin: transport.PinOf(ca), Certificate: &o.Certificate, KeepAlive: linePulse, Window: 1 << 20}
+	l.listener, err = transport.Listen(o.Listen, transport.ListenOptions{Certificate: o.Certificate, CA: ca, Window: 1 << 20, MaxPerAddress: o.Crowd})
+	if err != nil {
+		l.spool.close()
+		return nil, fmt.Errorf("leaf: %w", err)
+	}
+	return l, nil
+}
+
+// Addr gives the address that agents reach it by.
+func (l *Leaf) Addr() string { return l.listener.Addr().String() }
+
+// A State is how a leaf is.
+type State struct {
+	Line    bool          // there is one
+	For     time.Duration // so, or not so
+	Agents  int           // that are connected
+	Answers int           // that wait for the relays
+	Bytes   int64
+}
+
+// State gives how the leaf is.
+func (l *Leaf) State() State {
+	var s State
+	s.Answers, s.Bytes = l.spool.waits()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.Line, s.For, s.Agents = l.line != nil, time.Since(l.since), len(l.sessions)
+	return s
+}
+
+// Serve takes agents until ctx ends.
+func (l *Leaf) Serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	l.wg.Go(func() { l.keepLine(ctx) })
+	var err error
+	for {
+		var c *transport.Conn
+		if c, err = l.listener.Accept(ctx); err != nil {
+			break
+		}
+		l.wg.Go(func() { l.serve(ctx, c) })
+	}
+	if ctx.Err() != nil {
+		err = nil
+	}
+	cancel()
+	l.mu.Lock()
+	l.closing = true
+	for c := range l.conns {
+		l.wg.Go(func() { _ = c.Close() })
+	}
+	l.mu.Unlock()
+	err = errors.Join(err, l.listener.Close())
+	l.wg.Wait()
+	l.spool.close()
+	return err
+}
+
+// enter notes a connection, unless the leaf ends.
+func (l *Leaf) enter(c *transport.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closing {
+		l.conns[c] = struct{}{}
+	}
+	return !l.closing
+}
+
+// serve takes the streams of one connection.
+func (l *Leaf) serve(ctx context.Context, c *transport.Conn) {
+	defer func() {
+		_ = c.Close()
+		l.mu.Lock()
+		delete(l.conns, c)
+		l.mu.Unlock()
+	}()
+	if !l.enter(c) {
+		return
+	}
+	first, cancel := context.WithTimeout(ctx, helloWithin)
+	s, err := c.Accept(first)
+	cancel()
+	if err != nil {
+		return
+	}
+	switch kind := s.Kind(); {
+	case kind == message.KindEnroll && c.Peer() == "":
+		l.pipe(ctx, s, message.ID{})
+	case kind == message.KindAgent && c.Peer() != "":
+		l.serveAgent(ctx, c, s)
+	default:
+		fail(s, message.FailDenied, "this is the leaf of a site, for its agents: investigators and witnesses ask a relay of the centre")
+	}
+}
+
+// fail says why a stream ends, and ends it.
+func fail(s *transport.Stream, code, reason string) {
+	_ = s.WriteFrame(message.TypeFailure, message.Marshal(message.Failure{Code: code, Reason: reason}))
+	_ = s.Close()
+}
+
+// keepLine keeps a line to a relay until ctx ends.
+func (l *Leaf) keepLine(ctx context.Context) {
+	wait := transport.Backoff{Min: lineMin, Max: lineMax}
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := l.tryLine(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > lineMax {
+			wait.Reset()
+		}
+		l.o.Logger.Warn("there is no line to the relays", "relays", l.o.Relays, "why", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait.Next()):
+		}
+	}
+}
+
+// tryLine makes a line, and serves it until it ends.
+func (l *Leaf) tryLine(ctx context.Context) error {
+	c, err := l.dialer.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	s, err := c.Open(ctx, message.KindLeaf)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
+	if err := greet(s, l.o.Name); err != nil {
+		return err
+	}
+	l.o.Logger.Info("there is a line to the relays", "at", c.RemoteAddr())
+	return l.serveLine(ctx, s)
+}
+
+// greet says who is there, and hears the other end.
+func greet(s *transport.Stream, name string) error {
+	if err := s.WriteFrame(message.TypeLeaf, message.Marshal(message.Leaf{Version: version, Name: name})); err != nil {
+		return err
+	}
+	return hear(s)
+}
+
+// hear hears who is at the other end.
+func hear(s *transport.Stream) error {
+	s.SetReadDeadline(time.Now().Add(helloWithin))
+	t, body, err := s.ReadFrame(func(t byte) int {
+		if t == message.TypeLeaf || t == message.TypeFailure {
+			return message.MaxControl
+		}
+		return -1
+	})
+	if err != nil {
+		return err
+	}
+	s.SetReadDeadline(time.Time{})
+	if t == message.TypeFailure {
+		var f message.Failure
+		if err := message.Unmarshal(body, &f); err != nil {
+			return err
+		}
+		return &f
+	}
+	var other message.Leaf
+	if err := message.Unmarshal(body, &other); err != nil {
+		return err
+	}
+	if other.Version != version {
+		return fmt.Errorf("version %d of the line; this end speaks %d", other.Version, version)
+	}
+	return nil
+}
+
+// closedEnd makes the end of a line an error.
+func closedEnd(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,418 @@
+package leaf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/quaestor-engine/quaestor/transport"
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+// A session is an agent that is connected here, whether there is a line or not.
+type session struct {
+	leaf   *Leaf
+	id     message.ID
+	conn   *transport.Conn
+	stream *transport.Stream
+	out    outbox
+	gone   chan struct{} // closed when all that it said is dealt with
+
+	mu       sync.Mutex
+	hello    message.Hello
+	welcome  bool // it was welcomed, and is not welcomed again
+	facts    []byte
+	receipts [][]byte
+	line     *line // over which it is joined; nil: none
+	channel  uint32
+	last     bool // the relay said goodbye to it for good
+	going    bool // the relay goes, and the agent stays
+}
+
+// serveAgent serves an agent until it leaves.
+func (l *Leaf) serveAgent(ctx context.Context, c *transport.Conn, stream *transport.Stream) {
+	defer stream.Close()
+	stream.SetReadDeadline(time.Now().Add(helloWithin))
+	t, body, err := stream.ReadFrame(agentLimit)
+	if err != nil || t != message.TypeHello {
+		return
+	}
+	stream.SetReadDeadline(time.Time{})
+	s := &session{leaf: l, conn: c, stream: stream, gone: make(chan struct{})}
+	s.out.stream, s.out.wg = stream, &l.wg
+	if err := message.Unmarshal(body, &s.hello); err != nil {
+		fail(stream, message.FailBad, err.Error())
+		return
+	}
+	if s.id = s.hello.Agent; s.id.String() != c.Peer() {
+		fail(stream, message.FailBad, fmt.Sprintf("the certificate is that of agent %.64q", c.Peer()))
+		return
+	}
+	n, before := l.admit(s)
+	if n == nil {
+		fail(stream, message.FailShutdown, down)
+		return
+	}
+	if before != nil {
+		_ = before.conn.Close()
+		<-before.gone
+	}
+	defer l.leave(s)
+	s.join(n)
+	var streams sync.WaitGroup
+	streams.Go(func() { s.acceptStreams(ctx) })
+	for err == nil {
+		if t, body, err = stream.ReadFrame(agentLimit); err == nil {
+			err = s.said(t, body)
+		}
+	}
+	_ = c.Close()
+	streams.Wait()
+}
+
+// admit notes an agent, and gives the line and the session that it had before;
+// no line is that there is none, and the agent is not noted.
+func (l *Leaf) admit(s *session) (*line, *session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.line == nil {
+		return nil, nil
+	}
+	before := l.sessions[s.id]
+	l.sessions[s.id] = s
+	return l.line, before
+}
+
+func (l *Leaf) leave(s *session) {
+	l.mu.Lock()
+	if l.sessions[s.id] == s {
+		delete(l.sessions, s.id)
+	}
+	l.mu.Unlock()
+	s.mu.Lock()
+	n, channel := s.line, s.channel
+	s.line, s.last = nil, true
+	s.mu.Unlock()
+	if n != nil {
+		n.close(channel)
+	}
+	close(s.gone)
+}
+
+// agentLimit bounds what an agent says.
+func agentLimit(t byte) int {
+	switch t {
+	case message.TypeHello, message.TypeFacts, message.TypeReceipt, message.TypeChunk, message.TypeGoodbye, message.TypeIdle, message.TypeWell:
+		return message.Limit(t)
+	}
+	return -1
+}
+
+// join says over a line who is here, with what the relay needs to know that
+// another line took: the receipts first, so that no plan is offered again that
+// the agent has, then the facts, by which plans are offered.
+func (s *session) join(n *line) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last || s.line != nil {
+		return
+	}
+	hello := s.hello
+	if s.welcome {
+		hello.Open = nil // that was asked and answered
+	}
+	channel, err := n.open(s.id, message.KindAgent, s)
+	if err == nil {
+		err = n.carry(channel, message.TypeHello, message.Marshal(hello))
+	}
+	for _, id := range s.receipts {
+		if err == nil {
+			err = n.carry(channel, message.TypeReceipt, id)
+		}
+	}
+	if err == nil && s.facts != nil {
+		err = n.carry(channel, message.TypeFacts, s.facts)
+	}
+	if err == nil {
+		s.line, s.channel = n, channel
+	}
+}
+
+// said takes a frame of the agent's.
+func (s *session) said(t message.Type, body []byte) error {
+	switch t {
+	case message.TypeChunk:
+		return s.chunk(body, s.say)
+	case message.TypeGoodbye:
+		return errors.New("it said goodbye")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch t {
+	case message.TypeFacts:
+		s.facts = body
+	case message.TypeReceipt:
+		if len(s.receipts) == maxReceipts {
+			s.receipts = s.receipts[1:]
+		}
+		s.receipts = append(s.receipts, body)
+	}
+	if s.line != nil {
+		_ = s.line.carry(s.channel, t, body) // where the line is down it is said again
+	}
+	return nil
+}
+
+// chunk keeps a chunk, and acknowledges as far as the answer is on the disk.
+func (s *session) chunk(body []byte, answer func(message.Type, []byte)) error {
+	c, err := message.DecodeChunk(body)
+	if err != nil {
+		return err
+	}
+	if c.Agent != s.id {
+		return fmt.Errorf("a chunk of agent %s", c.Agent)
+	}
+	next, err := s.leaf.spool.put(&c, body)
+	if err != nil {
+		s.leaf.o.Logger.Error("a chunk was not kept", "plan", c.Plan, "agent", s.id, "why", err)
+	}
+	answer(message.TypeAck, message.Marshal(message.Ack{Plan: c.Plan, Next: next}))
+	return nil
+}
+
+// carried takes what the relay says to the agent.
+func (s *session) carried(t message.Type, body []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch t {
+	case message.TypeWelcome:
+		if s.line != nil {
+			s.line.introduced(s.id)
+		}
+		if s.welcome {
+			return
+		}
+		s.welcome = true
+		if err := s.leaf.spool.keepMember(s.id, s.hello.Membership); err != nil {
+			s.leaf.o.Logger.Error("an agent's membership was not kept", "agent", s.id, "why", err)
+			_ = s.conn.Close() // what it answers could not be sent
+			return
+		}
+	case message.TypeGoodbye, message.TypeFailure:
+		var f message.Failure
+		if message.Unmarshal(body, &f) == nil && f.Code == message.FailShutdown && s.welcome {
+			s.going = true
+			return
+		}
+		s.last = true
+	case message.TypeAck:
+		body = s.merge(body)
+	}
+	s.say(t, body)
+}
+
+// merge makes of how far the relay has an answer how far it is held here. Of one
+// that is whole here nothing more is wanted, as it is at a relay.
+func (s *session) merge(body []byte) []byte {
+	var a message.Ack
+	if message.Unmarshal(body, &a) != nil || a.Gone {
+		return body
+	}
+	next, final := s.leaf.spool.next(key{a.Plan, s.id})
+	a.Next, a.Gone = max(a.Next, next), final
+	return message.Marshal(a)
+}
+
+// shut ends what joins a session to the relay. The agent stays where the line is
+// down, or the relay goes, and is joined again. Else the relay did not want it
+// any more, as where it is connected elsewhere: it comes again if it lives.
+func (s *session) shut(down bool) {
+	s.mu.Lock()
+	s.line = nil
+	last := s.last || !s.welcome || !down && !s.going
+	s.going = false
+	s.mu.Unlock()
+	if last {
+		s.out.end(s.conn)
+		return
+	}
+	s.leaf.wg.Go(func() {
+		select {
+		case <-s.gone:
+		case <-time.After(comeAgain):
+			s.leaf.mu.Lock()
+			n := s.leaf.line
+			s.leaf.mu.Unlock()
+			if n != nil {
+				s.join(n)
+			}
+		}
+	})
+}
+
+// say hands a frame to the agent. One that takes nothing is cut off, and finds
+// everything again when it comes back.
+func (s *session) say(t message.Type, body []byte) {
+	if !s.out.push(t, body) {
+		s.leaf.wg.Go(func() { _ = s.conn.Close() })
+	}
+}
+
+// acceptStreams serves an agent's further streams: answers are kept here, and
+// everything else is the relay's.
+func (s *session) acceptStreams(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		stream, err := s.conn.Accept(ctx)
+		if err != nil {
+			return
+		}
+		switch stream.Kind() {
+		case message.KindAnswer:
+			wg.Go(func() { s.answer(stream) })
+		case message.KindLog, message.KindProgram, message.KindRenew:
+			wg.Go(func() { s.leaf.pipe(ctx, stream, s.id) })
+		default:
+			fail(stream, message.FailBad, fmt.Sprintf("an agent opens no stream of kind %.32q", stream.Kind()))
+		}
+	}
+}
+
+// answer takes a large answer on a stream of its own.
+func (s *session) answer(stream *transport.Stream) {
+	defer stream.Close()
+	for {
+		_, body, err := stream.ReadFrame(func(t byte) int {
+			if t == message.TypeChunk {
+				return message.Limit(t)
+			}
+			return -1
+		})
+		if err == nil {
+			err = s.chunk(body, func(t message.Type, b []byte) { _ = stream.WriteFrame(t, b) })
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// A pipe hands what the relay says to a stream that it answers.
+type pipe struct {
+	out  *outbox
+	done chan struct{}
+	once sync.Once
+}
+
+func (p *pipe) carried(t message.Type, body []byte) {
+	if !p.out.push(t, body) {
+		p.shut(false)
+	}
+}
+
+func (p *pipe) shut(bool) { p.once.Do(func() { close(p.done) }) }
+
+// pipe has the relay answer a stream, where there is a line.
+func (l *Leaf) pipe(ctx context.Context, stream *transport.Stream, agent message.ID) {
+	defer stream.Close()
+	l.mu.Lock()
+	n := l.line
+	l.mu.Unlock()
+	if n == nil {
+		fail(stream, message.FailShutdown, down)
+		return
+	}
+	p := &pipe{out: &outbox{stream: stream, wg: &l.wg}, done: make(chan struct{})}
+	channel, err := n.open(agent, stream.Kind(), p)
+	if err != nil {
+		fail(stream, message.FailShutdown, down)
+		return
+	}
+	defer n.close(channel)
+	l.wg.Go(func() { // until the stream ends, which it does when this returns
+		defer p.shut(false)
+		for {
+			t, body, err := stream.ReadFrame(message.Limit)
+			if err != nil || n.carry(channel, t, body) != nil {
+				return
+			}
+		}
+	})
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+	}
+	p.out.flush()
+}
+
+// An outbox holds frames for a stream that may be slow. A goroutine runs only
+// while there is something.
+type outbox struct {
+	wg     *sync.WaitGroup
+	stream *transport.Stream
+
+	mu      sync.Mutex
+	waiting []frame
+	running bool
+	idle    chan struct{} // closed when running ends
+}
+
+type frame struct {
+	t    message.Type
+	body []byte
+}
+
+// push takes a frame; no where too many wait.
+func (o *outbox) push(t message.Type, body []byte) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.waiting) >= maxOutbox {
+		return false
+	}
+	o.waiting = append(o.waiting, frame{t, body})
+	if !o.running {
+		o.running, o.idle = true, make(chan struct{})
+		o.wg.Go(o.drain)
+	}
+	return true
+}
+
+func (o *outbox) drain() {
+	for {
+		o.mu.Lock()
+		next := o.waiting
+		o.waiting = nil
+		if len(next) == 0 {
+			o.running = false
+			close(o.idle)
+			o.mu.Unlock()
+			return
+		}
+		o.mu.Unlock()
+		for _, f := range next {
+			_ = o.stream.WriteFrame(f.t, f.body) // a dead one gives an error each time, at once
+		}
+	}
+}
+
+// flush waits until what was pushed is written, or the stream dead.
+func (o *outbox) flush() {
+	o.mu.Lock()
+	running, idle := o.running, o.idle
+	o.mu.Unlock()
+	if running {
+		<-idle
+	}
+}
+
+// end closes a connection when what waits has been written.
+func (o *outbox) end(c *transport.Conn) {
+	o.wg.Go(func() {
+		o.flush()
+		_ = o.stream.Close()
+		_ = c.Close()
+	})
+}

@@ -1,0 +1,394 @@
+package leaf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/transport/message"
+)
+
+// Names below a leaf's folder.
+const (
+	dirSpool   = "spool"   // PLAN.AGENT: the chunks of an answer
+	dirMembers = "members" // AGENT: its membership
+)
+
+// recordHead is what stands before a chunk in a file: four bytes of length and
+// four of CRC-32C, big-endian.
+const recordHead = 8
+
+// A key names an answer.
+type key struct{ plan, agent message.ID }
+
+func (k key) name() string { return k.plan.String() + "." + k.agent.String() }
+
+// A spool holds chunks that the centre does not have yet. A chunk that it took
+// is on the disk.
+//
+// An agent sends from where it was acknowledged, so that the first chunk that
+// is seen of an answer says where that is. Files are removed when the centre
+// has all that is in them.
+type spool struct {
+	dir   string
+	limit int64 // bytes of all files
+
+	mu    sync.Mutex
+	all   map[key]*held
+	bytes int64
+	ready []key         // that have something to send, in the order in which it came
+	bell  chan struct{} // of capacity one: ready has grown
+}
+
+// A held is what is held of one answer.
+type held struct {
+	file   *os.File // nil: nothing is held
+	size   int64
+	chunks []span // from base on
+	base   uint32 // chunks that the centre has, or that came before
+	sent   uint32 // up to which chunk the centre was sent
+	final  bool   // the last chunk is here, or was
+	queued bool
+}
+
+// A span is where a chunk stands in the file.
+type span struct {
+	at   int64
+	size int
+}
+
+func (h *held) next() uint32 { return h.base + uint32(len(h.chunks)) }
+
+// openSpool reads what a folder holds. What is behind a chunk that is not whole
+// was never acknowledged.
+func openSpool(dir string, limit int64) (*spool, error) {
+	s := &spool{dir: dir, limit: limit, all: map[key]*held{}, bell: make(chan struct{}, 1)}
+	for _, name := range []string{dirSpool, dirMembers} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	names, err := os.ReadDir(filepath.Join(dir, dirSpool))
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		k, err := parseKey(n.Name())
+		if err != nil {
+			return nil, fmt.Errorf("%s in the spool: %w", n.Name(), err)
+		}
+		h, err := s.load(k)
+		if err != nil {
+			s.close()
+			return nil, err
+		}
+		if h != nil {
+			s.all[k], s.bytes = h, s.bytes+h.size
+			s.queue(k, h)
+		}
+	}
+	return s, nil
+}
+
+func parseKey(name string) (key, error) {
+	plan, agent, _ := strings.Cut(name, ".")
+	p, err := signing.ParseID(plan)
+	a, err2 := signing.ParseID(agent)
+	return key{p, a}, errors.Join(err, err2)
+}
+
+func (s *spool) path(k key) string { return filepath.Join(s.dir, dirSpool, k.name()) }
+
+// load reads the file of an answer; nil is that it holds nothing.
+func (s *spool) load(k key) (*held, error) {
+	f, err := os.OpenFile(s.path(k), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	h := &held{file: f}
+	for {
+		c, size, err := readRecord(f, h.size)
+		if err == nil && (c.Plan != k.plan || c.Agent != k.agent || len(h.chunks) > 0 && c.Seq != h.next()) {
+			err = errRecord
+		}
+		if err != nil {
+			if !errors.Is(err, errRecord) {
+				f.Close()
+				return nil, err
+			}
+			break
+		}
+		if len(h.chunks) == 0 {
+			h.base = c.Seq
+		}
+		h.chunks = append(h.chunks, span{h.size + recordHead, size - recordHead})
+		h.size += int64(size)
+		h.final = h.final || c.Final
+	}
+	h.sent = h.base
+	if len(h.chunks) == 0 {
+		return nil, errors.Join(f.Close(), os.Remove(s.path(k)))
+	}
+	return h, f.Truncate(h.size)
+}
+
+// errRecord says that what stands in a file is no chunk that was acknowledged.
+var errRecord = errors.New("no whole chunk")
+
+// readRecord reads the chunk that stands at a place of a file.
+func readRecord(r io.ReaderAt, at int64) (c message.Chunk, size int, err error) {
+	var head [recordHead]byte
+	if _, err := r.ReadAt(head[:], at); err != nil {
+		return c, 0, cut(err)
+	}
+	n := binary.BigEndian.Uint32(head[:])
+	if int64(n) > int64(message.Limit(message.TypeChunk)) {
+		return c, 0, errRecord
+	}
+	body := make([]byte, n)
+	if _, err := r.ReadAt(body, at+recordHead); err != nil {
+		return c, 0, cut(err)
+	}
+	if crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) != binary.BigEndian.Uint32(head[4:]) {
+		return c, 0, errRecord
+	}
+	c, err = message.DecodeChunk(body)
+	if err != nil {
+		return c, 0, errRecord
+	}
+	return c, recordHead + int(n), nil
+}
+
+// cut makes the end of a file the end of what is whole in it.
+func cut(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errRecord
+	}
+	return err
+}
+
+// put takes a chunk, and says how far the answer is held or was: the agent is
+// acknowledged that much. An error is that it is not, and the agent keeps it;
+// what it sent behind that chunk is not taken either.
+func (s *spool) put(c *message.Chunk, body []byte) (uint32, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := key{c.Plan, c.Agent}
+	h := s.all[k]
+	if h == nil {
+		h = &held{base: c.Seq, sent: c.Seq}
+		s.all[k] = h
+	}
+	if c.Seq != h.next() || h.final {
+		return h.next(), nil
+	}
+	if s.bytes+int64(len(body)) > s.limit {
+		return h.next(), fmt.Errorf("%d bytes wait for the centre, and keep_bytes allows %d", s.bytes, s.limit)
+	}
+	if err := s.append(k, h, body); err != nil {
+		return h.next(), err
+	}
+	h.final = c.Final
+	s.queue(k, h)
+	return h.next(), nil
+}
+
+// append puts a chunk behind what is held of an answer, and returns when it is
+// on the disk; mu is held.
+func (s *spool) append(k key, h *held, body []byte) error {
+	fresh := h.file == nil
+	if fresh {
+		f, err := os.OpenFile(s.path(k), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+		if err != nil {
+			return err
+		}
+		h.file, h.size = f, 0
+	}
+	record := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
+	record = binary.BigEndian.AppendUint32(record, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+	record = append(record, body...)
+	_, err := h.file.WriteAt(record, h.size)
+	if err == nil {
+		err = h.file.Sync()
+	}
+	if err == nil && fresh {
+		err = syncDir(filepath.Join(s.dir, dirSpool))
+	}
+	if err != nil {
+		// What was written of it goes: it is not acknowledged.
+		return errors.Join(err, h.file.Truncate(h.size))
+	}
+	h.chunks = append(h.chunks, span{h.size + recordHead, len(body)})
+	h.size += int64(len(record))
+	s.bytes += int64(len(record))
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// queue says that there is something to send of an answer; mu is held.
+func (s *spool) queue(k key, h *held) {
+	if h.queued || h.sent >= h.next() {
+		return
+	}
+	h.queued = true
+	s.ready = append(s.ready, k)
+	select {
+	case s.bell <- struct{}{}:
+	default:
+	}
+}
+
+// take gives the next chunk that the centre is to be sent; none where there is
+// none.
+func (s *spool) take() (k key, body []byte, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.ready) > 0 {
+		k, s.ready = s.ready[0], s.ready[1:]
+		h := s.all[k]
+		if h == nil {
+			continue // nobody wants it any more
+		}
+		h.queued = false
+		if h.file == nil || h.sent < h.base || h.sent >= h.next() {
+			continue
+		}
+		at := h.chunks[h.sent-h.base]
+		body = make([]byte, at.size)
+		if _, err := h.file.ReadAt(body, at.at); err != nil {
+			return k, nil, err
+		}
+		h.sent++
+		s.queue(k, h)
+		return k, body, nil
+	}
+	return k, nil, nil
+}
+
+// stored takes how far the centre has an answer. Where that is no further than
+// it was, a chunk was not stored, and it is sent again when again is called.
+func (s *spool) stored(a message.Stored) (stuck bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := key{a.Plan, a.Agent}
+	h := s.all[k]
+	switch {
+	case h == nil:
+		return false, nil
+	case a.Gone:
+		delete(s.all, k)
+		return false, s.remove(k, h)
+	case a.Next <= h.base:
+		return h.sent > h.base, nil
+	}
+	n := min(a.Next, h.next()) - h.base
+	h.chunks, h.base = h.chunks[n:], h.base+n
+	h.sent = max(h.sent, h.base)
+	if len(h.chunks) > 0 {
+		return false, nil
+	}
+	delete(s.all, k) // where it goes on its next chunk says
+	return false, s.remove(k, h)
+}
+
+// again sends an answer from where the centre has it; all of them after a new
+// line was made.
+func (s *spool) again(which ...key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if which == nil {
+		for k := range s.all {
+			which = append(which, k)
+		}
+	}
+	for _, k := range which {
+		if h := s.all[k]; h != nil {
+			h.sent = h.base
+			s.queue(k, h)
+		}
+	}
+}
+
+// remove removes the file of an answer; mu is held.
+func (s *spool) remove(k key, h *held) error {
+	if h.file == nil {
+		return nil
+	}
+	s.bytes -= h.size
+	err := errors.Join(h.file.Close(), os.Remove(s.path(k)))
+	h.file, h.size, h.chunks = nil, 0, nil
+	return err
+}
+
+// next says how far an answer is held, and whether its end is; 0 is that nothing
+// is held.
+func (s *spool) next(k key) (next uint32, final bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.all[k]
+	if h == nil || h.file == nil {
+		return 0, false
+	}
+	return h.next(), h.final
+}
+
+// waits says how many answers wait for the centre, and how many bytes.
+func (s *spool) waits() (answers int, bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.all {
+		if h.file != nil {
+			answers++
+		}
+	}
+	return answers, s.bytes
+}
+
+// keepMember keeps the membership of an agent, without which the centre takes
+// none of its chunks.
+func (s *spool) keepMember(id message.ID, membership []byte) error {
+	name := filepath.Join(s.dir, dirMembers, id.String())
+	if have, err := os.ReadFile(name); err == nil && string(have) == string(membership) {
+		return nil
+	}
+	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(membership)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(name+".new", name); err != nil {
+		return err
+	}
+	return syncDir(filepath.Join(s.dir, dirMembers))
+}
+
+func (s *spool) member(id message.ID) ([]byte, error) {
+	return os.ReadFile(filepath.Join(s.dir, dirMembers, id.String()))
+}
+
+func (s *spool) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.all {
+		if h.file != nil {
+			h.file.Close()
+		}
+	}
+}
