@@ -30,11 +30,12 @@ const (
 
 // An agentSession is a connected agent.
 type agentSession struct {
-	relay *Relay
-	agent *agent
-	conn  *transport.Conn
-	since time.Time
-	gone  chan struct{} // closed when all that it said is dealt with
+	relay  *Relay
+	agent  *agent
+	conn   *transport.Conn
+	stream *transport.Stream // the first
+	since  time.Time
+	gone   chan struct{} // closed when all that it said is dealt with
 
 	facts time.Time // when facts may come next without counting as a flood
 	stray int
@@ -120,7 +121,7 @@ func (r *Relay) enter(c *transport.Conn, s *transport.Stream, hello *message.Hel
 	if before = a.session; before != nil {
 		r.wg.Go(func() { _ = before.conn.Close() })
 	}
-	sess = &agentSession{relay: r, agent: a, conn: c, gone: make(chan struct{})}
+	sess = &agentSession{relay: r, agent: a, conn: c, stream: s, gone: make(chan struct{})}
 	sess.outbox.begin(&r.wg, s)
 	sess.chunks = newChunkLine(sess, s)
 	sess.outbox.fanOut = &r.meters.fanOut
@@ -167,7 +168,7 @@ func (r *Relay) greet(sess *agentSession, hello *message.Hello, open []message.A
 // listen takes an agent's frames. When there are none it waits for more without
 // a goroutine, and when the agent has left it ends the session.
 func (s *agentSession) listen(ctx context.Context) {
-	for s.stream().Await(func() { s.relay.wg.Go(func() { s.listen(ctx) }) }) {
+	for s.stream.Await(func() { s.relay.wg.Go(func() { s.listen(ctx) }) }) {
 		if err := s.takeFrame(ctx); err != nil {
 			s.relay.log.Debug("agent left", "agent", s.agent.id, "why", err)
 			s.end(ctx)
@@ -181,7 +182,7 @@ var errLeaves = errors.New("it said goodbye")
 
 // takeFrame takes one frame of an agent.
 func (s *agentSession) takeFrame(ctx context.Context) error {
-	t, body, err := s.stream().ReadFrame(agentLimit)
+	t, body, err := s.stream.ReadFrame(agentLimit)
 	if err != nil {
 		return err
 	}
@@ -200,7 +201,7 @@ func (s *agentSession) takeFrame(ctx context.Context) error {
 		s.release()
 	}
 	if err != nil {
-		fail(s.stream(), message.FailBad, err.Error())
+		fail(s.stream, message.FailBad, err.Error())
 	}
 	return err
 }
@@ -211,11 +212,9 @@ func (s *agentSession) end(ctx context.Context) {
 	s.relay.hangUp(s.conn)
 	s.streams.Wait()
 	s.relay.leave(ctx, s)
-	_ = s.stream().Close()
+	_ = s.stream.Close()
 	s.relay.wg.Done()
 }
-
-func (s *agentSession) stream() *transport.Stream { return s.outbox.stream }
 
 func agentLimit(t byte) int {
 	switch t {
@@ -263,11 +262,7 @@ func (s *agentSession) takeReceipt(body []byte) error {
 	s.relay.mu.Lock()
 	defer s.relay.mu.Unlock()
 	if p := s.relay.plans[id]; p != nil {
-		if d := p.agents[s.agent.id]; d != nil && !d.reached {
-			d.reached = true
-			p.share.Reached, p.dirty = append(p.share.Reached, s.agent.id), true
-			p.notify(s.agent.id)
-		}
+		p.reach(s.agent.id)
 	}
 	return nil
 }
@@ -324,7 +319,7 @@ func (s *agentSession) sendDue(t message.Type, body []byte, due time.Time) {
 
 // goodbye tells an agent that the relay goes.
 func (s *agentSession) goodbye() {
-	stream := s.outbox.stream
+	stream := s.stream
 	stream.SetWriteDeadline(time.Now().Add(time.Second))
 	fail := message.Failure{Code: message.FailShutdown, Reason: "the relay is going"}
 	if stream.WriteFrame(message.TypeGoodbye, message.Marshal(fail)) == nil {
@@ -333,10 +328,11 @@ func (s *agentSession) goodbye() {
 }
 
 // An outbox holds frames for a stream that may be slow, so that who sends never
-// waits. Bodies are shared. A goroutine runs only while there is something.
+// waits. Bodies are shared. A goroutine runs only while the stream takes no
+// more without waiting.
 type outbox struct {
 	wg     *sync.WaitGroup
-	stream *transport.Stream
+	stream replies
 
 	mu      sync.Mutex
 	frames  []outFrame
@@ -350,14 +346,18 @@ type outFrame struct {
 	due  time.Time // of a plan: since when it could have been written
 }
 
-func (o *outbox) begin(wg *sync.WaitGroup, s *transport.Stream) { o.wg, o.stream = wg, s }
+func (o *outbox) begin(wg *sync.WaitGroup, s replies) { o.wg, o.stream = wg, s }
 
 // push takes a frame; no where too many wait.
 func (o *outbox) push(f outFrame) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.frames) >= maxOutbox {
+	switch {
+	case len(o.frames) >= maxOutbox:
 		return false
+	case !o.running && o.stream.Offer(f.t, f.body):
+		o.wrote(f)
+		return true
 	}
 	o.frames = append(o.frames, f)
 	if !o.running {
@@ -394,9 +394,14 @@ func (o *outbox) drain() {
 			if o.stream.WriteFrame(f.t, f.body) != nil {
 				return // for ever: the stream is dead
 			}
-			if !f.due.IsZero() {
-				o.fanOut.Observe(time.Since(f.due))
-			}
+			o.wrote(f)
 		}
+	}
+}
+
+// wrote measures how long a plan waited.
+func (o *outbox) wrote(f outFrame) {
+	if !f.due.IsZero() {
+		o.fanOut.Observe(time.Since(f.due))
 	}
 }

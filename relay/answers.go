@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -111,6 +112,7 @@ func (r *Relay) standings(ctx context.Context, sess *agentSession, open []messag
 			if d = p.agents[sess.agent.id]; d == nil {
 				d = p.appear(sess.agent.id)
 			}
+			p.reach(sess.agent.id) // it has begun it, and need not be offered it again
 		}
 		r.mu.Unlock()
 		if p == nil {
@@ -186,72 +188,41 @@ func (r *Relay) look(ctx context.Context, plan, agent message.ID, d *delivery) e
 }
 
 // A chunkLine takes the chunks of one stream of an agent, in order, and
-// acknowledges what the spine has stored. Most agents are idle: a goroutine
-// runs only while the spine has something.
+// acknowledges what the spine has stored. It has no goroutine: most agents are
+// idle, and who tells that a chunk is stored tells of those of others, too.
 type chunkLine struct {
 	session *agentSession
-	stream  replies       // where acknowledgements go
+	stream  replies       // where acknowledgements go,
+	outbox  outbox        // by this, so that an agent that takes none holds nobody
 	landed  chan struct{} // of capacity one, made with the first chunk: the spine has said something
-	done    sync.WaitGroup
-
-	mu       sync.Mutex
-	waiting  []stored // in the order in which the spine was given them
-	settling bool
+	ahead   atomic.Int32  // chunks that the spine was given and said nothing of
+	work    sync.WaitGroup
 }
 
 // A stored is a chunk that the spine was given.
 type stored struct {
-	chunk  message.Chunk // without its data
-	d      *delivery
-	size   int64
-	future jetstream.PubAckFuture
-	given  time.Time
+	chunk message.Chunk // without its data
+	d     *delivery
+	size  int64
+	given time.Time
 }
 
 // Replies are the way back to who sent something: a *transport.Stream.
 type replies interface {
 	WriteFrame(t message.Type, body []byte) error
+	Offer(t message.Type, body []byte) bool
 	Kind() string
 	Close() error
 }
 
 func newChunkLine(s *agentSession, stream replies) *chunkLine {
-	return &chunkLine{session: s, stream: stream}
+	l := &chunkLine{session: s, stream: stream}
+	l.outbox.begin(&s.relay.wg, stream)
+	return l
 }
 
 // close waits until everything that was taken is stored or not.
-func (l *chunkLine) close() { l.done.Wait() }
-
-// push has somebody wait for what the spine says of a chunk; no where maxAhead
-// are waited for.
-func (l *chunkLine) push(ctx context.Context, s stored) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.waiting) >= maxAhead {
-		return false
-	}
-	l.waiting = append(l.waiting, s)
-	if !l.settling {
-		l.settling = true
-		l.done.Go(func() { l.settle(ctx) })
-	}
-	return true
-}
-
-// next gives the oldest that the spine has not dealt with, in the place of the
-// one before. Where there is none whoever settles ends.
-func (l *chunkLine) next(first bool) (stored, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !first {
-		l.waiting = l.waiting[1:]
-	}
-	if len(l.waiting) == 0 {
-		l.waiting, l.settling = nil, false
-		return stored{}, false
-	}
-	return l.waiting[0], true
-}
+func (l *chunkLine) close() { l.work.Wait() }
 
 // serveAnswer takes a large answer on a stream of its own.
 func (s *agentSession) serveAnswer(ctx context.Context, stream *transport.Stream) {
@@ -296,62 +267,81 @@ func (l *chunkLine) take(ctx context.Context, body []byte) error {
 		r.landed(d)
 		return err
 	}
+	if l.landed == nil {
+		l.landed = make(chan struct{}, 1)
+	}
+	for l.ahead.Load() >= maxAhead {
+		l.wait(context.WithoutCancel(ctx)) // the spine says something, whatever happens
+	}
 	msg := nats.NewMsg(subjectOf(c.Plan, c.Agent))
 	msg.Header.Set(headerStanding, standingOf(c.Seq+1, c.Final))
 	msg.Data = body
 	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(after, 10))
-	future, err := r.spine.js.PublishMsgAsync(msg, jetstream.WithRetryWait(patience), jetstream.WithRetryAttempts(int(spineTimeout/patience)))
-	if err != nil {
-		r.inFlight.Release(size)
-		r.landed(d)
-		return l.acknowledge(r.unstored(&c, d))
-	}
-	if l.landed == nil {
-		l.landed = make(chan struct{}, 1)
-	}
 	c.Data = nil
-	for !l.push(ctx, stored{c, d, size, future, time.Now()}) {
-		l.wait(context.WithoutCancel(ctx)) // settle makes room, whatever happens
+	l.ahead.Add(1)
+	l.work.Add(1)
+	given := &stored{c, d, size, time.Now()}
+	err = r.spine.chunks.put(&r.wg, commitment{msg, func(sequence uint64, err error) { l.settle(ctx, given, sequence, err) }})
+	if err != nil {
+		r.landed(d)
+		_ = l.acknowledge(r.unstored(&c, d))
+		l.finish(size)
 	}
 	return nil
 }
 
-// settle acknowledges chunks as the spine stores them.
-func (l *chunkLine) settle(ctx context.Context) {
+// settle takes that the spine has stored a chunk, or not.
+func (l *chunkLine) settle(ctx context.Context, s *stored, sequence uint64, err error) {
 	r := l.session.relay
-	for s, ok := l.next(true); ok; s, ok = l.next(false) {
-		select {
-		case ack := <-s.future.Ok():
-			r.meters.kept(storedChunk, s.given, nil)
-			_ = l.acknowledge(r.store(&s.chunk, s.d, s.size, ack.Sequence))
-		case err := <-s.future.Err():
-			r.meters.kept(storedChunk, s.given, err)
-			if isSwapped(err) {
-				err = r.look(ctx, s.chunk.Plan, s.chunk.Agent, s.d)
-			}
-			r.landed(s.d)
-			if err != nil {
-				r.log.Error("a chunk was not stored", "plan", s.chunk.Plan, "agent", s.chunk.Agent, "why", err)
-			}
-			_ = l.acknowledge(r.unstored(&s.chunk, s.d))
-			if l.stream.Kind() == message.KindAnswer {
-				// The agent sends it again, over another stream, from what is
-				// acknowledged.
-				fail(l.stream, message.FailStore, "a chunk could not be kept")
-			}
-		}
-		r.inFlight.Release(s.size)
-		select {
-		case l.landed <- struct{}{}:
-		default:
-		}
+	r.meters.kept(storedChunk, s.given, err)
+	if err == nil {
+		_ = l.acknowledge(r.store(&s.chunk, s.d, s.size, sequence))
+		l.finish(s.size)
+		return
 	}
+	r.wg.Go(func() { l.mend(ctx, s, err) })
 }
 
+// mend looks what there is of an answer of which a chunk was not stored.
+func (l *chunkLine) mend(ctx context.Context, s *stored, err error) {
+	r := l.session.relay
+	if isSwapped(err) {
+		err = r.look(ctx, s.chunk.Plan, s.chunk.Agent, s.d)
+	}
+	r.landed(s.d)
+	if err != nil {
+		r.log.Error("a chunk was not stored", "plan", s.chunk.Plan, "agent", s.chunk.Agent, "why", err)
+	}
+	_ = l.acknowledge(r.unstored(&s.chunk, s.d))
+	if l.stream.Kind() == message.KindAnswer {
+		// The agent sends it again, over another stream, from what is
+		// acknowledged.
+		l.outbox.flushed(lastWords)
+		fail(l.stream, message.FailStore, "a chunk could not be kept")
+	}
+	l.finish(s.size)
+}
+
+// finish lets the next chunk go ahead.
+func (l *chunkLine) finish(size int64) {
+	l.session.relay.inFlight.Release(size)
+	l.ahead.Add(-1)
+	select {
+	case l.landed <- struct{}{}:
+	default:
+	}
+	l.work.Done()
+}
+
+// acknowledge never waits for the agent. One that takes no acknowledgement
+// loses its connection.
 func (l *chunkLine) acknowledge(a message.Ack) error {
-	body := message.Marshal(a)
 	l.session.relay.meters.acks.Inc()
-	return l.stream.WriteFrame(message.TypeAck, body)
+	if !l.outbox.push(outFrame{t: message.TypeAck, body: message.Marshal(a)}) {
+		conn := l.session.conn
+		l.session.relay.wg.Go(func() { _ = conn.Close() })
+	}
+	return nil
 }
 
 // expect waits until nothing else of an answer is on its way, and says whether a

@@ -80,6 +80,8 @@ func (x *exchange) WriteFrame(t message.Type, body []byte) error {
 	return nil
 }
 
+func (x *exchange) Offer(t message.Type, body []byte) bool { return x.WriteFrame(t, body) == nil }
+
 func (*exchange) Kind() string { return message.KindAnswer }
 func (*exchange) Close() error { return nil }
 

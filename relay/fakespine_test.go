@@ -20,7 +20,11 @@ type fakeSpine struct {
 
 var errSpineDown = errors.New("no responders")
 
-func (f *fakeSpine) spine() *spine { return &spine{js: fakeJS{f: f}, answers: fakeStream{f: f}} }
+func (f *fakeSpine) spine() *spine {
+	s := &spine{js: fakeJS{f: f}, answers: fakeStream{f: f}}
+	s.chunks = &committer{spine: s}
+	return s
+}
 
 type fakeFuture struct {
 	msg *nats.Msg

@@ -162,7 +162,7 @@ func (r *Relay) keepAgent(ctx context.Context, a *agent) error {
 		if err != nil {
 			return err
 		}
-		now, err := r.spine.agents.swap(ctx, a.id.String(), text, before)
+		now, err := r.keepRecord(ctx, a.id, text, before)
 		if err == nil {
 			r.mu.Lock()
 			a.revision = max(a.revision, now)
@@ -182,6 +182,14 @@ func (r *Relay) keepAgent(ctx context.Context, a *agent) error {
 			return fmt.Errorf("agent %s: %w, and what it kept is not to be read", a.id, err)
 		}
 	}
+}
+
+// keepRecord writes an agent's record, with those of others that come.
+func (r *Relay) keepRecord(ctx context.Context, id message.ID, text []byte, before uint64) (uint64, error) {
+	if !r.spine.records.together {
+		return r.spine.agents.swap(ctx, id.String(), text, before)
+	}
+	return r.spine.agents.swapTogether(ctx, r.spine.records, &r.wg, id.String(), text, before)
 }
 
 // tryKeepAgent is keepAgent for what the agent will tell again.

@@ -221,6 +221,15 @@ func (p *investigation) appear(id message.ID) *delivery {
 	return p.target(id)
 }
 
+// reach notes that an agent of this relay has said that it has a plan.
+func (p *investigation) reach(id message.ID) {
+	if d := p.agents[id]; d != nil && !d.reached {
+		d.reached = true
+		p.share.Reached, p.dirty = append(p.share.Reached, id), true
+		p.notify(id)
+	}
+}
+
 // offer sends a plan to an agent that is connected and has not said that it
 // has it, once over each connection.
 func (r *Relay) offer(p *investigation, d *delivery, a *agent) {

@@ -304,11 +304,11 @@ func (r *Relay) letGo(id message.ID, a *agent, why error) {
 		return
 	}
 	a.session.send(message.TypeGoodbye, message.Marshal(message.Failure{Code: message.FailDenied, Reason: why.Error()}))
-	conn, outbox := a.session.conn, &a.session.outbox
+	conn, stream, outbox := a.session.conn, a.session.stream, &a.session.outbox
 	r.wg.Go(func() {
 		outbox.flushed(lastWords)
-		outbox.stream.SetWriteDeadline(time.Now().Add(lastWords))
-		_ = outbox.stream.Flush() // what a stream took it may not have sent
+		stream.SetWriteDeadline(time.Now().Add(lastWords))
+		_ = stream.Flush() // what a stream took it may not have sent
 		_ = conn.Close()
 	})
 }

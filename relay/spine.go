@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -66,6 +68,8 @@ type spine struct {
 	answers  jetstream.Stream
 	sealed   jetstream.Stream // the envelopes of plans
 	entries  jetstream.Stream
+	chunks   *committer // to the answers
+	records  *committer // to the agents
 }
 
 // A bucket is a bucket of keys, and the stream that it is made of.
@@ -97,6 +101,9 @@ func openSpine(ctx context.Context, c *Config, ca *transport.CA, log *slog.Logge
 	}
 	if err == nil {
 		err = s.join(ctx, c, log)
+	}
+	if err == nil {
+		err = s.allowBatches(ctx, c)
 	}
 	if err != nil {
 		s.close()
@@ -366,6 +373,24 @@ func (b *bucket) swap(ctx context.Context, key string, text []byte, revision uin
 		return err
 	})
 	if errors.Is(err, jetstream.ErrKeyExists) || isSwapped(err) {
+		err = errSwapped
+	}
+	return now, err
+}
+
+// swapTogether is swap by a committer. What is in the place of something that
+// was deleted goes the way of swap.
+func (b *bucket) swapTogether(ctx context.Context, c *committer, wg *sync.WaitGroup, key string, text []byte, revision uint64) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, spineTimeout)
+	defer cancel()
+	msg := nats.NewMsg(b.prefix + key)
+	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(revision, 10))
+	msg.Data = text
+	now, err := c.store(ctx, wg, msg)
+	switch {
+	case isSwapped(err) && revision == 0:
+		return b.swap(ctx, key, text, revision)
+	case isSwapped(err):
 		err = errSwapped
 	}
 	return now, err

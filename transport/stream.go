@@ -137,6 +137,21 @@ func (s *Stream) WriteFrame(t byte, body []byte) error {
 	return s.Flush()
 }
 
+// Offer takes a frame as WriteFrame does where that would not wait, and says
+// whether it took it.
+func (s *Stream) Offer(t byte, body []byte) bool {
+	if len(body) >= direct {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil || s.closed || len(s.buf)+frameHead+len(body) > maxBuffered {
+		return false
+	}
+	s.buf = append(appendFrame(s.buf, t, len(body)), body...)
+	return s.flushLater() == nil
+}
+
 // Flush waits until everything written so far is with the network, or gives
 // the error that will keep it from there.
 func (s *Stream) Flush() error {

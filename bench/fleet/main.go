@@ -76,6 +76,9 @@ func main() {
 	flag.BoolVar(&s.restart, "restart", false, "kill the relay in the middle of a plan, start it again, and measure until all agents are back, the plan is answered and the relay rests; no other question is asked")
 	flag.StringVar(&s.obeyed, "obeyed", "", "the file that a child makes when its agents obey the second policy")
 	flag.Parse()
+	if s.heap != "" {
+		runtime.MemProfileRate = 4 << 10 // what an agent holds is small
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error

@@ -1,0 +1,159 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// realSpine is a spine on a disk, as one relay has it.
+func realSpine(t *testing.T) *spine {
+	t.Helper()
+	s, err := openSpine(t.Context(), &Config{dir: t.TempDir(), Replicas: 1}, nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	if !s.chunks.together || !s.records.together {
+		t.Fatal("a relay that is alone stores nothing together")
+	}
+	return s
+}
+
+func chunkMessage(agent int, after uint64, text string) *nats.Msg {
+	msg := nats.NewMsg(fmt.Sprintf("answer.p.a%d", agent))
+	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(after))
+	msg.Data = []byte(text)
+	return msg
+}
+
+// Whatever is stored together is stored as it would be alone: each message with
+// the sequence that is told, and one that is not the next is refused and takes
+// no other with it.
+func TestCommitTogether(t *testing.T) {
+	const agents, rounds = 300, 3
+	s := realSpine(t)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	last := map[int]uint64{}
+	for round := range rounds {
+		stale := map[int]bool{}
+		if round > 0 {
+			stale[7], stale[200] = true, true
+		}
+		var told, refused atomic.Int32
+		for i := range agents {
+			mu.Lock()
+			after := last[i]
+			mu.Unlock()
+			if stale[i] {
+				after = 0 // somebody has stored one since
+			}
+			msg := chunkMessage(i, after, fmt.Sprintf("agent %d, chunk %d", i, round))
+			err := s.chunks.put(&wg, commitment{msg, func(sequence uint64, err error) {
+				told.Add(1)
+				switch {
+				case stale[i] && isSwapped(err):
+					refused.Add(1)
+				case stale[i] || err != nil:
+					t.Errorf("agent %d, round %d: %v", i, round, err)
+				default:
+					mu.Lock()
+					last[i] = sequence
+					mu.Unlock()
+				}
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		wg.Wait()
+		if told.Load() != agents || int(refused.Load()) != len(stale) {
+			t.Fatalf("round %d: %d of %d were told, %d refused of %d", round, told.Load(), agents, refused.Load(), len(stale))
+		}
+		for i := range agents {
+			if stale[i] {
+				continue
+			}
+			m, err := s.answers.GetMsg(t.Context(), last[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := fmt.Sprintf("agent %d, chunk %d", i, round); m.Subject != fmt.Sprintf("answer.p.a%d", i) || string(m.Data) != want {
+				t.Fatalf("message %d is %q of %s, want %q", last[i], m.Data, m.Subject, want)
+			}
+		}
+	}
+}
+
+// A relay that was started over an older folder stores together, too, and one of
+// several never does: their spine has its own way.
+func TestWhoStoresTogether(t *testing.T) {
+	s := realSpine(t)
+	for _, stream := range []jetstream.Stream{s.answers, s.agents.stream} {
+		cfg := stream.CachedInfo().Config
+		cfg.AllowAtomicPublish = false
+		if _, err := s.js.UpdateStream(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Info(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for replicas, want := range map[int]bool{1: true, 3: false} {
+		if err := s.allowBatches(t.Context(), &Config{Replicas: replicas, Cluster: Cluster{Listen: "x"}}); err != nil {
+			t.Fatal(err)
+		}
+		if s.chunks.together != want || s.records.together != want {
+			t.Errorf("%d copies: together %v", replicas, s.chunks.together)
+		}
+	}
+}
+
+// A spine that ends in the middle tells everybody, and stores no half of what it
+// said that it stored.
+func TestCommitToASpineThatEnds(t *testing.T) {
+	s := realSpine(t)
+	var wg sync.WaitGroup
+	var told atomic.Int32
+	for i := range 200 {
+		msg := chunkMessage(i, 0, "x")
+		err := s.chunks.put(&wg, commitment{msg, func(uint64, error) { told.Add(1) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.conn.Close()
+	wg.Wait()
+	if told.Load() != 200 {
+		t.Fatalf("%d of 200 were told", told.Load())
+	}
+	if _, err := s.chunks.store(context.Background(), &wg, chunkMessage(0, 0, "x")); err == nil {
+		t.Fatal("stored where nothing is")
+	}
+}
+
+func TestReadBatch(t *testing.T) {
+	for text, want := range map[string]uint64{
+		`{"stream":"A","seq":1002,"batch":"b","count":2}`:                    1002,
+		`{"stream":"A","seq":1002,"batch":"b","count":3}`:                    0,
+		`{"stream":"A","seq":1,"batch":"b","count":2}`:                       0,
+		`{"stream":"A","seq":1002}`:                                          0,
+		`{"error":{"code":400,"err_code":10071,"description":"wrong last"}}`: 0,
+		``:  0,
+		`x`: 0,
+	} {
+		last, err := readBatch([]byte(text), 2)
+		if last != want || (err == nil) != (want > 0) || err != nil && !errors.Is(err, errBatch) {
+			t.Errorf("%s: %d, %v", text, last, err)
+		}
+	}
+}
