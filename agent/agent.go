@@ -79,6 +79,7 @@ type Agent struct {
 	outcast error // why the policy does not take this agent for a member
 	running map[signing.ID]*running
 	session *session // nil while there is none
+	told    told     // the facts that were told last, to whichever relay
 	state   Status
 	changed chan struct{} // has room for one: the status is to be written
 	obeyed  chan struct{} // likewise: another policy is obeyed, which the facts say

@@ -291,7 +291,7 @@ func (s *session) leaveIfDone() {
 	s.agent.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if busy || s.unjudged > 0 || s.facts == nil || s.waiting() || s.ctx.Err() != nil {
+	if busy || s.unjudged > 0 || !s.knows || s.waiting() || s.ctx.Err() != nil {
 		s.idle = false
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -27,6 +28,36 @@ const (
 	maxTag      = 256      // bytes of a value
 	maxTagsFile = 64 << 10 // bytes
 )
+
+// What was told of this machine: a relay that has the statement still is not
+// told again when the agent comes back.
+type told struct {
+	facts plan.Facts
+	at    time.Time
+	sum   translog.Sum // of the statement
+}
+
+// still says whether what was told still holds: nothing changed but what always
+// does, for so long, or how much memory is free, for as long as an agent that
+// stays connected does not tell it either.
+func (t *told) still(f plan.Facts, now time.Time) bool {
+	switch age := now.Sub(t.at); {
+	case t.facts == nil || age >= factsAnyway:
+		return false
+	case age < factsEvery:
+		return sameFacts(calm(t.facts), calm(f))
+	}
+	return sameFacts(t.facts, f)
+}
+
+// calm leaves out how much memory is free.
+func calm(f plan.Facts) plan.Facts {
+	f = maps.Clone(f)
+	maps.DeleteFunc(f, func(name string, _ value.Value) bool {
+		return strings.HasPrefix(name, "memory_") || strings.HasPrefix(name, "swap_")
+	})
+	return f
+}
 
 // ownFacts are those that the machine does not know of itself: tags, and the
 // versions of the agent and of the policy that it obeys.

@@ -35,20 +35,22 @@ type fakeRelay struct {
 	receipts map[signing.ID]int
 	facts    [][]byte
 	hellos   []message.Hello
-	renewals int
-	idles    int
-	due      int                 // plans on their way, whose receipt has not come
-	large    map[signing.ID]bool // answers that came over streams of their own
-	done     map[signing.ID]chan struct{}
-	drop     func() bool // asked at each chunk; nil: never
-	mute     bool        // chunks are not acknowledged
-	gaps     bool        // a gap ends the connection, and not the test: what came before was dropped here
-	unstored func() bool // asked at each chunk: it could not be stored; nil: never
-	fair     bool        // a plan that has its answer is offered no more
-	fail     *message.Failure
-	prove    func(message.LogQuery) (*translog.Proof, error) // nil: it has no log
-	piece    func(message.PieceQuery) ([]byte, *message.Failure)
-	hears    func(statement []byte) translog.Sum // what it says to a program that is tried
+	// keepsFacts: it has the facts that were told last, also of another connection.
+	keepsFacts bool
+	renewals   int
+	idles      int
+	due        int                 // plans on their way, whose receipt has not come
+	large      map[signing.ID]bool // answers that came over streams of their own
+	done       map[signing.ID]chan struct{}
+	drop       func() bool // asked at each chunk; nil: never
+	mute       bool        // chunks are not acknowledged
+	gaps       bool        // a gap ends the connection, and not the test: what came before was dropped here
+	unstored   func() bool // asked at each chunk: it could not be stored; nil: never
+	fair       bool        // a plan that has its answer is offered no more
+	fail       *message.Failure
+	prove      func(message.LogQuery) (*translog.Proof, error) // nil: it has no log
+	piece      func(message.PieceQuery) ([]byte, *message.Failure)
+	hears      func(statement []byte) translog.Sum // what it says to a program that is tried
 }
 
 func newFakeRelay(t *testing.T, policy []byte) *fakeRelay {
@@ -275,7 +277,11 @@ func (r *fakeRelay) hello(s *transport.Stream, body []byte) {
 		r.t.Error(err)
 		return
 	}
-	_ = s.WriteFrame(message.TypeWelcome, message.Marshal(message.Welcome{Relay: "fake", Time: time.Now()}))
+	w := message.Welcome{Relay: "fake", Time: time.Now()}
+	r.set(func() {
+		w.Facts = r.keepsFacts && len(r.facts) > 0 && h.Facts == translog.SumOf(r.facts[len(r.facts)-1])
+	})
+	_ = s.WriteFrame(message.TypeWelcome, message.Marshal(w))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.hellos, r.agent = append(r.hellos, h), s
@@ -414,5 +420,5 @@ func oneIn(n int, seed uint64) func() bool {
 func (s *session) told() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.facts != nil
+	return s.knows
 }

@@ -45,7 +45,7 @@ type session struct {
 	long   chan struct{} // likewise, for plans that stand
 	work   sync.WaitGroup
 
-	telling sync.Mutex // held while facts are looked up and sent
+	telling sync.Mutex // held while facts are looked up and sent, and guards last once the relay has welcomed
 
 	mu       sync.Mutex
 	left     bool                // nothing more is begun
@@ -53,10 +53,10 @@ type session struct {
 	sent     map[*outgoing]bool  // an answer that was begun; false while the relay has not said what it has of it
 	large    map[signing.ID]bool // answers that have streams of their own
 	refused  map[signing.ID]bool // answers that this relay does not take
-	facts    plan.Facts          // the latest that were sent; nil for none
-	factsAt  time.Time
-	well     translog.Sum // of the statement that this program is well; zero for none
-	idle     bool         // once mode: it was said that nothing is left
+	last     told                // what the relay has of the facts; zero: nothing that this agent knows of
+	knows    bool                // the facts were looked up, and the relay has them
+	well     translog.Sum        // of the statement that this program is well; zero for none
+	idle     bool                // once mode: it was said that nothing is left
 	idleAt   *time.Timer
 }
 
@@ -89,6 +89,9 @@ func (a *Agent) meet(ctx context.Context, once bool) (welcome bool, err error) {
 		a.leave(s)
 		s.close()
 		return false, err
+	}
+	if !w.Facts {
+		s.last = told{}
 	}
 	close(s.ready)
 	a.welcomed()
@@ -139,6 +142,7 @@ func (s *session) hello() (w message.Welcome, err error) {
 	for _, o := range a.enter(s) {
 		h.Open = append(h.Open, message.Open{Plan: o.head.Plan})
 	}
+	h.Facts = s.last.sum
 	if err := s.stream.WriteFrame(message.TypeHello, message.Marshal(h)); err != nil {
 		return w, err
 	}
@@ -168,7 +172,7 @@ func (a *Agent) enter(s *session) []*outgoing {
 	for _, o := range open {
 		s.sent[o] = false
 	}
-	a.session = s
+	a.session, s.last = s, a.told
 	return open
 }
 
@@ -412,10 +416,8 @@ func (s *session) tellFacts(ctx context.Context) {
 		return
 	}
 	now := a.opts.Now()
-	s.mu.Lock()
-	same := s.facts != nil && sameFacts(s.facts, f) && now.Sub(s.factsAt) < factsAnyway
-	s.mu.Unlock()
-	if same {
+	if s.last.still(f, now) {
+		s.toldFacts()
 		return
 	}
 	statement := signing.NewStatement(a.id, "facts", now, plan.EncodeFacts(f)).Encode()
@@ -427,8 +429,17 @@ func (s *session) tellFacts(ctx context.Context) {
 		s.end(err)
 		return
 	}
+	s.last = told{facts: f, at: now, sum: translog.SumOf(statement)}
+	a.mu.Lock()
+	a.told = s.last
+	a.mu.Unlock()
+	s.toldFacts()
+}
+
+// toldFacts notes that the relay has the facts of this moment.
+func (s *session) toldFacts() {
 	s.mu.Lock()
-	s.facts, s.factsAt = f, now
+	s.knows = true
 	s.mu.Unlock()
 	s.leaveIfDone()
 }

@@ -27,7 +27,7 @@ func (s *session) sayWell() {
 	}
 	st := signing.NewStatement(a.id, message.KindWell, a.opts.Now(), message.Marshal(message.Well{Release: a.opts.Software})).Encode()
 	s.mu.Lock()
-	told := s.facts != nil // the log says why not
+	told := s.knows // the log says why not
 	s.well = translog.SumOf(st)
 	s.mu.Unlock()
 	if !told {

@@ -150,17 +150,26 @@ func (r *Relay) leave(ctx context.Context, sess *agentSession) {
 	}
 }
 
-// greet tells an agent what it needs to know before anything else.
+// greet tells an agent what it needs to know before anything else. One whose
+// facts are known is offered what waits for it: it does not tell them again, and
+// ten thousand that come back after a restart have nothing to sign, to verify
+// and to store.
 func (r *Relay) greet(sess *agentSession, hello *message.Hello, open []message.Ack) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sess.send(message.TypeWelcome, message.Marshal(message.Welcome{Relay: r.cfg.Name, Time: r.now(), Policy: r.policy.Version()}))
+	facts := sess.agent.record.Facts
+	known := facts != nil && translog.SumOf(facts) == hello.Facts
+	sess.send(message.TypeWelcome, message.Marshal(message.Welcome{Relay: r.cfg.Name, Time: r.now(), Policy: r.policy.Version(), Facts: known}))
 	for _, text := range r.newer(hello.Policy) {
 		sess.send(message.TypePolicy, text)
 	}
 	sess.greeted = true
 	for _, ack := range open {
 		sess.send(message.TypeAck, message.Marshal(ack))
+	}
+	if known {
+		r.offerAll(sess.agent)
+		r.offerUpgrade(sess.agent)
 	}
 	r.presence(sess.agent)
 }

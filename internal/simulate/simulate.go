@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -126,11 +127,32 @@ func (o *Options) open(ctx context.Context, n int, cat *modules.Catalogue, trees
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return nil, err
 	}
-	_, err = agent.Enroll(ctx, agent.EnrollOptions{Dir: dir, Relays: o.Relays, Token: o.Token, Tags: m.tags, Hostname: m.name})
-	if err != nil && !errors.Is(err, agent.ErrEnrolled) {
+	if err := o.enroll(ctx, agent.EnrollOptions{Dir: dir, Relays: o.Relays, Token: o.Token, Tags: m.tags, Hostname: m.name}); err != nil {
 		return nil, err
 	}
 	return agent.Open(agent.Options{Dir: dir, Catalogue: cat, Host: modules.Host{Root: root, Now: time.Now}, Software: o.Software})
+}
+
+// enrollTries is how often an agent tries to enrol: a relay that thousands come
+// to at once does not get round to all of them in time.
+const enrollTries = 5
+
+// enroll enrols an agent that is not yet.
+func (o *Options) enroll(ctx context.Context, e agent.EnrollOptions) error {
+	for try := 1; ; try++ {
+		_, err := agent.Enroll(ctx, e)
+		if err == nil || errors.Is(err, agent.ErrEnrolled) {
+			return nil
+		}
+		if try == enrollTries {
+			return err
+		}
+		select {
+		case <-time.After(rand.N(time.Second << try)):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // Connected is how many agents have a relay now.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/translog"
 )
 
 // The kinds of streams, named when one is opened.
@@ -146,6 +147,9 @@ type Hello struct {
 	Policy     int64  `json:"policy"`     // the version of the policy that it obeys; 0 for none
 	Once       bool   `json:"once"`       // it takes what waits, answers and leaves
 	Open       []Open `json:"open"`       // answers that it has begun and not seen acknowledged
+	// Facts is the SHA-256 of the last statement of facts that the agent told a
+	// relay, whichever; zero: it has told none.
+	Facts translog.Sum `json:"facts,omitzero"`
 }
 
 // An Open answer is one whose chunks the agent still holds.
@@ -158,6 +162,9 @@ type Welcome struct {
 	Relay  string    `json:"relay"` // its name, for the agent's status
 	Time   time.Time `json:"time"`
 	Policy int64     `json:"policy"` // the version that the relay has
+	// Facts says that the relay has the statement of facts that stood in the
+	// Hello: it need not be told again.
+	Facts bool `json:"facts,omitempty"`
 }
 
 // An Ack says that the chunks of an answer before Next are stored for good.
