@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"runtime"
@@ -29,6 +30,7 @@ import (
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
 	"github.com/quaestor-engine/quaestor/transport"
+	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
 // Options say what an agent works with.
@@ -63,6 +65,7 @@ type Agent struct {
 	rounds  sync.WaitGroup // plans that stand
 	own     sandbox.OwnFiles
 	runner  sandbox.Runner
+	shown   shown // the certificate
 	backoff transport.Backoff
 	started time.Time
 	offered offers
@@ -282,8 +285,33 @@ func (a *Agent) Run(ctx context.Context) error {
 	return err
 }
 
+// An agent that has lost its relay looks for it every soonAgain at least for as
+// long as soonFor: most restarts are over by then. A relay that is not there
+// refuses in no time, and one that has too much to do takes no more than it can.
+const (
+	soonAgain = 8 * time.Second
+	soonFor   = 2 * time.Minute
+	// mostWait bounds what a relay can say how long to stay away.
+	mostWait = 5 * time.Minute
+)
+
+// pause is how long to wait before the next attempt, after one that ended with
+// an error, and so long after there was a relay.
+func (a *Agent) pause(err error, lost time.Duration) time.Duration {
+	var said *message.Failure
+	if errors.As(err, &said) && said.Wait > 0 {
+		return rand.N(min(said.Wait, mostWait))
+	}
+	wait := a.backoff.Next()
+	if lost < soonFor && wait > soonAgain {
+		wait = rand.N(soonAgain)
+	}
+	return wait
+}
+
 // connectAgain holds a session while there is one to be had.
 func (a *Agent) connectAgain(ctx context.Context) error {
+	lost := time.Now().Add(-soonFor) // none was had
 	for {
 		welcome, err := a.meet(ctx, false)
 		if ctx.Err() != nil {
@@ -291,8 +319,9 @@ func (a *Agent) connectAgain(ctx context.Context) error {
 		}
 		if welcome {
 			a.backoff.Reset()
+			lost = time.Now()
 		}
-		wait := a.backoff.Next()
+		wait := a.pause(err, time.Since(lost))
 		a.log.Warn("no relay", "error", err, "again_in", wait.Round(time.Millisecond))
 		a.note(func(s *Status) { s.Error = err.Error() })
 		select {

@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/transport"
@@ -36,22 +38,53 @@ func (a *Agent) dial(ctx context.Context) (*transport.Conn, error) {
 			return nil, err
 		}
 	}
-	d := &transport.Dialer{Addrs: a.conf.Relays, Pin: a.conf.Pin, Proxy: a.conf.Proxy, Connect: a.connect, Certificate: cert}
-	return d.Dial(ctx)
+	return a.dialer(cert).Dial(ctx)
 }
 
-// certificate reads the agent's own, for TLS and parsed.
+// dialer gives the one for a certificate: with the same one again, the relay
+// need not be shown it anew, where it remembers.
+func (a *Agent) dialer(cert *tls.Certificate) *transport.Dialer {
+	a.shown.mu.Lock()
+	defer a.shown.mu.Unlock()
+	if d := a.shown.dialer; d != nil && d.Certificate == cert {
+		return d
+	}
+	a.shown.dialer = &transport.Dialer{Addrs: a.conf.Relays, Pin: a.conf.Pin, Proxy: a.conf.Proxy, Connect: a.connect, Certificate: cert}
+	return a.shown.dialer
+}
+
+// A shown is the certificate that an agent shows, as it was read last: to parse
+// it costs more than all else that a change of the status does.
+type shown struct {
+	mu     sync.Mutex
+	pair   []byte
+	cert   *tls.Certificate
+	leaf   *x509.Certificate
+	dialer *transport.Dialer
+}
+
+// certificate gives the agent's own, for TLS and parsed.
 func (a *Agent) certificate() (*tls.Certificate, *x509.Certificate, error) {
 	pair, err := readFile(a.path(tlsFile))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrNotEnrolled, err)
+	}
+	s := &a.shown
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cert != nil && bytes.Equal(s.pair, pair) {
+		return s.cert, s.leaf, nil
 	}
 	cert, err := tls.X509KeyPair(pair, pair)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", tlsFile, err)
 	}
 	leaf, err := x509.ParseCertificate(cert.Certificate[0])
-	return &cert, leaf, err
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", tlsFile, err)
+	}
+	s.pair, s.cert, s.leaf = pair, &cert, leaf
+	return s.cert, s.leaf, nil
 }
 
 // renewIfDue asks for the next certificate when a third of the present one's

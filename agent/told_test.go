@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -72,5 +74,36 @@ func TestStill(t *testing.T) {
 	}
 	if (&told{}).still(plan.Facts{}, now) {
 		t.Error("nothing was told")
+	}
+}
+
+func TestPause(t *testing.T) {
+	lost := errors.New("the connection broke")
+	told := func(d time.Duration) error { return fmt.Errorf("agent: %w", &message.Failure{Wait: d}) }
+	for name, c := range map[string]struct {
+		err   error
+		since time.Duration
+		most  time.Duration
+	}{
+		"just lost":              {lost, time.Second, soonAgain},
+		"lost a minute ago":      {lost, time.Minute, soonAgain},
+		"lost an hour ago":       {lost, time.Hour, 5 * time.Minute},
+		"told 20 s":              {told(20 * time.Second), 0, 20 * time.Second},
+		"told 20 s, long ago":    {told(20 * time.Second), time.Hour, 20 * time.Second},
+		"told to stay for years": {told(1 << 62), 0, mostWait},
+		"told less than nothing": {told(-1), 0, soonAgain},
+	} {
+		a := &Agent{}
+		longest := time.Duration(0)
+		for range 300 {
+			d := a.pause(c.err, c.since)
+			if d < 0 || d > c.most {
+				t.Fatalf("%s: %v", name, d)
+			}
+			longest = max(longest, d)
+		}
+		if longest < c.most/2 {
+			t.Errorf("%s: never longer than %v of %v", name, longest, c.most)
+		}
 	}
 }

@@ -26,6 +26,9 @@ const (
 	kindFacts   = "facts"
 	lastWords   = 5 * time.Second // for what an agent is told that is let go
 	flushStep   = 10 * time.Millisecond
+	// comeBackEach is how many of them come back a second, see comeBack.
+	comeBackEach = 2 * time.Millisecond
+	maxComeBack  = 5 * time.Minute
 )
 
 // An agentSession is a connected agent.
@@ -105,10 +108,12 @@ func (r *Relay) enter(c *transport.Conn, s *transport.Stream, hello *message.Hel
 	fresh := &agent{id: hello.Agent, record: agentRecord{Membership: hello.Membership}}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.admit(fresh); err != nil {
+	a := r.agents[hello.Agent]
+	if a != nil && string(a.record.Membership) == string(hello.Membership) {
+		fresh.member = a.member // by this policy: another one judges all anew
+	} else if err := r.admit(fresh); err != nil {
 		return nil, nil, err
 	}
-	a := r.agents[hello.Agent]
 	if a == nil {
 		if len(r.agents) >= maxAgents {
 			return nil, nil, fmt.Errorf("there are %d agents already", maxAgents)
@@ -326,11 +331,18 @@ func (s *agentSession) sendDue(t message.Type, body []byte, due time.Time) {
 	}
 }
 
-// goodbye tells an agent that the relay goes.
-func (s *agentSession) goodbye() {
+// comeBack is within which time so many agents are told to come again: two
+// cores take so many handshakes, and ask who comes what they ask him.
+func comeBack(agents int) time.Duration {
+	return min(max(time.Duration(agents)*comeBackEach, time.Second), maxComeBack)
+}
+
+// goodbye tells an agent that the relay goes, and within which time to look
+// whether it is there again.
+func (s *agentSession) goodbye(within time.Duration) {
 	stream := s.stream
 	stream.SetWriteDeadline(time.Now().Add(time.Second))
-	fail := message.Failure{Code: message.FailShutdown, Reason: "the relay is going"}
+	fail := message.Failure{Code: message.FailShutdown, Reason: "the relay is going", Wait: within}
 	if stream.WriteFrame(message.TypeGoodbye, message.Marshal(fail)) == nil {
 		_ = stream.Close()
 	}

@@ -279,6 +279,9 @@ func NewCA(dir string) (pin string, err error) {
 			return "", fmt.Errorf("relay: %w", err)
 		}
 	}
+	if err := os.Remove(filepath.Join(dir, fileTickets)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("relay: %w", err)
+	}
 	return ca.Pin(), nil
 }
 

@@ -47,6 +47,10 @@ func (r *Relay) enroll(ctx context.Context, s *transport.Stream) {
 	}
 	r.mu.Unlock()
 	_ = s.WriteFrame(message.TypeEnrolled, message.Marshal(out))
+	// The agent hangs up. A stream that this end closes first is kept for
+	// minutes, of each of thousands that enrol at once.
+	s.SetReadDeadline(time.Now().Add(lastWords))
+	_, _, _ = s.ReadFrame(func(byte) int { return -1 })
 	_ = s.Close()
 }
 

@@ -53,6 +53,7 @@ type fleet struct {
 	done        chan error
 	mu          *sync.Mutex
 	now         func() time.Time
+	dialers     map[*tls.Certificate]*transport.Dialer
 	connections []*transport.Conn
 }
 
@@ -159,7 +160,16 @@ func (f *fleet) dial(cert *tls.Certificate) *transport.Conn {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), long)
 	defer cancel()
-	c := must((&transport.Dialer{Addrs: []string{f.addr}, Pin: f.relay.Pin(), Certificate: cert}).Dial(ctx))(f.t)
+	// One that came before goes on with the session that it had, as agents do.
+	d := f.dialers[cert]
+	if d == nil || d.Addrs[0] != f.addr {
+		d = &transport.Dialer{Addrs: []string{f.addr}, Pin: f.relay.Pin(), Certificate: cert}
+		if f.dialers == nil {
+			f.dialers = map[*tls.Certificate]*transport.Dialer{}
+		}
+		f.dialers[cert] = d
+	}
+	c := must(d.Dial(ctx))(f.t)
 	f.connections = append(f.connections, c)
 	return c
 }

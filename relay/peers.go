@@ -410,7 +410,7 @@ func (r *Relay) shareOut() {
 		}
 		s := a.session
 		r.wg.Go(func() {
-			s.goodbye()
+			s.goodbye(0)
 			_ = s.conn.Close()
 		})
 		if n--; n == 0 {

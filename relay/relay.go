@@ -136,9 +136,13 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 	r.meters.since = time.Now()
 	r.spine.tell(&r.meters)
 	r.life, r.end = context.WithCancel(context.Background())
+	var keys [][32]byte
 	if err = r.load(ctx); err == nil {
+		keys, err = tickets(dir, r.now())
+	}
+	if err == nil {
 		r.listener, err = transport.Listen(cfg.Listen, transport.ListenOptions{
-			Certificate: cert, CA: r.ca.Certificate(), Window: 1 << 20, MaxPerAddress: cfg.Crowd,
+			Certificate: cert, CA: r.ca.Certificate(), Window: 1 << 20, MaxPerAddress: cfg.Crowd, Tickets: keys,
 		})
 	}
 	if err == nil {
@@ -174,6 +178,7 @@ func (r *Relay) Serve(ctx context.Context) error {
 	r.wg.Go(r.serveWatch)
 	r.wg.Go(func() { r.keepShares(ctx) })
 	r.wg.Go(func() { r.keepTouch(ctx) })
+	r.wg.Go(func() { r.keepTickets(ctx) })
 	r.wg.Go(func() {
 		if r.spine.awaitEnd(ctx) {
 			r.fail(ErrSpine)
@@ -228,9 +233,10 @@ func (r *Relay) Close() error {
 	}
 	r.mu.Unlock()
 	err := errors.Join(r.listener.Close(), r.closeWatch(), r.within.close())
+	within := comeBack(len(sessions))
 	var ending sync.WaitGroup
 	for _, s := range sessions {
-		ending.Go(s.goodbye)
+		ending.Go(func() { s.goodbye(within) })
 	}
 	ending.Wait()
 	for _, c := range open {

@@ -20,12 +20,13 @@ import (
 // A Conn is an authenticated connection that carries streams. All its methods
 // may be called by several goroutines.
 type Conn struct {
-	mux    *yamux.Session
-	wire   *wire
-	peer   string
-	server bool
-	slots  chan struct{} // one token for each stream that the peer may open
-	pulse  time.Duration // the silence before a ping; for tests and Dialer
+	mux     *yamux.Session
+	wire    *wire
+	peer    string
+	resumed bool // the handshake went on from an earlier connection's
+	server  bool
+	slots   chan struct{} // one token for each stream that the peer may open
+	pulse   time.Duration // the silence before a ping; for tests and Dialer
 
 	mu      sync.Mutex
 	closed  bool
@@ -65,6 +66,7 @@ func newConn(t *tls.Conn, s settings) (*Conn, error) {
 	if len(state.VerifiedChains) > 0 {
 		c.peer = state.PeerCertificates[0].Subject.CommonName
 	}
+	c.resumed = state.DidResume
 	c.wire.note, c.wire.counts = c.note, s.counts
 	c.wire.rest = c.rest
 	c.wire.guard.saw = c.saw

@@ -27,6 +27,10 @@ type ListenOptions struct {
 	MaxPending       int               // handshakes under way, half of them from one address; 4096
 	HandshakeTimeout time.Duration     // 10 s
 	KeepAlive        time.Duration     // silence before the peer is asked; 75 s
+	// Tickets are the keys of session tickets, the first for new ones: who comes
+	// back within a week goes on where it was, over a restart, too, and costs
+	// half. None: crypto/tls makes and changes them, and forgets.
+	Tickets [][32]byte
 }
 
 // A Listener takes connections.
@@ -79,6 +83,9 @@ func ListenOn(tcp net.Listener, o ListenOptions) (*Listener, error) {
 	}
 	l.cert.Store(&o.Certificate)
 	conf.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return l.cert.Load(), nil }
+	if len(o.Tickets) > 0 {
+		conf.SetSessionTicketKeys(o.Tickets)
+	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	l.work.Go(l.loop)
 	return l, nil
@@ -107,6 +114,12 @@ func (l *Listener) Renew(cert tls.Certificate) error {
 	l.cert.Store(&cert)
 	return nil
 }
+
+// Tickets has new session tickets be made with the first of the keys, and takes
+// those of all of them. A ticket says what was verified when its session began:
+// the certificate, which is compared with the CA of this moment and must not
+// have expired. What the peer may do is for others to judge anew.
+func (l *Listener) Tickets(keys [][32]byte) { l.conf.SetSessionTicketKeys(keys) }
 
 // Close stops listening and drops who has not been accepted. Connections that
 // were accepted live on.

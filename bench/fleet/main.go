@@ -44,7 +44,7 @@ type settings struct {
 	rounds           int
 	rows             int64
 	settle           time.Duration
-	heap             string
+	heap, cpu        string
 	revoke           bool
 	restart          bool
 	investigators    int
@@ -69,6 +69,7 @@ func main() {
 	flag.Int64Var(&s.rows, "rows", 1_000_000_000, "bytes of rows that one agent sends")
 	flag.DurationVar(&s.settle, "settle", 15*time.Second, "how long the fleet rests before the relay's memory is measured; connections give back their buffers after 75 s")
 	flag.StringVar(&s.heap, "heap", "", "where the relay then writes its heap, for go tool pprof")
+	flag.StringVar(&s.cpu, "cpu", "", "where each process writes where its processor time went, for go tool pprof: with its role behind it, and its number")
 	flag.BoolVar(&s.revoke, "revoke", false, "measure how soon an investigator is refused whom the next policy leaves out, and nothing else")
 	flag.IntVar(&s.investigators, "investigators", 0, "measure so many investigators who ask at once, each a plan of his own, and nothing else")
 	flag.StringVar(&s.out, "o", "", "ask FIND host alone, and add what was measured to this file, for bench/model")
@@ -81,6 +82,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	defer profile(&s)()
 	var err error
 	switch s.role {
 	case "":
@@ -95,6 +97,26 @@ func main() {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "fleet:", err)
 		os.Exit(1)
+	}
+}
+
+// profile writes where this process spends its time, until what it gives is
+// called.
+func profile(s *settings) (stop func()) {
+	if s.cpu == "" || s.role == "" {
+		return func() {}
+	}
+	f, err := os.Create(fmt.Sprintf("%s.%s.%d", s.cpu, s.role, os.Getpid()))
+	if err == nil {
+		err = pprof.StartCPUProfile(f)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "fleet:", err)
+		return func() {}
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close() // a profile that is cut cannot be read
 	}
 }
 
@@ -183,6 +205,7 @@ type stage struct {
 	key    *signing.PrivateKey
 	dir    string // of the relay
 	heap   string
+	cpu    string
 	relay  *exec.Cmd
 	agents []*exec.Cmd
 	token  string
@@ -195,7 +218,7 @@ const crowd = 100_000
 
 // startRelay starts the relay, for the first time or again.
 func (s *stage) startRelay(ctx context.Context) (err error) {
-	s.relay, s.addr, err = child(ctx, "-role", "relay", "-dir", s.dir, "-heap", s.heap)
+	s.relay, s.addr, err = child(ctx, "-role", "relay", "-dir", s.dir, "-heap", s.heap, "-cpu", s.cpu)
 	return err
 }
 
@@ -218,7 +241,7 @@ func (s *stage) initRelay(policy []byte) error {
 	return os.WriteFile(name, setting.ReplaceAll(text, fmt.Appendf(nil, "connections_per_address = %d", crowd)), 0o600)
 }
 
-func build(ctx context.Context, dir, heap string) (*stage, error) {
+func build(ctx context.Context, dir string, o *settings) (*stage, error) {
 	key, err := signing.NewPrivateKey("Bench", "bench@example.org", time.Now().Add(-time.Minute))
 	if err != nil {
 		return nil, err
@@ -228,7 +251,7 @@ func build(ctx context.Context, dir, heap string) (*stage, error) {
 		return nil, err
 	}
 	fleet := signing.NewID()
-	s := &stage{fleet: fleet, key: key, heap: heap, dir: filepath.Join(dir, "relay")}
+	s := &stage{fleet: fleet, key: key, heap: o.heap, cpu: o.cpu, dir: filepath.Join(dir, "relay")}
 	policy, err := s.policy(ctx, 1, signing.PrincipalSpec{Name: "Leaver", Key: leaver.Public(), Weight: 1})
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ func measure(ctx context.Context, s *settings) error {
 	s.hostsDir = hosts
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	st, err := build(ctx, dir, s.heap)
+	st, err := build(ctx, dir, s)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func startAgents(ctx context.Context, s *settings, st *stage, hosts string) erro
 	for first := 0; first < s.agents; first += each {
 		n := min(each, s.agents-first)
 		args := []string{"-role", "agents", "-dir", hosts, "-addr", st.addr, "-token", st.token,
-			"-agents", fmt.Sprint(n), "-first", fmt.Sprint(first), "-rows", fmt.Sprint(s.rows)}
+			"-agents", fmt.Sprint(n), "-first", fmt.Sprint(first), "-rows", fmt.Sprint(s.rows), "-cpu", s.cpu}
 		if s.revoke {
 			args = append(args, "-obeyed", obeyedFile(hosts, first))
 		}

@@ -229,6 +229,9 @@ type Granted struct {
 type Failure struct {
 	Code   string `json:"code"` // one of the Fail constants
 	Reason string `json:"reason"`
+	// Wait is within which time, in nanoseconds, an agent is to come again, each
+	// at a moment of its own; 0: as it likes.
+	Wait time.Duration `json:"wait,omitempty"`
 }
 
 // The codes of failures.
