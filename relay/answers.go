@@ -281,7 +281,7 @@ func (l *chunkLine) take(ctx context.Context, body []byte) error {
 	l.ahead.Add(1)
 	l.work.Add(1)
 	given := &stored{c, d, size, time.Now()}
-	err = r.spine.chunks.put(&r.wg, commitment{msg, func(sequence uint64, err error) { l.settle(ctx, given, sequence, err) }})
+	err = r.spine.chunks.put(commitment{msg, func(sequence uint64, err error) { l.settle(ctx, given, sequence, err) }})
 	if err != nil {
 		r.landed(d)
 		_ = l.acknowledge(r.unstored(&c, d))

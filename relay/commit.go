@@ -43,6 +43,7 @@ var errBatch = errors.New("the batch was not taken")
 // it are stored one by one.
 type committer struct {
 	spine *spine
+	work  *sync.WaitGroup // of the goroutines that store, and tell
 	// together says that the spine stores batches, and has no faster way: one
 	// in this process, of one relay.
 	together bool
@@ -58,13 +59,12 @@ type commitment struct {
 	done func(sequence uint64, err error)
 }
 
-// put takes a message. Where it is taken done is called once, on a goroutine
-// that wg has.
-func (c *committer) put(wg *sync.WaitGroup, m commitment) error {
+// put takes a message. Where it is taken done is called once.
+func (c *committer) put(m commitment) error {
 	if !c.together || len(m.msg.Data) >= largeAlone {
 		future, err := c.publish(m.msg)
 		if err == nil {
-			wg.Go(func() { m.done(await(future)) })
+			c.work.Go(func() { m.done(await(future)) })
 		}
 		return err
 	}
@@ -73,19 +73,19 @@ func (c *committer) put(wg *sync.WaitGroup, m commitment) error {
 	c.waiting = append(c.waiting, m)
 	if !c.running {
 		c.running = true
-		wg.Go(c.run)
+		c.work.Go(c.run)
 	}
 	return nil
 }
 
 // store is put for who waits.
-func (c *committer) store(ctx context.Context, wg *sync.WaitGroup, msg *nats.Msg) (sequence uint64, err error) {
+func (c *committer) store(ctx context.Context, msg *nats.Msg) (sequence uint64, err error) {
 	type stored struct {
 		sequence uint64
 		err      error
 	}
 	said := make(chan stored, 1)
-	if err := c.put(wg, commitment{msg, func(sequence uint64, err error) { said <- stored{sequence, err} }}); err != nil {
+	if err := c.put(commitment{msg, func(sequence uint64, err error) { said <- stored{sequence, err} }}); err != nil {
 		return 0, err
 	}
 	select {
@@ -205,7 +205,7 @@ func await(f jetstream.PubAckFuture) (uint64, error) {
 
 // allowBatches has a spine in this process, of one relay, store batches.
 func (s *spine) allowBatches(ctx context.Context, c *Config) error {
-	s.chunks, s.records = &committer{spine: s}, &committer{spine: s}
+	s.chunks, s.records = &committer{spine: s, work: &s.storing}, &committer{spine: s, work: &s.storing}
 	if s.server == nil || c.replicas() > 1 {
 		return nil
 	}

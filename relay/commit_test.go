@@ -41,7 +41,6 @@ func chunkMessage(agent int, after uint64, text string) *nats.Msg {
 func TestCommitTogether(t *testing.T) {
 	const agents, rounds = 300, 3
 	s := realSpine(t)
-	var wg sync.WaitGroup
 	var mu sync.Mutex
 	last := map[int]uint64{}
 	for round := range rounds {
@@ -58,7 +57,7 @@ func TestCommitTogether(t *testing.T) {
 				after = 0 // somebody has stored one since
 			}
 			msg := chunkMessage(i, after, fmt.Sprintf("agent %d, chunk %d", i, round))
-			err := s.chunks.put(&wg, commitment{msg, func(sequence uint64, err error) {
+			err := s.chunks.put(commitment{msg, func(sequence uint64, err error) {
 				told.Add(1)
 				switch {
 				case stale[i] && isSwapped(err):
@@ -75,7 +74,7 @@ func TestCommitTogether(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		wg.Wait()
+		s.storing.Wait()
 		if told.Load() != agents || int(refused.Load()) != len(stale) {
 			t.Fatalf("round %d: %d of %d were told, %d refused of %d", round, told.Load(), agents, refused.Load(), len(stale))
 		}
@@ -122,21 +121,20 @@ func TestWhoStoresTogether(t *testing.T) {
 // said that it stored.
 func TestCommitToASpineThatEnds(t *testing.T) {
 	s := realSpine(t)
-	var wg sync.WaitGroup
 	var told atomic.Int32
 	for i := range 200 {
 		msg := chunkMessage(i, 0, "x")
-		err := s.chunks.put(&wg, commitment{msg, func(uint64, error) { told.Add(1) }})
+		err := s.chunks.put(commitment{msg, func(uint64, error) { told.Add(1) }})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.conn.Close()
-	wg.Wait()
+	s.storing.Wait()
 	if told.Load() != 200 {
 		t.Fatalf("%d of 200 were told", told.Load())
 	}
-	if _, err := s.chunks.store(context.Background(), &wg, chunkMessage(0, 0, "x")); err == nil {
+	if _, err := s.chunks.store(context.Background(), chunkMessage(0, 0, "x")); err == nil {
 		t.Fatal("stored where nothing is")
 	}
 }

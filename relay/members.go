@@ -189,7 +189,7 @@ func (r *Relay) keepRecord(ctx context.Context, id message.ID, text []byte, befo
 	if !r.spine.records.together {
 		return r.spine.agents.swap(ctx, id.String(), text, before)
 	}
-	return r.spine.agents.swapTogether(ctx, r.spine.records, &r.wg, id.String(), text, before)
+	return r.spine.agents.swapTogether(ctx, r.spine.records, id.String(), text, before)
 }
 
 // tryKeepAgent is keepAgent for what the agent will tell again.

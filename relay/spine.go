@@ -68,8 +68,9 @@ type spine struct {
 	answers  jetstream.Stream
 	sealed   jetstream.Stream // the envelopes of plans
 	entries  jetstream.Stream
-	chunks   *committer // to the answers
-	records  *committer // to the agents
+	chunks   *committer     // to the answers
+	records  *committer     // to the agents
+	storing  sync.WaitGroup // of both
 }
 
 // A bucket is a bucket of keys, and the stream that it is made of.
@@ -332,6 +333,7 @@ func (s *spine) close() {
 	if s.conn != nil {
 		s.conn.Close()
 	}
+	s.storing.Wait()
 	if s.server != nil {
 		s.server.Shutdown()
 		s.server.WaitForShutdown()
@@ -380,19 +382,21 @@ func (b *bucket) swap(ctx context.Context, key string, text []byte, revision uin
 
 // swapTogether is swap by a committer. What is in the place of something that
 // was deleted goes the way of swap.
-func (b *bucket) swapTogether(ctx context.Context, c *committer, wg *sync.WaitGroup, key string, text []byte, revision uint64) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, spineTimeout)
+func (b *bucket) swapTogether(ctx context.Context, c *committer, key string, text []byte, revision uint64) (now uint64, err error) {
+	within, cancel := context.WithTimeout(ctx, spineTimeout)
 	defer cancel()
 	msg := nats.NewMsg(b.prefix + key)
 	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(revision, 10))
 	msg.Data = text
-	now, err := c.store(ctx, wg, msg)
-	switch {
-	case isSwapped(err) && revision == 0:
+	given := time.Now()
+	now, err = c.store(within, msg)
+	if isSwapped(err) && revision == 0 {
 		return b.swap(ctx, key, text, revision)
-	case isSwapped(err):
+	}
+	if isSwapped(err) {
 		err = errSwapped
 	}
+	b.meters.timed(given, &err)
 	return now, err
 }
 
