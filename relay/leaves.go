@@ -95,6 +95,9 @@ func (d deposited) WriteFrame(t message.Type, body []byte) error {
 	return err
 }
 
+// Offer is WriteFrame: who takes acknowledgements does not wait.
+func (d deposited) Offer(t message.Type, body []byte) bool { return d.WriteFrame(t, body) == nil }
+
 // Kind is that of an agent's first stream: what was not stored is told there.
 func (deposited) Kind() string { return message.KindAgent }
 
