@@ -71,7 +71,7 @@ func (a *answering) stateOfRound(f *following, p *followed, ended bool) (quaesto
 	if a.more != nil {
 		reason = fmt.Sprintf("round %d", a.more.round)
 	}
-	if late := time.Since(f.begun) - a.heard - p.every - p.longest; late > 0 && !ended {
+	if late := f.clock.now() - a.heard - p.every - p.longest; late > 0 && !ended {
 		return quaestor.Silent, fmt.Sprintf("%s was its last, and the next is overdue by %s", reason, late.Round(time.Second))
 	}
 	if why := a.reason(); why != "" {

@@ -22,7 +22,8 @@ import (
 // FollowOptions say how long answers are waited for.
 type FollowOptions struct {
 	// Wait is how long to wait for agents that are silent or offline. 0 waits
-	// for those that are connected alone, as long as they are at work.
+	// for those that are connected alone, as long as they are at work. Time in
+	// which answers wait for who reads the rows does not count.
 	Wait time.Duration
 	// Stored takes what is stored and waits for nobody.
 	Stored bool
@@ -108,7 +109,7 @@ func (s *Session) Follow(ctx context.Context, id signing.ID, o FollowOptions) (*
 type following struct {
 	session *Session
 	opts    FollowOptions
-	begun   time.Time
+	clock   clock
 	ctx     context.Context // of all of it; reading ends earlier, when everyone has answered
 	cancel  context.CancelFunc
 	reading context.Context
@@ -145,13 +146,13 @@ type followed struct {
 	hidden   []string
 	doubts   []string
 	caughtUp bool
-	heard    time.Time // when the relay last said something about it
-	over     bool      // the relay says that nothing more will come
+	heard    time.Duration // by the clock: when the relay last said something about it
+	over     bool          // the relay says that nothing more will come
 }
 
 func newFollowing(s *Session, o FollowOptions) *following {
 	return &following{
-		session: s, opts: o, begun: time.Now(), room: semaphore.NewWeighted(ahead), moved: make(chan struct{}, 1),
+		session: s, opts: o, clock: clock{begun: time.Now()}, room: semaphore.NewWeighted(ahead), moved: make(chan struct{}, 1),
 		read: make(chan struct{}), done: make(chan struct{}), ready: make(chan struct{}),
 	}
 }
@@ -170,7 +171,10 @@ func (f *following) add(ctx context.Context, payload *signing.PlanPayload, compi
 
 // start begins to read. Reading ends with ctx, with Close, or when everyone
 // who is waited for has answered.
-func (f *following) start(ctx context.Context) {
+func (f *following) start(ctx context.Context) { f.startWith(ctx, f.keepReading) }
+
+// startWith is start with the reader of a plan.
+func (f *following) startWith(ctx context.Context, read func(*followed)) {
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	f.reading, f.stop = context.WithCancel(f.ctx)
 	var lanes, readers sync.WaitGroup
@@ -180,8 +184,8 @@ func (f *following) start(ctx context.Context) {
 		lanes.Go(l.work)
 	}
 	for _, p := range f.plans {
-		p.heard = time.Now()
-		readers.Go(func() { f.keepReading(p) })
+		p.heard = f.clock.now()
+		readers.Go(func() { read(p) })
 	}
 	go func() {
 		readers.Wait()
@@ -232,7 +236,7 @@ func (f *following) Answers(take func(quaestor.Answer) (int, error)) error {
 func (f *following) await() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for !f.enough(time.Since(f.begun)) {
+	for !f.enough() {
 		select {
 		case <-f.read:
 			return
@@ -273,33 +277,36 @@ const (
 	mute     = 2 * time.Minute  // the relay, before it has named everyone and sent what it has
 )
 
-// enough says whether everyone has answered who is waited for.
-func (f *following) enough(waited time.Duration) bool {
-	longest := f.session.Policy().Ceilings().Timeout + absence
+// enough says whether everyone has answered who is waited for. While something
+// that was read has not been dealt with, nobody can say so.
+func (f *following) enough() bool {
+	listened, stood, stands := f.clock.read()
+	if stands {
+		return false
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.opts.Wait > 0 && waited >= f.opts.Wait && !f.opts.Stored {
+	if f.opts.Wait > 0 && listened >= f.opts.Wait && !f.opts.Stored {
 		return true
 	}
-	return !slices.ContainsFunc(f.plans, func(p *followed) bool { return f.waitsFor(p, longest) })
+	return !slices.ContainsFunc(f.plans, func(p *followed) bool { return f.waitsFor(p, listened, stood) })
 }
 
 // waitsFor says whether more is expected of a plan. An agent is at work for as
 // long as it may be, at most; mu is held.
-func (f *following) waitsFor(p *followed, longest time.Duration) bool {
-	now := time.Now()
+func (f *following) waitsFor(p *followed, listened, stood time.Duration) bool {
+	longest := f.session.Policy().Ceilings().Timeout + absence
 	switch {
 	case p.over:
 		return false
 	case !p.caughtUp:
-		return now.Sub(p.heard) < mute
-	case f.opts.Stored, f.session.opts.now().After(p.payload.Expires.Add(longest)):
+		return listened-p.heard < mute
+	case f.opts.Stored, f.session.opts.now().Add(-stood).After(p.payload.Expires.Add(longest)):
 		return false
 	}
-	late := now.Sub(f.begun)
 	return slices.ContainsFunc(f.lanes, func(l *lane) bool {
 		return l.waitsFor(p, func(a *answering) bool {
-			quiet := late - a.since
+			quiet := listened - a.since
 			switch {
 			case a.final || a.fault != nil:
 				return false

@@ -73,7 +73,7 @@ type answering struct {
 	token  *token
 	public ed25519.PublicKey // nil when nothing more is opened
 	opener *sealing.Opener   // nil before the first chunk, and after the last
-	since  time.Duration     // after the beginning: when it was named, or changed
+	since  time.Duration     // by the clock: when it was named, or changed
 	heard  time.Duration     // likewise: when the last account came
 	rows   int64
 	more   *account // what it says beyond outcome and rows; nil: nothing
@@ -112,6 +112,7 @@ func (l *lane) work() {
 			}
 		}
 		l.f.room.Release(min(int64(len(j.body)), ahead))
+		l.f.dealt()
 	}
 }
 
@@ -196,7 +197,7 @@ func (l *lane) name(j job) error {
 		t = &token{id: who.Token, uses: who.Uses}
 		p.tokens[t.id] = t
 	}
-	p.agents[j.agent] = &answering{host: who.Host, token: t, public: who.Public, online: m.Online, since: time.Since(l.f.begun)}
+	p.agents[j.agent] = &answering{host: who.Host, token: t, public: who.Public, online: m.Online, since: l.f.clock.now()}
 	return nil
 }
 
@@ -211,7 +212,7 @@ func (l *lane) note(j job) error {
 	l.mu.Lock()
 	if a := l.known(j); a != nil {
 		if a.online != m.Online || a.reached != m.Reached {
-			a.since = time.Since(l.f.begun)
+			a.since = l.f.clock.now()
 		}
 		a.online, a.reached = m.Online, a.reached || m.Reached
 	}
@@ -309,7 +310,7 @@ func (l *lane) account(p *followed, a *answering, s *answer.Summary) {
 		}
 	}
 	maps.DeleteFunc(part.looked, func(_ string, n int64) bool { return n == 0 })
-	a.outcome, a.matched, a.heard, a.more = s.Outcome, s.Matched > 0, time.Since(l.f.begun), nil
+	a.outcome, a.matched, a.heard, a.more = s.Outcome, s.Matched > 0, l.f.clock.now(), nil
 	if s.Reason == "" && len(s.Skipped) == 0 && len(s.Limits) == 0 && s.Round == 0 {
 		return
 	}

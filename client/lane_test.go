@@ -109,7 +109,7 @@ func TestAgentsAreCheap(t *testing.T) {
 	for i := range agents {
 		l := f.lanes[i%2]
 		id := message.ID{byte(i), byte(i >> 8), byte(i >> 16)}
-		a := &answering{host: fmt.Sprintf("host-%06d.example.org", i), token: tok, online: true, reached: true, since: time.Since(f.begun)}
+		a := &answering{host: fmt.Sprintf("host-%06d.example.org", i), token: tok, online: true, reached: true, since: f.clock.now()}
 		l.parts[0].agents[id] = a
 		l.account(f.plans[0], a, &answer.Summary{Outcome: answer.Complete, Matched: 1, Looked: map[string]int64{"files": 3, "bytes": 4096}})
 		a.final = true

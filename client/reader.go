@@ -67,7 +67,7 @@ func (f *following) follow(p *followed, backoff *transport.Backoff) error {
 		}
 		backoff.Reset()
 		f.mu.Lock()
-		p.heard = time.Now()
+		p.heard = f.clock.now()
 		f.mu.Unlock()
 		switch t {
 		case message.TypeEnvelope: // it is known here, and verified
@@ -103,7 +103,9 @@ func (f *following) hand(p *followed, t message.Type, body []byte) error {
 		return fmt.Errorf("%w: %w", errOurs, err)
 	}
 	size := min(int64(len(body)), ahead)
+	f.clock.stop()
 	if err := f.room.Acquire(f.reading, size); err != nil {
+		f.dealt()
 		return err
 	}
 	select {
@@ -111,7 +113,16 @@ func (f *following) hand(p *followed, t message.Type, body []byte) error {
 		return nil
 	case <-f.reading.Done():
 		f.room.Release(size)
+		f.dealt()
 		return f.reading.Err()
+	}
+}
+
+// dealt notes that a frame has been dealt with. Who waits for agents looks
+// again after the last.
+func (f *following) dealt() {
+	if f.clock.goOn() {
+		f.tell()
 	}
 }
 
@@ -125,9 +136,11 @@ func (f *following) mark(p *followed) error {
 	left := &atomic.Int32{}
 	left.Store(int32(len(f.lanes)))
 	for _, l := range f.lanes {
+		f.clock.stop()
 		select {
 		case l.jobs <- job{plan: p, kind: message.TypeCaughtUp, left: left}:
 		case <-f.reading.Done():
+			f.dealt()
 			return f.reading.Err()
 		}
 	}
