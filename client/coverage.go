@@ -61,7 +61,11 @@ func (a *answering) reason() string {
 	if a.more == nil {
 		return ""
 	}
-	return clean(a.more.reason)
+	why := clean(a.more.reason)
+	if a.more.unnamed && why != "" {
+		why += "; where is counted, and not named: there were too many places"
+	}
+	return why
 }
 
 // stateOfRound is the state of an agent that repeats a plan: that of its last
@@ -313,6 +317,9 @@ func (f *following) summary(p *followed, doubts bool) answer.Summary {
 				continue
 			}
 			s.Limits = append(s.Limits, a.more.limits...)
+			if a.more.unnamed {
+				s.Limits = append(s.Limits, limitPlaces)
+			}
 			for _, k := range a.more.skipped {
 				add(kinds, k, a.host)
 			}

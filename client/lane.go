@@ -93,6 +93,8 @@ type account struct {
 	round   int
 	at      time.Time
 	looked  map[string]int64 // of a round, until the next one
+	places  int              // bytes of places that are held of it
+	unnamed bool             // places of it are counted, and not named
 }
 
 func newLane(f *following, plans int) *lane {
@@ -308,6 +310,7 @@ func (l *lane) account(p *followed, a *answering, s *answer.Summary) {
 		for kind, n := range a.more.looked {
 			part.looked[kind] -= n
 		}
+		l.places -= a.more.places
 	}
 	maps.DeleteFunc(part.looked, func(_ string, n int64) bool { return n == 0 })
 	a.outcome, a.matched, a.heard, a.more = s.Outcome, s.Matched > 0, l.f.clock.now(), nil
@@ -319,18 +322,25 @@ func (l *lane) account(p *followed, a *answering, s *answer.Summary) {
 		a.more.looked = s.Looked
 	}
 	for i, k := range s.Skipped {
+		size := 0
 		for _, place := range k.First {
-			l.places += len(place.Where) + len(place.Detail) + placeOverhead
+			size += len(place.Where) + len(place.Detail) + placeOverhead
 		}
-		if l.places > maxPlaces/len(l.f.lanes) {
-			a.more.skipped[i].First = nil // they stay counted
+		if l.places+size > maxPlaces/len(l.f.lanes) {
+			s.Skipped[i].First, a.more.unnamed = nil, true // they stay counted
+			continue
 		}
+		l.places += size
+		a.more.places += size
 	}
 }
 
 // maxPlaces bounds what is held of the places that agents could not look at, in
-// bytes: those of further agents are counted, and not named.
+// bytes: those of further agents are counted, and not named, and limitPlaces
+// stands among the limits of the answer.
 const maxPlaces = 64 << 20
+
+const limitPlaces = "names of places"
 
 // placeOverhead is about what a place takes beside its texts, in bytes.
 const placeOverhead = 64

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,10 +143,11 @@ func TestAccountOfRounds(t *testing.T) {
 // Places that could not be looked at are named up to a bound, and all counted.
 func TestPlacesAreBounded(t *testing.T) {
 	f := lanesOf(t, 1)
+	f.session = &Session{}
 	p, l := f.plans[0], f.lanes[0]
 	l.places = maxPlaces - 10*placeOverhead
 	for i := range 30 {
-		a := &answering{host: fmt.Sprint(i)}
+		a := &answering{host: fmt.Sprint(i), final: true, token: &token{uses: 30}}
 		l.parts[0].agents[message.ID{byte(i)}] = a
 		l.account(p, a, &answer.Summary{Outcome: answer.Partial, Reason: answer.NotLookedAt, Skipped: []answer.Skipped{{Kind: modules.SkipPermission, Count: 2, First: []modules.Skip{{Kind: modules.SkipPermission}}}}})
 	}
@@ -154,6 +157,46 @@ func TestPlacesAreBounded(t *testing.T) {
 	}
 	if len(sum.Skipped) != 1 || sum.Skipped[0].Count != 60 || named != 10 {
 		t.Errorf("%+v, %d of them named", sum.Skipped, named)
+	}
+	told := 0
+	for _, a := range f.Coverage().Agents {
+		if strings.Contains(a.Reason, "not named") {
+			told++
+		}
+	}
+	if !slices.Equal(sum.Limits, []string{limitPlaces}) || told != 20 {
+		t.Errorf("%d agents of 20 are told to have places without names, and the answer's limits are %q", told, sum.Limits)
+	}
+}
+
+// Places of a round go with it, however many rounds there are and whatever
+// others have left no room for.
+func TestPlacesOfRounds(t *testing.T) {
+	f := lanesOf(t, 1)
+	p, l := f.plans[0], f.lanes[0]
+	p.every = time.Minute
+	where := strings.Repeat("x", maxPlaces/3)
+	for round := range 20 {
+		for i := range 2 {
+			a := l.parts[0].agents[message.ID{byte(i)}]
+			if a == nil {
+				a = &answering{host: fmt.Sprint(i), token: &token{uses: 2}}
+				l.parts[0].agents[message.ID{byte(i)}] = a
+			}
+			l.account(p, a, &answer.Summary{Outcome: answer.Partial, Reason: answer.NotLookedAt, Round: round + 1, Skipped: []answer.Skipped{
+				{Kind: modules.SkipPermission, Count: 1, First: []modules.Skip{{Where: where}}},
+				{Kind: modules.SkipIO, Count: 1, First: []modules.Skip{{Where: where + where + where}}},
+			}})
+			if k := a.more.skipped; len(k[0].First) != 1 || len(k[1].First) != 0 || !a.more.unnamed {
+				t.Fatalf("round %d of agent %d: %d and %d places are named", round+1, i, len(k[0].First), len(k[1].First))
+			}
+		}
+	}
+	for _, a := range l.parts[0].agents {
+		l.account(p, a, &answer.Summary{Outcome: answer.Complete, Round: 21})
+	}
+	if l.places != 0 {
+		t.Errorf("%d bytes of places are held of rounds without any", l.places)
 	}
 }
 
