@@ -273,8 +273,7 @@ func (l *lane) give(j job, a *answering, plain []byte, final bool) error {
 		if err := b.flush(); err != nil {
 			return err // what it says of rows that are none is not counted
 		}
-		l.account(j.plan, a, &s)
-		return nil
+		return l.account(j.plan, a, &s)
 	})
 	if e := b.flush(); err == nil {
 		err = e
@@ -298,29 +297,41 @@ func (l *lane) give(j job, a *answering, plain []byte, final bool) error {
 }
 
 // account takes what an agent says of its work: nothing more than has to be
-// known of it.
-func (l *lane) account(p *followed, a *answering, s *answer.Summary) {
+// known of it. The error wraps answer.ErrMalformed where it is no account.
+func (l *lane) account(p *followed, a *answering, s *answer.Summary) error {
+	if err := admissible(s); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	part := &l.parts[p.index]
-	for kind, n := range s.Looked {
-		part.looked[kind] += n
+	if p.every == 0 && a.outcome != 0 {
+		return fmt.Errorf("%w: a second account", answer.ErrMalformed)
 	}
+	part := &l.parts[p.index]
 	if a.more != nil {
 		for kind, n := range a.more.looked {
 			part.looked[kind] -= n
 		}
+		maps.DeleteFunc(part.looked, func(_ string, n int64) bool { return n == 0 })
 		l.places -= a.more.places
 	}
-	maps.DeleteFunc(part.looked, func(_ string, n int64) bool { return n == 0 })
+	var looked map[string]int64
+	if p.every > 0 {
+		looked = make(map[string]int64, len(s.Looked))
+	}
+	for kind, n := range s.Looked {
+		if _, known := part.looked[kind]; !known && len(part.looked) >= maxKinds {
+			kind = otherKinds
+		}
+		if part.looked[kind] += n; looked != nil {
+			looked[kind] += n
+		}
+	}
 	a.outcome, a.matched, a.heard, a.more = s.Outcome, s.Matched > 0, l.f.clock.now(), nil
 	if s.Reason == "" && len(s.Skipped) == 0 && len(s.Limits) == 0 && s.Round == 0 {
-		return
+		return nil
 	}
-	a.more = &account{reason: s.Reason, skipped: s.Skipped, limits: s.Limits, round: s.Round, at: s.At}
-	if p.every > 0 {
-		a.more.looked = s.Looked
-	}
+	a.more = &account{reason: s.Reason, skipped: s.Skipped, limits: s.Limits, round: s.Round, at: s.At, looked: looked}
 	for i, k := range s.Skipped {
 		size := 0
 		for _, place := range k.First {
@@ -333,6 +344,39 @@ func (l *lane) account(p *followed, a *answering, s *answer.Summary) {
 		l.places += size
 		a.more.places += size
 	}
+	return nil
+}
+
+// Bounds of the kinds that accounts name: agents tell of far fewer, and one that
+// invents them takes no more memory.
+const (
+	maxKinds    = 256      // in an account; and of what is counted of one plan, by lane
+	maxKindName = 64       // bytes
+	otherKinds  = "others" // is what further ones are counted as
+)
+
+// admissible says why an account is none.
+func admissible(s *answer.Summary) error {
+	if s.Outcome == 0 {
+		return fmt.Errorf("%w: an account without an outcome", answer.ErrMalformed)
+	}
+	if n := max(len(s.Looked), len(s.Skipped), len(s.Limits)); n > maxKinds {
+		return fmt.Errorf("%w: an account of %d kinds is more than %d", answer.ErrMalformed, n, maxKinds)
+	}
+	longest := 0
+	for kind := range s.Looked {
+		longest = max(longest, len(kind))
+	}
+	for _, k := range s.Skipped {
+		longest = max(longest, len(k.Kind))
+	}
+	for _, name := range s.Limits {
+		longest = max(longest, len(name))
+	}
+	if longest > maxKindName {
+		return fmt.Errorf("%w: an account of a kind whose name takes %d bytes is more than %d", answer.ErrMalformed, longest, maxKindName)
+	}
+	return nil
 }
 
 // maxPlaces bounds what is held of the places that agents could not look at, in

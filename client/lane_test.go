@@ -113,7 +113,7 @@ func TestAgentsAreCheap(t *testing.T) {
 		id := message.ID{byte(i), byte(i >> 8), byte(i >> 16)}
 		a := &answering{host: fmt.Sprintf("host-%06d.example.org", i), token: tok, online: true, reached: true, since: f.clock.now()}
 		l.parts[0].agents[id] = a
-		l.account(f.plans[0], a, &answer.Summary{Outcome: answer.Complete, Matched: 1, Looked: map[string]int64{"files": 3, "bytes": 4096}})
+		_ = l.account(f.plans[0], a, &answer.Summary{Outcome: answer.Complete, Matched: 1, Looked: map[string]int64{"files": 3, "bytes": 4096}})
 		a.final = true
 	}
 	if each := (heap() - before) / agents; each > most {
@@ -133,7 +133,7 @@ func TestAccountOfRounds(t *testing.T) {
 	p, a := f.plans[0], &answering{}
 	p.every = time.Minute
 	for i := range 3 {
-		f.lanes[0].account(p, a, &answer.Summary{Outcome: answer.Complete, Round: i + 1, Looked: map[string]int64{"files": int64(5 - i)}})
+		_ = f.lanes[0].account(p, a, &answer.Summary{Outcome: answer.Complete, Round: i + 1, Looked: map[string]int64{"files": int64(5 - i)}})
 	}
 	if looked, _ := f.Progress(); looked["files"] != 3 || a.more.round != 3 {
 		t.Errorf("looked at %v in round %d", looked, a.more.round)
@@ -149,7 +149,7 @@ func TestPlacesAreBounded(t *testing.T) {
 	for i := range 30 {
 		a := &answering{host: fmt.Sprint(i), final: true, token: &token{uses: 30}}
 		l.parts[0].agents[message.ID{byte(i)}] = a
-		l.account(p, a, &answer.Summary{Outcome: answer.Partial, Reason: answer.NotLookedAt, Skipped: []answer.Skipped{{Kind: modules.SkipPermission, Count: 2, First: []modules.Skip{{Kind: modules.SkipPermission}}}}})
+		_ = l.account(p, a, &answer.Summary{Outcome: answer.Partial, Reason: answer.NotLookedAt, Skipped: []answer.Skipped{{Kind: modules.SkipPermission, Count: 2, First: []modules.Skip{{Kind: modules.SkipPermission}}}}})
 	}
 	sum, named := f.summary(p, false), 0
 	for _, a := range l.parts[0].agents {
@@ -183,7 +183,7 @@ func TestPlacesOfRounds(t *testing.T) {
 				a = &answering{host: fmt.Sprint(i), token: &token{uses: 2}}
 				l.parts[0].agents[message.ID{byte(i)}] = a
 			}
-			l.account(p, a, &answer.Summary{Outcome: answer.Partial, Reason: answer.NotLookedAt, Round: round + 1, Skipped: []answer.Skipped{
+			_ = l.account(p, a, &answer.Summary{Outcome: answer.Partial, Reason: answer.NotLookedAt, Round: round + 1, Skipped: []answer.Skipped{
 				{Kind: modules.SkipPermission, Count: 1, First: []modules.Skip{{Where: where}}},
 				{Kind: modules.SkipIO, Count: 1, First: []modules.Skip{{Where: where + where + where}}},
 			}})
@@ -193,10 +193,60 @@ func TestPlacesOfRounds(t *testing.T) {
 		}
 	}
 	for _, a := range l.parts[0].agents {
-		l.account(p, a, &answer.Summary{Outcome: answer.Complete, Round: 21})
+		_ = l.account(p, a, &answer.Summary{Outcome: answer.Complete, Round: 21})
 	}
 	if l.places != 0 {
 		t.Errorf("%d bytes of places are held of rounds without any", l.places)
+	}
+}
+
+// TestOneAccount: of an agent that answers once, one account counts, and what is
+// none is the agent's fault.
+func TestOneAccount(t *testing.T) {
+	kinds := func(from, n int) map[string]int64 {
+		looked := map[string]int64{}
+		for i := range n {
+			looked[fmt.Sprint("kind ", from+i)] = 1
+		}
+		return looked
+	}
+	good := answer.Summary{Outcome: answer.Complete, Looked: map[string]int64{"files": 7}}
+	for name, c := range map[string]struct {
+		every    time.Duration
+		accounts []answer.Summary
+		fault    string
+		files    int64
+	}{
+		"one":           {0, []answer.Summary{good}, "", 7},
+		"two":           {0, []answer.Summary{good, good}, "a second account", 7},
+		"of two rounds": {time.Minute, []answer.Summary{{Outcome: answer.Complete, Round: 1, Looked: good.Looked}, {Outcome: answer.Complete, Round: 2, Looked: good.Looked}}, "", 7},
+		"many kinds":    {0, []answer.Summary{{Outcome: answer.Complete, Looked: kinds(0, maxKinds+1)}}, "257 kinds", 0},
+		"many skips":    {0, []answer.Summary{{Outcome: answer.Partial, Skipped: make([]answer.Skipped, maxKinds+1)}}, "257 kinds", 0},
+		"a long kind":   {0, []answer.Summary{{Outcome: answer.Complete, Looked: map[string]int64{strings.Repeat("x", 500): 1}}}, "500 bytes", 0},
+	} {
+		f := lanesOf(t, 1)
+		p, a := f.plans[0], &answering{}
+		p.every = c.every
+		for _, s := range c.accounts {
+			if err := f.lanes[0].give(job{plan: p}, a, answer.AppendSummary(nil, s), false); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		looked, _ := f.Progress()
+		if (a.fault != nil) != (c.fault != "") || a.fault != nil && !strings.Contains(a.fault.Error(), c.fault) || looked["files"] != c.files {
+			t.Errorf("%s: %v; looked at %d files", name, a.fault, looked["files"])
+		}
+	}
+	f := lanesOf(t, 1)
+	for i := range 20 {
+		_ = f.lanes[0].account(f.plans[0], &answering{}, &answer.Summary{Outcome: answer.Complete, Looked: kinds(100*i, 100)})
+	}
+	total, looked := int64(0), f.lanes[0].parts[0].looked
+	for _, n := range looked {
+		total += n
+	}
+	if len(looked) > maxKinds+1 || total != 2000 {
+		t.Errorf("%d kinds are told apart, %d counted", len(looked), total)
 	}
 }
 
