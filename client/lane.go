@@ -275,17 +275,19 @@ func (l *lane) give(j job, a *answering, plain []byte, final bool) error {
 		}
 		return l.account(j.plan, a, &s)
 	})
-	if e := b.flush(); err == nil {
-		err = e
-	}
-	switch {
-	case errors.Is(err, engine.ErrMalformed), errors.Is(err, answer.ErrMalformed):
-		l.blame(a, fmt.Errorf("it sent what the query has no place for: %w", err))
-	case err != nil:
-		l.f.mu.Lock()
-		l.f.cut = l.f.cut || l.f.ctx.Err() == nil
-		l.f.mu.Unlock()
-		return err
+	// Rows before what is malformed are handed on, and who takes them may want no
+	// more: that is no agent's fault.
+	for _, err := range []error{err, b.flush()} {
+		switch {
+		case err == nil:
+		case errors.Is(err, engine.ErrMalformed), errors.Is(err, answer.ErrMalformed):
+			l.blame(a, fmt.Errorf("it sent what the query has no place for: %w", err))
+		default:
+			l.f.mu.Lock()
+			l.f.cut = l.f.cut || l.f.ctx.Err() == nil
+			l.f.mu.Unlock()
+			return err
+		}
 	}
 	l.mu.Lock()
 	a.final = a.final || final

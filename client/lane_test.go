@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -91,6 +92,20 @@ func TestBatchesAreSmall(t *testing.T) {
 	}
 	if most > batchRows || bytes > batchBytes+rowOverhead*3001 || rows != n || a.rows != int64(n) {
 		t.Errorf("%d rows of %d came, up to %d together, %d bytes", rows, n, most, bytes)
+	}
+}
+
+// Who takes the rows before what is malformed may want no more, or fail: that
+// is not lost over the agent's fault.
+func TestNoMoreBeforeMalformed(t *testing.T) {
+	f := lanesOf(t, 1)
+	enough := errors.New("no more")
+	f.take = func(a quaestor.Answer) (int, error) { return len(a.Rows), enough }
+	close(f.ready)
+	a := &answering{}
+	err := f.lanes[0].give(job{plan: f.plans[0]}, a, append(answer.AppendRow(nil, 0, nil), 9), true)
+	if !errors.Is(err, enough) || !errors.Is(a.fault, answer.ErrMalformed) || a.rows != 1 || !f.cut {
+		t.Errorf("%v; the agent's fault is %v; %d rows, cut %v", err, a.fault, a.rows, f.cut)
 	}
 }
 
