@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"fmt"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/signing"
@@ -11,10 +12,10 @@ import (
 )
 
 // verified is what came of verifying an agent's membership and facts: it holds
-// for the same bytes under the same policy, and for nothing else. It is kept
+// for the same bytes under the same policy and rules, and for nothing else. It is kept
 // beside them, as the policy itself is, in a folder that is its owner's alone.
 type verified struct {
-	Policy []byte            `json:"policy"` // SHA-256 of the text
+	Policy []byte            `json:"policy"` // as sumUnder gives it
 	Public ed25519.PublicKey `json:"public"`
 	Host   string            `json:"host"`
 	Token  signing.ID        `json:"token"`
@@ -58,14 +59,26 @@ func (h *Home) unchanged(m message.Agent, policy []byte, now time.Time) *verifie
 	return have.By
 }
 
-// sumOf gives the SHA-256 of a policy's text. There is one policy in force, and
-// many agents.
+// verifyRules is the version of the rules by which agents are verified. Whoever
+// changes what describe, or what it calls of package signing, takes for an agent
+// adds one: what older rules let pass is then verified anew, and not believed
+// because an older program did.
+const verifyRules = 1
+
+// sumUnder gives the SHA-256 of what verifying depends on beside the agent: the
+// version of the rules and the policy's text.
+func sumUnder(rules int, policy *signing.Policy) []byte {
+	sum := sha256.Sum256(append(fmt.Appendf(nil, "rules %d\n", rules), policy.Text()...))
+	return sum[:]
+}
+
+// sumOf gives sumUnder of a policy and the rules of this program. There is one
+// policy in force, and many agents.
 func (h *Home) sumOf(policy *signing.Policy) []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.summed != policy {
-		sum := sha256.Sum256(policy.Text())
-		h.summed, h.sum = policy, sum[:]
+		h.summed, h.sum = policy, sumUnder(verifyRules, policy)
 	}
 	return h.sum
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,30 @@ func TestRecogniseAnew(t *testing.T) {
 	home.roster[a.Agent].By.Public = other.Public()
 	if who, err := home.recognise(home.named(a.Agent), policy, now); err != nil || !bytes.Equal(who.Public, c.id.Public()) {
 		t.Errorf("%+v, %v", who, err)
+	}
+}
+
+// What a program with other rules of verifying believed is verified anew.
+func TestRecogniseByOtherRules(t *testing.T) {
+	c := newCensus(t)
+	policy, now := c.policy(), time.Now()
+	plain := sha256.Sum256(policy.Text())
+	for name, sum := range map[string][]byte{"without a version": plain[:], "older": sumUnder(verifyRules-1, policy), "newer": sumUnder(verifyRules+1, policy)} {
+		home, err := OpenHome(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := c.agent("web-1")
+		if _, err := home.recognise(a, policy, now); err != nil {
+			t.Fatal(err)
+		}
+		home.roster[a.Agent].By.Policy, home.roster[a.Agent].By.Host = sum, "believed"
+		if who, err := home.recognise(a, policy, now); err != nil || who.Host != "web-1" {
+			t.Errorf("%s: %+v, %v", name, who, err)
+		}
+		if v := home.unchanged(a, home.sumOf(policy), now); v == nil || v.Host != "web-1" {
+			t.Errorf("%s: what was verified anew is not remembered: %+v", name, v)
+		}
 	}
 }
 
