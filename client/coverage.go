@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -342,6 +343,8 @@ func (f *following) summary(p *followed, doubts bool) answer.Summary {
 	return s
 }
 
+// add adds what an agent left out for one reason. Of all places the first in
+// their order are named, so that the account does not depend on who came first.
 func add(kinds map[modules.SkipKind]*answer.Skipped, k answer.Skipped, host string) {
 	to := kinds[k.Kind]
 	if to == nil {
@@ -350,10 +353,13 @@ func add(kinds map[modules.SkipKind]*answer.Skipped, k answer.Skipped, host stri
 	}
 	to.Count += k.Count
 	for _, f := range k.First {
-		if len(to.First) == shownPlaces {
-			return
-		}
 		f.Where = host + ":" + f.Where
-		to.First = append(to.First, f)
+		i, _ := slices.BinarySearchFunc(to.First, f, func(a, b modules.Skip) int {
+			return cmp.Or(strings.Compare(a.Where, b.Where), strings.Compare(a.Detail, b.Detail))
+		})
+		if i == shownPlaces {
+			continue
+		}
+		to.First = slices.Insert(to.First[:min(len(to.First), shownPlaces-1)], i, f)
 	}
 }

@@ -184,6 +184,29 @@ func TestPlacesAreBounded(t *testing.T) {
 	}
 }
 
+// TestPlacesAreTheSame: which places an account names does not depend on the
+// order of agents in memory.
+func TestPlacesAreTheSame(t *testing.T) {
+	f := lanesOf(t, 2)
+	f.session = &Session{}
+	for i := range 100 {
+		a, l := &answering{host: fmt.Sprintf("web-%02d", i)}, f.lanes[i%2]
+		l.parts[0].agents[message.ID{byte(i)}] = a
+		_ = l.account(f.plans[0], a, &answer.Summary{Outcome: answer.Partial, Skipped: []answer.Skipped{
+			{Kind: modules.SkipIO, Count: 2, First: []modules.Skip{{Where: "/b"}, {Where: "/a"}}},
+		}})
+	}
+	var got []string
+	sum := f.summary(f.plans[0], false)
+	for _, s := range sum.Skipped[0].First {
+		got = append(got, s.Where)
+	}
+	want := strings.Fields("web-00:/a web-00:/b web-01:/a web-01:/b web-02:/a web-02:/b web-03:/a web-03:/b web-04:/a web-04:/b")
+	if !slices.Equal(got, want) || sum.Skipped[0].Count != 200 {
+		t.Errorf("%q of %d", got, sum.Skipped[0].Count)
+	}
+}
+
 // Places of a round go with it, however many rounds there are and whatever
 // others have left no room for.
 func TestPlacesOfRounds(t *testing.T) {
