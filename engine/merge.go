@@ -18,9 +18,11 @@ var ErrMalformed = errors.New("engine: malformed rows")
 
 // A Merge makes one answer of what many hosts found with Options.Partial:
 // groups are added up, rows are ordered, made distinct and cut over all of
-// them. Several goroutines may add at once: the answer is the same in whatever
-// order rows come. What it holds grows with groups, or with the rows that ORDER
-// BY and LIMIT leave, and not with those that come.
+// them. Several goroutines may add at once: with ORDER BY, or without LIMIT, the
+// answer is the same in whatever order rows come, but for this: of rows that
+// DISTINCT takes for equal though they are written differently (1 and 1.0), that
+// which came first is shown. What it holds grows with groups, or with the rows
+// that ORDER BY and LIMIT leave, and not with those that come.
 type Merge struct {
 	plan   *planRun
 	tables []*tableRun // nil where a FIND NOT has no rows
