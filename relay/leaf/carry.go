@@ -89,7 +89,7 @@ func leafLimit(t byte) int {
 	case message.TypeOpen, message.TypeShut:
 		return 4 << 10
 	case message.TypeCarry:
-		return message.MaxControl + message.MaxChunk
+		return maxCarried
 	case message.TypeMember, message.TypeChunk:
 		return message.Limit(t)
 	}
@@ -143,27 +143,30 @@ func (c *carrier) take(ctx context.Context, t message.Type, body []byte) error {
 // open opens a channel: an agent's first with a connection of its own, and
 // further ones over that.
 func (c *carrier) open(ctx context.Context, o message.Opened) error {
-	if len(c.channels) >= maxChannels || c.channels[o.Channel] != nil {
-		return fmt.Errorf("%w: channel %d of %d", message.ErrMalformed, o.Channel, len(c.channels))
+	if c.channels[o.Channel] != nil {
+		return fmt.Errorf("%w: channel %d is open", message.ErrMalformed, o.Channel)
+	}
+	if len(c.channels) >= maxChannels {
+		return c.refuse(o.Channel) // it, and nobody else's
 	}
 	x := &carried{agent: o.Agent}
 	conn := c.agents[o.Agent]
 	if first := o.Kind == message.KindAgent || o.Kind == message.KindEnroll && o.Agent.IsZero(); first {
 		var err error
 		if conn, err = c.relay.Dial(ctx, o.Agent); err != nil {
-			return err
+			return c.refuse(o.Channel)
 		}
 		x.own = conn
 	}
 	if conn == nil {
-		return c.stream.WriteFrame(message.TypeShut, message.AppendShut(nil, o.Channel))
+		return c.refuse(o.Channel)
 	}
 	var err error
 	if x.stream, err = conn.Open(ctx, o.Kind); err != nil {
 		if x.own != nil {
 			_ = conn.Close()
 		}
-		return c.stream.WriteFrame(message.TypeShut, message.AppendShut(nil, o.Channel))
+		return c.refuse(o.Channel)
 	}
 	if x.own != nil && !o.Agent.IsZero() {
 		c.agents[o.Agent] = conn
@@ -171,6 +174,11 @@ func (c *carrier) open(ctx context.Context, o message.Opened) error {
 	c.channels[o.Channel] = x
 	c.wg.Go(func() { c.pump(o.Channel, x) })
 	return nil
+}
+
+// refuse says that a channel is not opened.
+func (c *carrier) refuse(number uint32) error {
+	return c.stream.WriteFrame(message.TypeShut, message.AppendShut(nil, number))
 }
 
 // admit has the chunks of an agent taken that the relay knows.

@@ -79,6 +79,8 @@ type Leaf struct {
 	sessions map[message.ID]*session
 	conns    map[*transport.Conn]struct{}
 	closing  bool
+	// strangers is how many are carried who want to enrol.
+	strangers int
 }
 
 // Open opens a leaf, and listens.
@@ -182,12 +184,30 @@ func (l *Leaf) serve(ctx context.Context, c *transport.Conn) {
 	}
 	switch kind := s.Kind(); {
 	case kind == message.KindEnroll && c.Peer() == "":
-		l.pipe(ctx, s, message.ID{})
+		l.carryStranger(ctx, s)
 	case kind == message.KindAgent && c.Peer() != "":
 		l.serveAgent(ctx, c, s)
 	default:
 		fail(s, message.FailDenied, "this is the leaf of a site, for its agents: investigators and witnesses ask a relay of the centre")
 	}
+}
+
+// carryStranger has the relay answer who wants to enrol, unless too many do.
+func (l *Leaf) carryStranger(ctx context.Context, s *transport.Stream) {
+	l.mu.Lock()
+	full := l.strangers >= maxStrangers
+	if !full {
+		l.strangers++
+	}
+	l.mu.Unlock()
+	if full {
+		fail(s, message.FailShutdown, fmt.Sprintf("%d others enrol at this leaf at this moment: come again", maxStrangers))
+		return
+	}
+	l.pipe(ctx, s, message.ID{})
+	l.mu.Lock()
+	l.strangers--
+	l.mu.Unlock()
 }
 
 // fail says why a stream ends, and ends it.

@@ -77,8 +77,11 @@ func (n *line) introduced(agent message.ID) bool {
 }
 
 func (n *line) carry(number uint32, t message.Type, body []byte) error {
-	c := message.Carried{Channel: number, Type: t, Body: body}
-	return n.stream.WriteFrame(message.TypeCarry, c.Append(nil))
+	frame, err := carriedFrame(number, t, body)
+	if err != nil {
+		return err // of this channel alone
+	}
+	return n.stream.WriteFrame(message.TypeCarry, frame)
 }
 
 // lineLimit bounds what a relay says to a leaf.

@@ -101,15 +101,6 @@ func (l *Leaf) leave(s *session) {
 	close(s.gone)
 }
 
-// agentLimit bounds what an agent says.
-func agentLimit(t byte) int {
-	switch t {
-	case message.TypeHello, message.TypeFacts, message.TypeReceipt, message.TypeChunk, message.TypeGoodbye, message.TypeIdle, message.TypeWell:
-		return message.Limit(t)
-	}
-	return -1
-}
-
 // join says over a line who is here, with what the relay needs to know that
 // another line took: the receipts first, so that no plan is offered again that
 // the agent has, then the facts, by which plans are offered.
@@ -160,7 +151,9 @@ func (s *session) said(t message.Type, body []byte) error {
 		s.receipts = append(s.receipts, body)
 	}
 	if s.line != nil {
-		_ = s.line.carry(s.channel, t, body) // where the line is down it is said again
+		if err := s.line.carry(s.channel, t, body); errors.Is(err, errLarge) {
+			return err
+		} // else the line is down, and it is said again
 	}
 	return nil
 }
@@ -335,7 +328,7 @@ func (l *Leaf) pipe(ctx context.Context, stream *transport.Stream, agent message
 	l.wg.Go(func() { // until the stream ends, which it does when this returns
 		defer p.shut(false)
 		for {
-			t, body, err := stream.ReadFrame(message.Limit)
+			t, body, err := stream.ReadFrame(askLimit(stream.Kind()))
 			if err != nil || n.carry(channel, t, body) != nil {
 				return
 			}
