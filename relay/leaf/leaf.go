@@ -41,8 +41,9 @@ const (
 	// comeAgain is how long it takes until a session that the relay ended, and
 	// not the agent, is begun again.
 	comeAgain = 2 * time.Second
-	// sendAgain is how long a chunk waits that the relay could not store.
-	sendAgain = time.Second
+	// sendAgain is how long an answer waits of which the relay could not store a
+	// chunk, the first time, and sendAgainMost after many tries.
+	sendAgain, sendAgainMost = time.Second, time.Minute
 	// lineMin and lineMax are what is waited between two tries to make a line.
 	lineMin, lineMax = 500 * time.Millisecond, 30 * time.Second
 	// linePulse is the silence after which the relay is asked whether it lives.
@@ -99,7 +100,6 @@ func Open(o Options) (*Leaf, error) {
 	l.dialer = &transport.Dialer{Addrs: o.Relays, Pin: transport.PinOf(ca), Certificate: &o.Certificate, KeepAlive: linePulse, Window: 1 << 20}
 	l.listener, err = transport.Listen(o.Listen, transport.ListenOptions{Certificate: o.Certificate, CA: ca, Window: 1 << 20, MaxPerAddress: o.Crowd})
 	if err != nil {
-		l.spool.close()
 		return nil, fmt.Errorf("leaf: %w", err)
 	}
 	return l, nil
@@ -151,7 +151,6 @@ func (l *Leaf) Serve(ctx context.Context) error {
 	l.mu.Unlock()
 	err = errors.Join(err, l.listener.Close())
 	l.wg.Wait()
-	l.spool.close()
 	return err
 }
 

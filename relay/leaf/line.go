@@ -66,14 +66,19 @@ func (n *line) close(number uint32) {
 	}
 }
 
-// introduced says whether the relay knows an agent over this line, and that from
-// now on it does: it welcomed the agent, or is told of it next.
-func (n *line) introduced(agent message.ID) bool {
+// knows says whether the relay knows an agent over this line.
+func (n *line) knows(agent message.ID) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	was := n.members[agent]
+	return n.members[agent]
+}
+
+// introduced says that from now on it does: it welcomed the agent, or was told
+// of it. A chunk that came before that it would answer as one that nobody wants.
+func (n *line) introduced(agent message.ID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.members[agent] = true
-	return was
 }
 
 func (n *line) carry(number uint32, t message.Type, body []byte) error {
@@ -193,13 +198,7 @@ func (l *Leaf) stored(ctx context.Context, a message.Stored) {
 		l.o.Logger.Error("what the relay has is still kept", "plan", a.Plan, "agent", a.Agent, "why", err)
 	}
 	if stuck {
-		l.wg.Go(func() {
-			select {
-			case <-ctx.Done():
-			case <-time.After(sendAgain):
-				l.spool.again(key{a.Plan, a.Agent})
-			}
-		})
+		l.sendLater(ctx, key{a.Plan, a.Agent})
 	}
 	if a.Gone {
 		l.mu.Lock()
@@ -223,26 +222,46 @@ func (l *Leaf) send(ctx context.Context, n *line) {
 			}
 			continue
 		}
-		if err == nil && !n.introduced(k.agent) {
-			var membership []byte
-			if membership, err = l.spool.member(k.agent); err == nil {
-				err = n.stream.WriteFrame(message.TypeMember, membership)
-			}
-		}
 		if err == nil {
-			err = n.stream.WriteFrame(message.TypeChunk, body)
+			err = l.sendChunk(n, k.agent, body)
 		}
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
 			l.o.Logger.Error("a chunk was not sent", "plan", k.plan, "agent", k.agent, "why", err)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(sendAgain):
-				l.spool.again(k)
-			}
+			l.sendLater(ctx, k)
 		}
 	}
+}
+
+// sendChunk sends a chunk, and before its agent's first the membership.
+func (l *Leaf) sendChunk(n *line, agent message.ID, body []byte) error {
+	if !n.knows(agent) {
+		membership, err := l.spool.member(agent)
+		if err != nil {
+			return err
+		}
+		if err := n.stream.WriteFrame(message.TypeMember, membership); err != nil {
+			return err
+		}
+		n.introduced(agent)
+	}
+	return n.stream.WriteFrame(message.TypeChunk, body)
+}
+
+// sendLater has an answer wait, and then sent again, with whatever else waits
+// going on meanwhile. A new line sends it at once.
+func (l *Leaf) sendLater(ctx context.Context, k key) {
+	wait, ok := l.spool.pause(k)
+	if !ok {
+		return
+	}
+	l.wg.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+			l.spool.again(k)
+		}
+	})
 }

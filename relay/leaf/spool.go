@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -49,13 +50,14 @@ type spool struct {
 
 // A held is what is held of one answer.
 type held struct {
-	file   *os.File // nil: nothing is held
-	size   int64
+	size   int64  // of its file, which is opened when it is needed; 0: there is none
 	chunks []span // from base on
 	base   uint32 // chunks that the centre has, or that came before
 	sent   uint32 // up to which chunk the centre was sent
 	final  bool   // the last chunk is here, or was
 	queued bool
+	paused bool // it is not sent until again says so
+	tries  int  // how often it was paused since the centre had more of it
 }
 
 // A span is where a chunk stands in the file.
@@ -86,7 +88,6 @@ func openSpool(dir string, limit int64) (*spool, error) {
 		}
 		h, err := s.load(k)
 		if err != nil {
-			s.close()
 			return nil, err
 		}
 		if h != nil {
@@ -112,7 +113,8 @@ func (s *spool) load(k key) (*held, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &held{file: f}
+	defer f.Close()
+	h := &held{}
 	for {
 		c, size, err := readRecord(f, h.size)
 		if err == nil && (c.Plan != k.plan || c.Agent != k.agent || len(h.chunks) > 0 && c.Seq != h.next()) {
@@ -120,7 +122,6 @@ func (s *spool) load(k key) (*held, error) {
 		}
 		if err != nil {
 			if !errors.Is(err, errRecord) {
-				f.Close()
 				return nil, err
 			}
 			break
@@ -134,7 +135,7 @@ func (s *spool) load(k key) (*held, error) {
 	}
 	h.sent = h.base
 	if len(h.chunks) == 0 {
-		return nil, errors.Join(f.Close(), os.Remove(s.path(k)))
+		return nil, os.Remove(s.path(k))
 	}
 	return h, f.Truncate(h.size)
 }
@@ -203,27 +204,30 @@ func (s *spool) put(c *message.Chunk, body []byte) (uint32, error) {
 // append puts a chunk behind what is held of an answer, and returns when it is
 // on the disk; mu is held.
 func (s *spool) append(k key, h *held, body []byte) error {
-	fresh := h.file == nil
+	fresh, flags := h.size == 0, os.O_WRONLY
 	if fresh {
-		f, err := os.OpenFile(s.path(k), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-		if err != nil {
-			return err
-		}
-		h.file, h.size = f, 0
+		flags |= os.O_CREATE | os.O_TRUNC
 	}
+	f, err := os.OpenFile(s.path(k), flags, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
 	record := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
 	record = binary.BigEndian.AppendUint32(record, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 	record = append(record, body...)
-	_, err := h.file.WriteAt(record, h.size)
-	if err == nil {
-		err = h.file.Sync()
+	if _, err = f.WriteAt(record, h.size); err == nil {
+		err = f.Sync()
 	}
 	if err == nil && fresh {
 		err = syncDir(filepath.Join(s.dir, dirSpool))
 	}
-	if err != nil {
+	switch {
+	case err != nil && fresh:
+		return errors.Join(err, os.Remove(s.path(k))) // the next try makes it, and its name, anew
+	case err != nil:
 		// What was written of it goes: it is not acknowledged.
-		return errors.Join(err, h.file.Truncate(h.size))
+		return errors.Join(err, f.Truncate(h.size))
 	}
 	h.chunks = append(h.chunks, span{h.size + recordHead, len(body)})
 	h.size += int64(len(record))
@@ -241,7 +245,7 @@ func syncDir(dir string) error {
 
 // queue says that there is something to send of an answer; mu is held.
 func (s *spool) queue(k key, h *held) {
-	if h.queued || h.sent >= h.next() {
+	if h.queued || h.paused || h.sent >= h.next() {
 		return
 	}
 	h.queued = true
@@ -264,12 +268,10 @@ func (s *spool) take() (k key, body []byte, err error) {
 			continue // nobody wants it any more
 		}
 		h.queued = false
-		if h.file == nil || h.sent < h.base || h.sent >= h.next() {
+		if h.paused || h.size == 0 || h.sent < h.base || h.sent >= h.next() {
 			continue
 		}
-		at := h.chunks[h.sent-h.base]
-		body = make([]byte, at.size)
-		if _, err := h.file.ReadAt(body, at.at); err != nil {
+		if body, err = s.read(k, h.chunks[h.sent-h.base]); err != nil {
 			return k, nil, err
 		}
 		h.sent++
@@ -277,6 +279,36 @@ func (s *spool) take() (k key, body []byte, err error) {
 		return k, body, nil
 	}
 	return k, nil, nil
+}
+
+// read reads a chunk.
+func (s *spool) read(k key, at span) ([]byte, error) {
+	f, err := os.Open(s.path(k))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	body := make([]byte, at.size)
+	_, err = f.ReadAt(body, at.at)
+	return body, err
+}
+
+// pause has an answer not sent until again is called, and says when that should
+// be: each time later, until the centre has more of it. It is not ok where that
+// is to happen anyway, or nothing is held.
+func (s *spool) pause(k key) (wait time.Duration, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.all[k]
+	if h == nil || h.paused {
+		return 0, false
+	}
+	h.paused = true
+	wait = min(sendAgain<<h.tries, sendAgainMost)
+	if wait < sendAgainMost {
+		h.tries++
+	}
+	return wait, true
 }
 
 // stored takes how far the centre has an answer. Where that is no further than
@@ -296,7 +328,7 @@ func (s *spool) stored(a message.Stored) (stuck bool, err error) {
 		return h.sent > h.base, nil
 	}
 	n := min(a.Next, h.next()) - h.base
-	h.chunks, h.base = h.chunks[n:], h.base+n
+	h.chunks, h.base, h.tries = h.chunks[n:], h.base+n, 0
 	h.sent = max(h.sent, h.base)
 	if len(h.chunks) > 0 {
 		return false, nil
@@ -317,7 +349,7 @@ func (s *spool) again(which ...key) {
 	}
 	for _, k := range which {
 		if h := s.all[k]; h != nil {
-			h.sent = h.base
+			h.sent, h.paused = h.base, false
 			s.queue(k, h)
 		}
 	}
@@ -325,13 +357,12 @@ func (s *spool) again(which ...key) {
 
 // remove removes the file of an answer; mu is held.
 func (s *spool) remove(k key, h *held) error {
-	if h.file == nil {
+	if h.size == 0 {
 		return nil
 	}
 	s.bytes -= h.size
-	err := errors.Join(h.file.Close(), os.Remove(s.path(k)))
-	h.file, h.size, h.chunks = nil, 0, nil
-	return err
+	h.size, h.chunks = 0, nil
+	return os.Remove(s.path(k))
 }
 
 // next says how far an answer is held, and whether its end is; 0 is that nothing
@@ -340,7 +371,7 @@ func (s *spool) next(k key) (next uint32, final bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.all[k]
-	if h == nil || h.file == nil {
+	if h == nil || h.size == 0 {
 		return 0, false
 	}
 	return h.next(), h.final
@@ -351,7 +382,7 @@ func (s *spool) waits() (answers int, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range s.all {
-		if h.file != nil {
+		if h.size > 0 {
 			answers++
 		}
 	}
@@ -381,14 +412,4 @@ func (s *spool) keepMember(id message.ID, membership []byte) error {
 
 func (s *spool) member(id message.ID) ([]byte, error) {
 	return os.ReadFile(filepath.Join(s.dir, dirMembers, id.String()))
-}
-
-func (s *spool) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, h := range s.all {
-		if h.file != nil {
-			h.file.Close()
-		}
-	}
 }

@@ -21,7 +21,6 @@ func opened(t testing.TB, dir string, limit int64) *spool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.close)
 	return s
 }
 
@@ -158,7 +157,6 @@ func TestSpoolCut(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		defer again.close()
 		if got := drained(t, again); len(got) != want {
 			rt.Fatalf("%d chunks are read, want %d", len(got), want)
 		}
@@ -185,7 +183,6 @@ func FuzzRecord(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.close()
 		if got := drained(t, s); len(got) != 0 {
 			t.Fatalf("%d chunks of an answer that has just been named", len(got))
 		}
