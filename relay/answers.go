@@ -197,6 +197,9 @@ type chunkLine struct {
 	landed  chan struct{} // of capacity one, made with the first chunk: the spine has said something
 	ahead   atomic.Int32  // chunks that the spine was given and said nothing of
 	work    sync.WaitGroup
+	// offered: what comes was offered, whatever this relay would say by the facts
+	// that it has. A relay that offers may die before it tells.
+	offered bool
 }
 
 // A stored is a chunk that the spine was given.
@@ -359,7 +362,7 @@ func (l *chunkLine) expect(ctx context.Context, c *message.Chunk, size int64) (*
 		}
 		d := p.agents[c.Agent]
 		if d == nil {
-			if !r.means(p, l.session.agent) {
+			if !l.offered && !r.means(p, l.session.agent) {
 				r.mu.Unlock()
 				return nil, 0, message.Ack{Plan: c.Plan, Gone: true}
 			}

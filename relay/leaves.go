@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 
@@ -36,39 +35,77 @@ func (e *leafEnd) Dial(ctx context.Context, agent message.ID) (*transport.Conn, 
 	return e.relay.within.dial(ctx, e.relay, agent)
 }
 
-// Member takes in an agent whose chunks come without it.
-func (e *leafEnd) Member(membership []byte) (message.ID, error) {
+// Member takes in an agent whose chunks come without it. One that this relay
+// does not know is none only if no relay knows it.
+func (e *leafEnd) Member(ctx context.Context, membership []byte) (message.ID, error) {
 	r := e.relay
 	m, err := signing.DecodeMembership(membership)
 	if err != nil {
+		return message.ID{}, nil
+	}
+	r.mu.Lock()
+	who, err := r.policy.Member(m)
+	known := err == nil && r.agents[who.Agent] != nil
+	r.mu.Unlock()
+	switch {
+	case err != nil:
+		return message.ID{}, nil
+	case known:
+		return who.Agent, nil
+	}
+	if err := r.catchUp(ctx, r.spine.agents, r.members); err != nil {
 		return message.ID{}, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	who, err := r.policy.Member(m)
-	if err != nil {
-		return message.ID{}, err
-	}
 	if r.agents[who.Agent] == nil {
-		return message.ID{}, fmt.Errorf("agent %s never was here", who.Agent)
+		return message.ID{}, nil
 	}
 	return who.Agent, nil
 }
 
-// Deposit stores a chunk.
+// knows has this relay know the plan and the agent of a chunk, if any relay
+// does.
+func (e *leafEnd) knows(ctx context.Context, plan, agent message.ID) error {
+	r := e.relay
+	r.mu.Lock()
+	p, a := r.plans[plan], r.agents[agent]
+	r.mu.Unlock()
+	if a == nil {
+		if err := r.catchUp(ctx, r.spine.agents, r.members); err != nil {
+			return err
+		}
+	}
+	if p == nil {
+		return r.catchUp(ctx, r.spine.plans, r.shares)
+	}
+	return nil
+}
+
+// Deposit stores a chunk. While it is not known whether anybody wants it, the
+// leaf keeps it.
 func (e *leafEnd) Deposit(ctx context.Context, agent message.ID, chunk []byte, answer func(message.Ack)) error {
 	r := e.relay
+	c, err := message.DecodeChunk(chunk)
+	if err != nil {
+		return err
+	}
+	if err := e.knows(ctx, c.Plan, agent); err != nil {
+		r.log.Error("a leaf's chunk is not taken yet", "plan", c.Plan, "agent", agent, "why", err)
+		answer(message.Ack{Plan: c.Plan})
+		return nil
+	}
 	l := e.lines[agent]
 	if l == nil {
 		r.mu.Lock()
 		a := r.agents[agent]
 		r.mu.Unlock()
 		if a == nil {
-			c, err := message.DecodeChunk(chunk)
 			answer(message.Ack{Plan: c.Plan, Gone: true})
-			return err
+			return nil
 		}
 		l = newChunkLine(&agentSession{relay: r, agent: a}, deposited(answer))
+		l.offered = true
 		e.lines[agent] = l
 	}
 	l.session.stray = 0 // a leaf has what it has

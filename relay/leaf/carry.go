@@ -22,10 +22,12 @@ type Relay interface {
 	// Dial connects to the relay as an agent does, whom the leaf vouches for;
 	// the zero ID is nobody, who wants to enrol.
 	Dial(ctx context.Context, agent message.ID) (*transport.Conn, error)
-	// Member takes in the agent of a membership, if it is one.
-	Member(membership []byte) (message.ID, error)
+	// Member takes in the agent of a membership; the zero ID is that it is none.
+	// An error is that this is not known yet.
+	Member(ctx context.Context, membership []byte) (message.ID, error)
 	// Deposit stores a chunk of an agent, and says to answer how far the
-	// answer is stored then or later. It calls answer nowhere after Settle.
+	// answer is stored then or later: that it is gone only where no relay wants
+	// it. It calls answer nowhere after Settle.
 	Deposit(ctx context.Context, agent message.ID, chunk []byte, answer func(message.Ack)) error
 	// Settle waits until everything that was deposited is answered.
 	Settle()
@@ -120,11 +122,11 @@ func (c *carrier) take(ctx context.Context, t message.Type, body []byte) error {
 		}
 		return err
 	case message.TypeMember:
-		id, err := c.relay.Member(body)
-		if err == nil {
+		id, err := c.relay.Member(ctx, body)
+		if err == nil && !id.IsZero() {
 			c.admit(id)
 		}
-		return nil // its chunks are answered that nobody wants them
+		return err // of one that is none chunks are answered that nobody wants them
 	}
 	chunk, err := message.DecodeChunk(body)
 	if err != nil {

@@ -49,6 +49,7 @@ func frameOf(t *testing.T, s *transport.Stream) (message.Type, []byte) {
 
 // A fakeRelay is one whom nobody can connect to, and which takes every chunk.
 type fakeRelay struct {
+	agent     message.ID // of every membership
 	member    error
 	deposited int
 }
@@ -57,7 +58,9 @@ func (f *fakeRelay) Dial(context.Context, message.ID) (*transport.Conn, error) {
 	return nil, errors.New("too many open files")
 }
 
-func (f *fakeRelay) Member([]byte) (message.ID, error) { return message.ID{}, f.member }
+func (f *fakeRelay) Member(context.Context, []byte) (message.ID, error) {
+	return f.agent, f.member
+}
 
 func (f *fakeRelay) Deposit(_ context.Context, _ message.ID, chunk []byte, answer func(message.Ack)) error {
 	c, err := message.DecodeChunk(chunk)
