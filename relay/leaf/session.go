@@ -24,7 +24,7 @@ type session struct {
 	hello    message.Hello
 	welcome  bool // it was welcomed, and is not welcomed again
 	facts    []byte
-	receipts [][]byte
+	receipts receipts
 	line     *line // over which it is joined; nil: none
 	channel  uint32
 	last     bool // the relay said goodbye to it for good
@@ -118,9 +118,9 @@ func (s *session) join(n *line) {
 	if err == nil {
 		err = n.carry(channel, message.TypeHello, message.Marshal(hello))
 	}
-	for _, id := range s.receipts {
+	for _, id := range s.receipts.order {
 		if err == nil {
-			err = n.carry(channel, message.TypeReceipt, id)
+			err = n.carry(channel, message.TypeReceipt, message.Marshal(id))
 		}
 	}
 	if err == nil && s.facts != nil {
@@ -145,10 +145,9 @@ func (s *session) said(t message.Type, body []byte) error {
 	case message.TypeFacts:
 		s.facts = body
 	case message.TypeReceipt:
-		if len(s.receipts) == maxReceipts {
-			s.receipts = s.receipts[1:]
+		if err := s.receipts.add(body); err != nil {
+			return err
 		}
-		s.receipts = append(s.receipts, body)
 	}
 	if s.line != nil {
 		if err := s.line.carry(s.channel, t, body); errors.Is(err, errLarge) {
