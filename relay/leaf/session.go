@@ -91,6 +91,7 @@ func (l *Leaf) leave(s *session) {
 		delete(l.sessions, s.id)
 	}
 	l.mu.Unlock()
+	l.spool.left(s.id)
 	s.mu.Lock()
 	n, channel := s.line, s.channel
 	s.line, s.last = nil, true
@@ -167,6 +168,9 @@ func (s *session) chunk(body []byte, answer func(message.Type, []byte)) error {
 		return fmt.Errorf("a chunk of agent %s", c.Agent)
 	}
 	next, err := s.leaf.spool.put(&c, body)
+	if errors.Is(err, errFlood) {
+		return err // it comes anew, and sends from where it was acknowledged
+	}
 	if err != nil {
 		s.leaf.o.Logger.Error("a chunk was not kept", "plan", c.Plan, "agent", s.id, "why", err)
 	}

@@ -41,11 +41,12 @@ type spool struct {
 	dir   string
 	limit int64 // bytes of all files
 
-	mu    sync.Mutex
-	all   map[key]*held
-	bytes int64
-	ready []key         // that have something to send, in the order in which it came
-	bell  chan struct{} // of capacity one: ready has grown
+	mu     sync.Mutex
+	all    map[key]*held
+	bytes  int64
+	shares map[message.ID]*share // by agent
+	ready  []key                 // that have something to send, in the order in which it came
+	bell   chan struct{}         // of capacity one: ready has grown
 }
 
 // A held is what is held of one answer.
@@ -71,7 +72,7 @@ func (h *held) next() uint32 { return h.base + uint32(len(h.chunks)) }
 // openSpool reads what a folder holds. What is behind a chunk that is not whole
 // was never acknowledged.
 func openSpool(dir string, limit int64) (*spool, error) {
-	s := &spool{dir: dir, limit: limit, all: map[key]*held{}, bell: make(chan struct{}, 1)}
+	s := &spool{dir: dir, limit: limit, all: map[key]*held{}, shares: map[message.ID]*share{}, bell: make(chan struct{}, 1)}
 	for _, name := range []string{dirSpool, dirMembers} {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
 			return nil, err
@@ -92,6 +93,8 @@ func openSpool(dir string, limit int64) (*spool, error) {
 		}
 		if h != nil {
 			s.all[k], s.bytes = h, s.bytes+h.size
+			mine := s.share(k.agent)
+			mine.answers, mine.bytes = mine.answers+1, mine.bytes+h.size
 			s.queue(k, h)
 		}
 	}
@@ -182,20 +185,31 @@ func (s *spool) put(c *message.Chunk, body []byte) (uint32, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := key{c.Plan, c.Agent}
-	h := s.all[k]
-	if h == nil {
+	h, mine := s.all[k], s.share(c.Agent)
+	fresh := h == nil
+	if fresh {
+		if next, was := mine.refused[c.Plan]; was && c.Seq != next {
+			return next, nil
+		}
 		h = &held{base: c.Seq, sent: c.Seq}
-		s.all[k] = h
 	}
 	if c.Seq != h.next() || h.final {
 		return h.next(), nil
 	}
-	if s.bytes+int64(len(body)) > s.limit {
-		return h.next(), fmt.Errorf("%d bytes wait for the centre, and keep_bytes allows %d", s.bytes, s.limit)
+	err := s.room(mine, int64(len(body)), fresh)
+	before := h.size
+	if err == nil {
+		err = s.append(k, h, body)
 	}
-	if err := s.append(k, h, body); err != nil {
-		return h.next(), err
+	if err != nil {
+		return h.next(), mine.refuse(c.Plan, h.next(), err)
 	}
+	delete(mine.refused, c.Plan)
+	if fresh {
+		s.all[k] = h
+		mine.answers++
+	}
+	mine.bytes += h.size - before
 	h.final = c.Final
 	s.queue(k, h)
 	return h.next(), nil
@@ -268,7 +282,7 @@ func (s *spool) take() (k key, body []byte, err error) {
 			continue // nobody wants it any more
 		}
 		h.queued = false
-		if h.paused || h.size == 0 || h.sent < h.base || h.sent >= h.next() {
+		if h.paused || h.sent < h.base || h.sent >= h.next() {
 			continue
 		}
 		if body, err = s.read(k, h.chunks[h.sent-h.base]); err != nil {
@@ -322,7 +336,6 @@ func (s *spool) stored(a message.Stored) (stuck bool, err error) {
 	case h == nil:
 		return false, nil
 	case a.Gone:
-		delete(s.all, k)
 		return false, s.remove(k, h)
 	case a.Next <= h.base:
 		return h.sent > h.base, nil
@@ -333,8 +346,7 @@ func (s *spool) stored(a message.Stored) (stuck bool, err error) {
 	if len(h.chunks) > 0 {
 		return false, nil
 	}
-	delete(s.all, k) // where it goes on its next chunk says
-	return false, s.remove(k, h)
+	return false, s.remove(k, h) // where it goes on its next chunk says
 }
 
 // again sends an answer from where the centre has it; all of them after a new
@@ -355,13 +367,13 @@ func (s *spool) again(which ...key) {
 	}
 }
 
-// remove removes the file of an answer; mu is held.
+// remove forgets an answer, and removes its file; mu is held.
 func (s *spool) remove(k key, h *held) error {
-	if h.size == 0 {
-		return nil
-	}
+	delete(s.all, k)
+	mine := s.share(k.agent)
+	mine.answers, mine.bytes = mine.answers-1, mine.bytes-h.size
+	s.tidy(k.agent)
 	s.bytes -= h.size
-	h.size, h.chunks = 0, nil
 	return os.Remove(s.path(k))
 }
 
@@ -371,7 +383,7 @@ func (s *spool) next(k key) (next uint32, final bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.all[k]
-	if h == nil || h.size == 0 {
+	if h == nil {
 		return 0, false
 	}
 	return h.next(), h.final
@@ -381,12 +393,7 @@ func (s *spool) next(k key) (next uint32, final bool) {
 func (s *spool) waits() (answers int, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, h := range s.all {
-		if h.size > 0 {
-			answers++
-		}
-	}
-	return answers, s.bytes
+	return len(s.all), s.bytes
 }
 
 // keepMember keeps the membership of an agent, without which the centre takes
