@@ -94,7 +94,7 @@ func Open(o Options) (*Leaf, error) {
 		return nil, err
 	}
 	l := &Leaf{o: o, sessions: map[message.ID]*session{}, conns: map[*transport.Conn]struct{}{}, since: time.Now()}
-	if l.spool, err = openSpool(o.Dir, o.Limit); err != nil {
+	if l.spool, err = openSpool(o.Dir, o.Limit, o.Logger); err != nil {
 		return nil, fmt.Errorf("leaf: %w", err)
 	}
 	l.dialer = &transport.Dialer{Addrs: o.Relays, Pin: transport.PinOf(ca), Certificate: &o.Certificate, KeepAlive: linePulse, Window: 1 << 20}

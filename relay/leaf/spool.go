@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,9 @@ func (k key) name() string { return k.plan.String() + "." + k.agent.String() }
 type spool struct {
 	dir   string
 	limit int64 // bytes of all files
+	log   *slog.Logger
+	// syncDir has the names in a folder on the disk.
+	syncDir func(dir string) error
 
 	mu     sync.Mutex
 	all    map[key]*held
@@ -69,10 +73,9 @@ type span struct {
 
 func (h *held) next() uint32 { return h.base + uint32(len(h.chunks)) }
 
-// openSpool reads what a folder holds. What is behind a chunk that is not whole
-// was never acknowledged.
-func openSpool(dir string, limit int64) (*spool, error) {
-	s := &spool{dir: dir, limit: limit, all: map[key]*held{}, shares: map[message.ID]*share{}, bell: make(chan struct{}, 1)}
+// openSpool reads what a folder holds.
+func openSpool(dir string, limit int64, log *slog.Logger) (*spool, error) {
+	s := &spool{dir: dir, limit: limit, log: log, syncDir: syncDir, all: map[key]*held{}, shares: map[message.ID]*share{}, bell: make(chan struct{}, 1)}
 	for _, name := range []string{dirSpool, dirMembers} {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
 			return nil, err
@@ -137,10 +140,13 @@ func (s *spool) load(k key) (*held, error) {
 		h.final = h.final || c.Final
 	}
 	h.sent = h.base
+	if err := s.cutRest(k, f, h); err != nil {
+		return nil, err
+	}
 	if len(h.chunks) == 0 {
 		return nil, os.Remove(s.path(k))
 	}
-	return h, f.Truncate(h.size)
+	return h, nil
 }
 
 // errRecord says that what stands in a file is no chunk that was acknowledged.
@@ -234,7 +240,7 @@ func (s *spool) append(k key, h *held, body []byte) error {
 		err = f.Sync()
 	}
 	if err == nil && fresh {
-		err = syncDir(filepath.Join(s.dir, dirSpool))
+		err = s.syncDir(filepath.Join(s.dir, dirSpool))
 	}
 	switch {
 	case err != nil && fresh:

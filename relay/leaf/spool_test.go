@@ -2,6 +2,7 @@ package leaf
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +18,7 @@ const room = 1 << 20
 
 func opened(t testing.TB, dir string, limit int64) *spool {
 	t.Helper()
-	s, err := openSpool(dir, limit)
+	s, err := openSpool(dir, limit, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +154,7 @@ func TestSpoolCut(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(copied, dirSpool, k.name()), b, 0o600); err != nil {
 			rt.Fatal(err)
 		}
-		again, err := openSpool(copied, room)
+		again, err := openSpool(copied, room, slog.New(slog.DiscardHandler))
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -179,7 +180,7 @@ func FuzzRecord(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(dir, dirSpool, k.name()), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := openSpool(dir, room)
+		s, err := openSpool(dir, room, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
