@@ -3,6 +3,7 @@ package leaf
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,7 +46,7 @@ type carrier struct {
 
 	mu      sync.Mutex
 	members map[message.ID]bool // whose chunks are taken
-	stored  []byte              // acknowledgements that wait to be sent
+	stored  []message.Stored    // acknowledgements that wait to be sent
 	waiting bool
 }
 
@@ -232,7 +233,7 @@ func (x *carried) end() {
 func (c *carrier) answer(a message.Stored) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stored = message.AppendStored(c.stored, a)
+	c.stored = append(c.stored, a)
 	if c.waiting {
 		return
 	}
@@ -243,6 +244,12 @@ func (c *carrier) answer(a message.Stored) {
 		all := c.stored
 		c.stored, c.waiting = nil, false
 		c.mu.Unlock()
-		_ = c.stream.WriteFrame(message.TypeStored, all)
+		for some := range slices.Chunk(all, message.MaxStored) {
+			var frame []byte
+			for _, a := range some {
+				frame = message.AppendStored(frame, a)
+			}
+			_ = c.stream.WriteFrame(message.TypeStored, frame)
+		}
 	})
 }

@@ -140,3 +140,26 @@ func TestCarryBounds(t *testing.T) {
 		}
 	}
 }
+
+// However many acknowledgements wait, no frame has more than a leaf takes.
+func TestStoredInPieces(t *testing.T) {
+	c, leaf := newCarrier(t, &fakeRelay{})
+	const more = message.MaxStored + 10
+	for n := range uint32(more) {
+		c.answer(message.Stored{Ack: message.Ack{Next: n}})
+	}
+	for n := uint32(0); n < more; {
+		kind, body := frameOf(t, leaf)
+		all, err := message.DecodeStored(body)
+		if kind != message.TypeStored || err != nil {
+			t.Fatalf("frame %d: %v", kind, err)
+		}
+		for _, a := range all {
+			if a.Next != n {
+				t.Fatalf("acknowledgement %d comes as number %d", a.Next, n)
+			}
+			n++
+		}
+	}
+	c.wg.Wait()
+}

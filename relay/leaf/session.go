@@ -188,6 +188,7 @@ func (s *session) carried(t message.Type, body []byte) {
 			s.line.introduced(s.id)
 		}
 		if s.welcome {
+			s.again(body)
 			return
 		}
 		s.welcome = true
@@ -207,6 +208,16 @@ func (s *session) carried(t message.Type, body []byte) {
 		body = s.merge(body)
 	}
 	s.say(t, body)
+}
+
+// again takes that the agent is welcomed again, over another line. It told no
+// facts here, since the relay of the first had them: to a relay that has not it
+// must come itself, or it would be offered nothing; mu is held.
+func (s *session) again(welcome []byte) {
+	var w message.Welcome
+	if message.Unmarshal(welcome, &w) == nil && !w.Facts && s.facts == nil {
+		s.leaf.wg.Go(func() { _ = s.conn.Close() })
+	}
 }
 
 // merge makes of how far the relay has an answer how far it is held here. Of one

@@ -61,3 +61,28 @@ func TestReceipts(t *testing.T) {
 		}
 	}
 }
+
+// An agent that told no facts over its connection is sent away where another
+// relay does not have them: it comes again and tells them.
+func TestWelcomedElsewhere(t *testing.T) {
+	for name, x := range map[string]struct {
+		facts []byte // that it told here
+		known bool   // to the relay
+		away  bool
+	}{
+		"told here":         {facts: []byte("facts")},
+		"known there":       {known: true},
+		"known nowhere":     {away: true},
+		"known and told it": {facts: []byte("facts"), known: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, far := wired(t)
+			s := &session{leaf: &Leaf{}, conn: far.Conn(), stream: far, welcome: true, facts: x.facts}
+			s.carried(message.TypeWelcome, message.Marshal(message.Welcome{Facts: x.known}))
+			s.leaf.wg.Wait()
+			if _, err := far.Conn().Open(t.Context(), message.KindLog); (err != nil) != x.away {
+				t.Errorf("its connection: %v", err)
+			}
+		})
+	}
+}

@@ -88,11 +88,11 @@ type Stored struct {
 	Ack
 }
 
-// storedSize is the length of a Stored, in bytes, and maxStored how many one
+// storedSize is the length of a Stored, in bytes, and MaxStored how many one
 // frame has.
 const (
 	storedSize = 16 + 16 + 4 + 1
-	maxStored  = MaxControl / storedSize
+	MaxStored  = MaxControl / storedSize
 )
 
 // AppendStored adds the wire form of s to dst: agent and plan, sixteen bytes
@@ -109,7 +109,7 @@ func AppendStored(dst []byte, s Stored) []byte {
 
 // DecodeStored reads a frame of them.
 func DecodeStored(b []byte) ([]Stored, error) {
-	if len(b) == 0 || len(b)%storedSize != 0 || len(b)/storedSize > maxStored {
+	if len(b) == 0 || len(b)%storedSize != 0 || len(b)/storedSize > MaxStored {
 		return nil, fmt.Errorf("%w: acknowledgements in %d bytes", ErrMalformed, len(b))
 	}
 	var all []Stored
