@@ -23,6 +23,11 @@ const (
 // errLarge says that a frame is more than a relay takes.
 var errLarge = errors.New("a frame larger than relays take")
 
+// errUnheard says that an end of a line takes nothing of what it is told. Who
+// reads a line never waits until it can be written, since the other end may be
+// waiting for the same.
+var errUnheard = errors.New("the other end does not take that its channels are closed")
+
 // agentLimit bounds what an agent says on its first stream.
 func agentLimit(t byte) int {
 	switch t {

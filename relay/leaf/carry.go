@@ -39,6 +39,7 @@ type carrier struct {
 	relay  Relay
 	stream *transport.Stream
 	out    thrifty
+	shuts  outbox // what the reader says: it never waits for the leaf
 	wg     sync.WaitGroup
 
 	channels map[uint32]*carried // by the reader alone
@@ -69,6 +70,7 @@ func Carry(ctx context.Context, s *transport.Stream, name string, r Relay) error
 		relay: r, stream: s, out: thrifty{line: s, sent: newBodies()},
 		channels: map[uint32]*carried{}, agents: map[message.ID]*transport.Conn{}, members: map[message.ID]bool{},
 	}
+	c.shuts = outbox{wg: &c.wg, stream: s, most: maxChannels}
 	var err error
 	for err == nil {
 		var t message.Type
@@ -181,7 +183,10 @@ func (c *carrier) open(ctx context.Context, o message.Opened) error {
 
 // refuse says that a channel is not opened.
 func (c *carrier) refuse(number uint32) error {
-	return c.stream.WriteFrame(message.TypeShut, message.AppendShut(nil, number))
+	if !c.shuts.push(message.TypeShut, message.AppendShut(nil, number)) {
+		return errUnheard
+	}
+	return nil
 }
 
 // admit has the chunks of an agent taken that the relay knows.

@@ -74,10 +74,12 @@ func (f *fakeRelay) Settle() {}
 // newCarrier gives the relay's end of a line, and the stream of the leaf's.
 func newCarrier(t *testing.T, r Relay) (*carrier, *transport.Stream) {
 	near, far := wired(t)
-	return &carrier{
+	c := &carrier{
 		relay: r, stream: far, out: thrifty{line: far, sent: newBodies()},
 		channels: map[uint32]*carried{}, agents: map[message.ID]*transport.Conn{}, members: map[message.ID]bool{},
-	}, near
+	}
+	c.shuts = outbox{wg: &c.wg, stream: far, most: maxChannels}
+	return c, near
 }
 
 // Where a channel cannot be opened it is shut, and the line goes on for all
@@ -162,4 +164,48 @@ func TestStoredInPieces(t *testing.T) {
 		}
 	}
 	c.wg.Wait()
+}
+
+// Neither end of a line waits with reading until it can write: when both did,
+// with the line full both ways, it stood still.
+func TestReaderNeverWaits(t *testing.T) {
+	c, leaf := newCarrier(t, &fakeRelay{})
+	near, far := wired(t)
+	n := &line{stream: near, channels: map[uint32]channel{3: &pipe{done: make(chan struct{})}}}
+	l := &Leaf{}
+	n.shuts = outbox{wg: &l.wg, stream: near, most: maxChannels}
+	o := message.Opened{Channel: 3, Agent: signing.NewID(), Kind: message.KindAgent}
+	for name, x := range map[string]struct {
+		full, other *transport.Stream
+		take        func() error
+	}{
+		"the relay": {c.stream, leaf, func() error { return c.take(t.Context(), message.TypeOpen, o.Append(nil)) }},
+		"the leaf":  {near, far, func() error { return l.take(t.Context(), n, message.TypeShut, message.AppendShut(nil, 3)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for refused := 0; refused < 20; { // the network takes some yet
+				if !x.full.Offer(message.TypeShut, make([]byte, 4)) {
+					refused++
+					time.Sleep(5 * time.Millisecond)
+				}
+			}
+			took := make(chan error, 1)
+			go func() { took <- x.take() }()
+			select {
+			case err := <-took:
+				if err != nil {
+					t.Fatal(err)
+				}
+			case <-time.After(30 * time.Second):
+				t.Fatal("it waits until its frame is taken")
+			}
+			for {
+				if _, body := frameOf(t, x.other); string(body) == string(message.AppendShut(nil, 3)) {
+					return
+				}
+			}
+		})
+	}
+	c.wg.Wait()
+	l.wg.Wait()
 }

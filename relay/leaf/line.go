@@ -26,6 +26,7 @@ func issuer(c tls.Certificate) (*x509.Certificate, error) {
 type line struct {
 	stream *transport.Stream
 	got    *bodies // by the reader alone
+	shuts  outbox  // what the reader says: it never waits for the relay
 
 	mu       sync.Mutex
 	last     uint32
@@ -101,6 +102,7 @@ func lineLimit(t byte) int {
 // serveLine has the agents that are here use a line, until it ends.
 func (l *Leaf) serveLine(ctx context.Context, s *transport.Stream) error {
 	n := &line{stream: s, got: newBodies(), channels: map[uint32]channel{}, members: map[message.ID]bool{}}
+	n.shuts = outbox{wg: &l.wg, stream: s, most: maxChannels}
 	ctx, cancel := context.WithCancel(ctx)
 	var work sync.WaitGroup
 	l.mu.Lock()
@@ -161,7 +163,10 @@ func (l *Leaf) take(ctx context.Context, n *line, t message.Type, body []byte) e
 			return nil // it was closed here first
 		}
 		c.shut(false)
-		return n.stream.WriteFrame(message.TypeShut, message.AppendShut(nil, number))
+		if !n.shuts.push(message.TypeShut, message.AppendShut(nil, number)) {
+			return errUnheard
+		}
+		return nil
 	case message.TypeStored:
 		all, err := message.DecodeStored(body)
 		if err != nil {

@@ -1,6 +1,7 @@
 package leaf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -360,6 +361,7 @@ func (l *Leaf) pipe(ctx context.Context, stream *transport.Stream, agent message
 type outbox struct {
 	wg     *sync.WaitGroup
 	stream *transport.Stream
+	most   int // frames that wait; 0 is maxOutbox
 
 	mu      sync.Mutex
 	waiting []frame
@@ -376,7 +378,7 @@ type frame struct {
 func (o *outbox) push(t message.Type, body []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.waiting) >= maxOutbox {
+	if len(o.waiting) >= cmp.Or(o.most, maxOutbox) {
 		return false
 	}
 	o.waiting = append(o.waiting, frame{t, body})
