@@ -85,20 +85,30 @@ func (r *Relay) mint(ctx context.Context, body []byte) (cert []byte, who signing
 	if err := r.claim(ctx, &who, now); err != nil {
 		return nil, who, false, err
 	}
-	r.mu.Lock()
-	a := r.agents[who.Agent]
-	known := a != nil && a.revision > 0
-	if a == nil {
-		a = &agent{id: who.Agent, member: who, record: agentRecord{Membership: q.Membership, Seen: now}}
-		r.agents[who.Agent] = a
+	a, known, err := r.enrolled(m, q.Membership, now)
+	if err == nil && !known {
+		err = r.keepAgent(ctx, a)
 	}
-	r.mu.Unlock()
-	if !known {
-		if err := r.keepAgent(ctx, a); err != nil {
-			return nil, who, false, err
-		}
+	if err != nil {
+		return nil, who, false, err
 	}
 	return cert, who, q.Chain, nil
+}
+
+// enrolled gives the agent that has enrolled, and whether it is kept already.
+// The policy in force is asked: another one than let it in may be, by now.
+func (r *Relay) enrolled(m *signing.Membership, text []byte, now time.Time) (a *agent, known bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	who, err := r.policy.Member(m)
+	if err != nil {
+		return nil, false, err
+	}
+	if a = r.agents[who.Agent]; a == nil {
+		a = &agent{id: who.Agent, member: who, record: agentRecord{Membership: text, Seen: now}}
+		r.agents[who.Agent] = a
+	}
+	return a, a.revision > 0, nil
 }
 
 // keyUse stands before a token and an agent that enrolled by it.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
@@ -21,6 +22,15 @@ func (r *Relay) PutChunk(ctx context.Context, plan, agent message.ID, body []byt
 	msg := &nats.Msg{Subject: subjectOf(plan, agent), Header: nats.Header{}, Data: body}
 	msg.Header.Set(headerStanding, standingOf(c.Seq+1, c.Final))
 	_, err = r.spine.js.PublishMsg(ctx, msg)
+	return err
+}
+
+// Enrolled has an agent come to the end of its enrolment.
+func (r *Relay) Enrolled(membership []byte) error {
+	m, err := signing.DecodeMembership(membership)
+	if err == nil {
+		_, _, err = r.enrolled(m, membership, r.now())
+	}
 	return err
 }
 

@@ -269,6 +269,12 @@ func TestRevokedAgent(t *testing.T) {
 	l, _ := a.ask(f.dial(nil), message.KindEnroll, nil)
 	l.wantFailure(message.FailDenied)
 	b.want(message.TypePolicy)
+	if err := f.relay.Enrolled(a.mem); err == nil {
+		t.Error("one that was revoked while it enrolled is let in")
+	}
+	if err := f.relay.Enrolled(b.mem); err != nil {
+		t.Error(err)
+	}
 }
 
 // One that says too much is put out; the others notice nothing.

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -112,9 +114,9 @@ func ownGroup(name string) (string, error) {
 	return "", errNotDelegated
 }
 
-// NewGroup moves this process, and whatever else is in the group that was
-// delegated to it, into a leaf of that, and makes one beside it for children.
-// It gives nil where there is none of its own; the words say what is so in
+// NewGroup moves this process, and what it has started, out of the group that
+// was delegated to it into a leaf of that, and makes one beside it for children.
+// A group in which others are, too, is left as it is. It gives nil where there is none of its own; the words say what is so in
 // either case.
 func NewGroup(b GroupBounds) (*Group, string) {
 	if runtime.GOOS != "linux" {
@@ -133,6 +135,9 @@ func NewGroup(b GroupBounds) (*Group, string) {
 
 // makeGroup makes the leaves below a group.
 func makeGroup(top string, b GroupBounds) (*Group, error) {
+	if err := alone(top); err != nil {
+		return nil, err
+	}
 	scan, agent := filepath.Join(top, scanLeaf), filepath.Join(top, agentLeaf)
 	for _, dir := range []string{agent, scan} {
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
@@ -146,10 +151,11 @@ func makeGroup(top string, b GroupBounds) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	controllers := strings.Fields(string(there))
-	for _, c := range controllers {
-		// One that cannot be had is told by its bounds, which cannot be set.
-		_ = set(filepath.Join(top, "cgroup.subtree_control"), "+"+c)
+	for _, c := range strings.Fields(string(there)) {
+		if slices.Contains([]string{"cpu", "io", "memory", "pids"}, c) {
+			// One that cannot be had is told by its bounds, which cannot be set.
+			_ = set(filepath.Join(top, "cgroup.subtree_control"), "+"+c)
+		}
 	}
 	var held, missing []string
 	for _, s := range b.settings() {
@@ -171,6 +177,40 @@ func makeGroup(top string, b GroupBounds) (*Group, error) {
 		g.note += "; not to be had here: " + strings.Join(missing, ", ")
 	}
 	return g, nil
+}
+
+// alone says whether nobody is in a group but this process and what it has
+// started. A container's group may be delegated, and hold all that runs there.
+func alone(dir string) error {
+	b, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		return err
+	}
+	for _, pid := range strings.Fields(string(b)) {
+		if !descends(pid) {
+			return fmt.Errorf("others are in it, too: process %s", pid)
+		}
+	}
+	return nil
+}
+
+// descends says whether a process is this one, or was started by it or by what
+// it has started. One that has ended is nobody's.
+func descends(pid string) bool {
+	self := strconv.Itoa(os.Getpid())
+	for pid != self {
+		b, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+		if err != nil {
+			return errors.Is(err, os.ErrNotExist)
+		}
+		// Behind the name, which may hold anything: the state, and the parent.
+		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		if len(fields) < 2 || fields[1] == "0" {
+			return false
+		}
+		pid = fields[1]
+	}
+	return true
 }
 
 // moveAll moves the processes of a group into one of its leaves: a group that

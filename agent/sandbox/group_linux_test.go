@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -72,6 +73,32 @@ func groupOfProcess(t *testing.T, pid string) string {
 		t.Fatal(err)
 	}
 	return groupOf(string(b))
+}
+
+// Whoever else is in a group keeps the agent from dividing it.
+func TestDescends(t *testing.T) {
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	for pid, want := range map[int]bool{os.Getpid(): true, cmd.Process.Pid: true, os.Getppid(): false, 1: false, 1 << 30: true} {
+		if got := descends(strconv.Itoa(pid)); got != want {
+			t.Errorf("%d: %v", pid, got)
+		}
+	}
+	dir := t.TempDir()
+	for text, want := range map[string]string{
+		"": "", fmt.Sprintf("%d\n%d\n", os.Getpid(), cmd.Process.Pid): "",
+		fmt.Sprintf("%d\n1\n", os.Getpid()): "others are in it, too: process 1",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := alone(dir); (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }
 
 // A group that was delegated is divided: the agent is in one leaf and its

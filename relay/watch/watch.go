@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/relay/meter"
@@ -36,6 +37,7 @@ const (
 	// maxAtOnce is how many requests are answered at once. A scraper and a
 	// person are two.
 	maxAtOnce   = 8
+	maxProfile  = 120 // seconds that a profile may take
 	headWithin  = 10 * time.Second
 	closeWithin = 2 * time.Second
 )
@@ -132,6 +134,16 @@ func guarded(next http.Handler) http.Handler {
 		if q.Method != http.MethodGet && q.Method != http.MethodHead {
 			http.Error(w, "there is nothing to change here: GET it", http.StatusMethodNotAllowed)
 			return
+		}
+		if site := q.Header.Get("Sec-Fetch-Site"); q.Header.Get("Origin") != "" || site == "cross-site" || site == "same-site" {
+			http.Error(w, "pages of others do not ask here", http.StatusForbidden)
+			return
+		}
+		if s := q.URL.Query().Get("seconds"); s != "" {
+			if n, err := strconv.Atoi(s); err != nil || n < 0 || n > maxProfile {
+				http.Error(w, fmt.Sprintf("seconds are a number up to %d", maxProfile), http.StatusBadRequest)
+				return
+			}
 		}
 		select {
 		case slots <- struct{}{}:

@@ -216,6 +216,36 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// A page in a browser cannot have the relay profile itself, and nobody can for
+// long.
+func TestGuardOfProfiles(t *testing.T) {
+	addr := serve(t, source{"quaestor_relay_info"})
+	for _, c := range []struct {
+		path, header, value string
+		want                int
+	}{
+		{"/metrics", "", "", 200}, {"/metrics", "Sec-Fetch-Site", "none", 200}, {"/metrics", "Sec-Fetch-Site", "same-origin", 200},
+		{"/metrics", "Sec-Fetch-Site", "cross-site", 403}, {"/metrics", "Origin", "https://evil.example", 403},
+		{"/debug/pprof/trace?seconds=9999", "", "", 400}, {"/debug/pprof/trace?seconds=x", "", "", 400},
+	} {
+		q, err := http.NewRequest("GET", "http://"+addr+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.header != "" {
+			q.Header.Set(c.header, c.value)
+		}
+		answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != c.want {
+			t.Errorf("%s with %s %q: %s", c.path, c.header, c.value, answer.Status)
+		}
+	}
+}
+
 // Where no relay answers, and where something else does, it is said.
 func TestRead(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
