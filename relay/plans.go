@@ -230,20 +230,6 @@ func (p *investigation) reach(id message.ID) {
 	}
 }
 
-// offer sends a plan to an agent that is connected and has not said that it
-// has it, once over each connection.
-func (r *Relay) offer(p *investigation, d *delivery, a *agent) {
-	if a.session == nil || !a.session.greeted || d.sent == a.session || d.reached {
-		return
-	}
-	if !r.mayOffer(p) {
-		p.waits = true
-		return
-	}
-	d.sent = a.session
-	a.session.sendDue(message.TypePlan, p.envelope, p.dueFor(a.session))
-}
-
 // presence tells who watches that an agent came or went.
 func (r *Relay) presence(a *agent) {
 	for _, p := range r.plans {
@@ -307,31 +293,6 @@ func (r *Relay) submit(ctx context.Context, envelope []byte, mayWait bool) (mess
 	r.meters.plans.Inc()
 	r.offerNew(ctx, p, &out)
 	return out, nil
-}
-
-// offerNew offers a plan to those that it is for, as soon as the log allows.
-func (r *Relay) offerNew(ctx context.Context, p *investigation, out *message.Submitted) {
-	r.mu.Lock()
-	rule := r.policy.Log()
-	r.mu.Unlock()
-	if rule != nil && rule.Required {
-		r.ledger.wait(ctx, p.sum, true)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.mayOffer(p) {
-		out.Waits = r.ledger.missing()
-	}
-	r.offerPlan(p)
-}
-
-// offerPlan offers a plan to those of its agents who are here; mu is held.
-func (r *Relay) offerPlan(p *investigation) {
-	for id, d := range p.agents {
-		if a := r.agents[id]; a != nil {
-			r.offer(p, d, a)
-		}
-	}
 }
 
 func storeFailure(err error) *message.Failure {
