@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // long is more than anything here takes on a busy machine. Who waits so long
 // has found a fault.
-const long = 20 * time.Second
+const long = 45 * time.Second
 
 func must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {

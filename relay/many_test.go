@@ -290,49 +290,6 @@ func (f *fleet) shows(keys *translog.Keys) translog.Checkpoint {
 	return must(keys.Open(head.Checkpoint))(f.t).Checkpoint
 }
 
-// A relay that is cut off from the others acknowledges nothing, says so, and
-// sends everybody away; the others go on. Joined again it has what they took.
-func TestSplit(t *testing.T) {
-	c := newCluster(t, 3, nil)
-	a, b := c.relays[0], c.relays[1]
-	w := a.agent("web-1", "linux")
-	w.settle()
-	c.all(1)
-	before := a.plan("")
-	a.login(a.alice).submit(a.signed(before, a.alice))
-	w.wantPlan(before.ID)
-	c.cut(0, true)
-	w.say(message.TypeChunk, w.chunk(before.ID, 0, true, "rows"))
-	for {
-		kind, body, err := w.next(long)
-		if err != nil {
-			break // it was sent away
-		}
-		if kind == message.TypeAck && read[message.Ack](t, body).Next > 0 {
-			t.Fatal("what was stored nowhere else was acknowledged")
-		}
-	}
-	l := a.open(a.dial(nil), message.KindAuth)
-	if f := l.wantFailure(message.FailShutdown); !strings.Contains(f.Reason, "cut off") {
-		t.Errorf("it says %q", f.Reason)
-	}
-	w.move(b, before.ID)
-	w.wantAck(w.line, before.ID, 0)
-	w.say(message.TypeChunk, w.chunk(before.ID, 0, true, "rows"))
-	w.wantAck(w.line, before.ID, 1)
-	during := b.plan("")
-	b.login(b.alice).submit(b.signed(during, b.alice))
-	c.cut(0, false)
-	waitFor(t, "it takes its part again", func() bool {
-		l := a.open(a.dial(nil), message.KindAuth)
-		defer l.Close()
-		kind, _ := l.hear()
-		return kind == message.TypeChallenge
-	})
-	waitFor(t, "it has what the others took", func() bool { return len(a.login(a.alice).items(message.OpList)) == 2 })
-	waitFor(t, "and the rows", func() bool { return a.login(a.alice).stored(before.ID).data(w.id.ID()) == "rows" })
-}
-
 // A relay that comes back gets its part of the agents.
 func TestSharedOut(t *testing.T) {
 	c := newCluster(t, 3, nil)
