@@ -118,6 +118,9 @@ func TestUpgradeRefused(t *testing.T) {
 		t.Error("it is fetched")
 		return nil, &message.Failure{}
 	}
+	if err := w.agent.journal.Clock(time.Now()); err != nil { // that it can be set back
+		t.Fatal(err)
+	}
 	no := false
 	for name, c := range map[string]struct {
 		target string
