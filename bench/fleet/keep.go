@@ -1,56 +1,21 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/quaestor-engine/quaestor/bench/internal/measured"
 )
 
-// A kept run is a round of FIND host as bench/model reads it. Processor times
-// are of all agents together.
-type kept struct {
-	Date       string  `json:"date"`
-	Machine    string  `json:"machine"`
-	Load       float64 `json:"load"`
-	Cores      int     `json:"cores"`
-	Agents     int     `json:"agents"`
-	Relay      float64 `json:"relay_cpu_ms"`
-	Agent      float64 `json:"agents_cpu_ms"`
-	Client     float64 `json:"client_cpu_ms"`
-	First      float64 `json:"first_ms"`
-	Half       float64 `json:"half_ms"`
-	All        float64 `json:"all_ms"`
-	Connection float64 `json:"connection_kb"`
-	Own        float64 `json:"own_mb"`
-}
-
-// begin notes on what machine it is, and what the relay holds.
-func (k *kept) begin(s *settings, before, after int64) {
-	*k = kept{
+// begin notes on what machine a round is, and what the relay holds.
+func (s *settings) begin(before, after int64) {
+	s.kept = measured.Round{
 		Date: time.Now().UTC().Format("2006-01-02 15:04"), Machine: runtime.GOOS + "/" + runtime.GOARCH + " " + runtime.Version(), Load: load(), Cores: runtime.NumCPU(),
 		Agents: s.agents, Connection: float64(after-before) / 1000 / float64(s.agents), Own: float64(before) / 1e6,
 	}
-}
-
-// save adds the run to a file.
-func (k *kept) save(name string) error {
-	var all []kept
-	b, err := os.ReadFile(name)
-	if err == nil {
-		err = json.Unmarshal(b, &all)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("-o %s: %w", name, err)
-	}
-	if b, err = json.MarshalIndent(append(all, *k), "", "\t"); err != nil {
-		return err
-	}
-	return os.WriteFile(name, append(b, '\n'), 0o644)
 }
 
 // keep saves the run, where it was one.
@@ -58,7 +23,10 @@ func (s *settings) keep(err error) error {
 	if err != nil {
 		return err
 	}
-	return s.kept.save(s.out)
+	if err := measured.Add(s.out, s.kept); err != nil {
+		return fmt.Errorf("-o: %w", err)
+	}
+	return nil
 }
 
 // load is how many want the processors, over the last minute; 0 where nobody

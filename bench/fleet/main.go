@@ -28,6 +28,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/bench/internal/measured"
 	"github.com/quaestor-engine/quaestor/client"
 	"github.com/quaestor-engine/quaestor/internal/simulate"
 	"github.com/quaestor-engine/quaestor/modules/std"
@@ -49,7 +50,7 @@ type settings struct {
 	restart          bool
 	investigators    int
 	out              string
-	kept             kept
+	kept             measured.Round
 	ask              string
 	hostsDir         string // made in hosts
 	obeyed           string

@@ -66,7 +66,7 @@ func measure(ctx context.Context, s *settings) error {
 	fmt.Printf("| enrolled and connected, all %d | %.1f s |\n", s.agents, enrolled.Seconds())
 	fmt.Printf("| relay, resident for each connected idle agent, after %v | %.1f KB (%.1f MB to %.1f MB) |\n", s.settle,
 		float64(after-before)/1000/float64(s.agents), float64(before)/1e6, float64(after)/1e6)
-	s.kept.begin(s, before, after)
+	s.begin(before, after)
 	return ask(ctx, st, session, s)
 }
 

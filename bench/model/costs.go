@@ -1,34 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
+
+	"github.com/quaestor-engine/quaestor/bench/internal/measured"
 )
-
-// A run is what bench/fleet measured of a round of FIND host with so many
-// agents: its -o writes it. Processor times are of all agents together.
-type run struct {
-	Date    string  `json:"date"`
-	Machine string  `json:"machine"`
-	Load    float64 `json:"load"` // of the machine when it began: above 1 times on the clock are no good
-	Cores   int     `json:"cores"`
-	Agents  int     `json:"agents"`
-
-	Relay  float64 `json:"relay_cpu_ms"`
-	Agent  float64 `json:"agents_cpu_ms"`
-	Client float64 `json:"client_cpu_ms"`
-
-	First float64 `json:"first_ms"`
-	Half  float64 `json:"half_ms"`
-	All   float64 `json:"all_ms"`
-
-	Connection float64 `json:"connection_kb"` // resident in the relay, of one that rests
-	Own        float64 `json:"own_mb"`        // resident in the relay without any
-}
 
 // A linear cost is one that is paid once, and one that is paid for each agent.
 type linear struct {
@@ -60,31 +39,27 @@ const (
 	namedBytes  = 2400 + 130 // what a relay says of an agent to an investigator, and its state
 )
 
-func readRuns(name string) ([]run, error) {
-	b, err := os.ReadFile(name)
+func readRuns(name string) ([]measured.Round, error) {
+	runs, err := measured.Read(name)
 	if err != nil {
 		return nil, err
-	}
-	var runs []run
-	if err := json.Unmarshal(b, &runs); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(runs) == 0 {
 		return nil, fmt.Errorf("%s: no runs\nhint: go run ./bench/fleet -agents 1000 -o FILE", name)
 	}
-	slices.SortFunc(runs, func(a, b run) int { return a.Agents - b.Agents })
+	slices.SortFunc(runs, func(a, b measured.Round) int { return a.Agents - b.Agents })
 	return runs, nil
 }
 
 // fit makes costs of runs: a straight line through what each size took.
-func fit(runs []run) (costs, error) {
+func fit(runs []measured.Round) (costs, error) {
 	if len(runs) == 0 {
 		return costs{}, errors.New("costs cannot be had from no runs")
 	}
 	var c costs
-	c.Relay = through(runs, func(r run) float64 { return r.Relay })
-	c.Agent = through(runs, func(r run) float64 { return r.Agent })
-	c.Client = through(runs, func(r run) float64 { return r.Client })
+	c.Relay = through(runs, func(r measured.Round) float64 { return r.Relay })
+	c.Agent = through(runs, func(r measured.Round) float64 { return r.Agent })
+	c.Client = through(runs, func(r measured.Round) float64 { return r.Client })
 	for _, r := range runs {
 		c.Connection += r.Connection / float64(len(runs))
 		c.Own += r.Own / float64(len(runs))
@@ -95,7 +70,7 @@ func fit(runs []run) (costs, error) {
 // through is the line of least squares through milliseconds by agents, or the
 // one through nothing where there is one size, or where the line would cost
 // less than nothing.
-func through(runs []run, of func(run) float64) linear {
+func through(runs []measured.Round, of func(measured.Round) float64) linear {
 	var n, x, y, xx, xy float64
 	for _, r := range runs {
 		a, v := float64(r.Agents), of(r)

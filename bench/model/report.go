@@ -5,13 +5,15 @@ import (
 	"io"
 	"strconv"
 	"time"
+
+	"github.com/quaestor-engine/quaestor/bench/internal/measured"
 )
 
 // validate predicts each run from the others, and says how far it is off.
-func validate(w io.Writer, runs []run) error {
+func validate(w io.Writer, runs []measured.Round) error {
 	fmt.Fprintln(w, "| agents | load | all: measured | model | off | cpu: measured | model | off |\n|---|---|---|---|---|---|---|---|")
 	for i, r := range runs {
-		others := append(append([]run(nil), runs[:i]...), runs[i+1:]...)
+		others := append(append([]measured.Round(nil), runs[:i]...), runs[i+1:]...)
 		if len(others) == 0 {
 			others = runs // there is nothing else to learn from
 		}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/quaestor-engine/quaestor/bench/internal/measured"
 )
 
 var update = flag.Bool("update", false, "write the goldens")
@@ -145,10 +147,10 @@ func TestDisk(t *testing.T) {
 }
 
 // sample is runs whose costs are known: 0.4, 1.2 and 0.3 ms an agent, 20 ms once.
-func sample(sizes ...int) (runs []run) {
+func sample(sizes ...int) (runs []measured.Round) {
 	for _, n := range sizes {
 		f := float64(n)
-		runs = append(runs, run{Agents: n, Cores: 2, Relay: 20 + 0.4*f, Agent: 1.2 * f, Client: 0.3 * f, All: 20 + 0.95*f, Connection: 60, Own: 40})
+		runs = append(runs, measured.Round{Agents: n, Cores: 2, Relay: 20 + 0.4*f, Agent: 1.2 * f, Client: 0.3 * f, All: 20 + 0.95*f, Connection: 60, Own: 40})
 	}
 	return runs
 }
@@ -168,7 +170,7 @@ func TestFit(t *testing.T) {
 	if _, err := fit(nil); err == nil {
 		t.Error("costs of nothing")
 	}
-	if one := through(sample(1000), func(r run) float64 { return r.Client }); one.Each != 300*time.Microsecond {
+	if one := through(sample(1000), func(r measured.Round) float64 { return r.Client }); one.Each != 300*time.Microsecond {
 		t.Errorf("one size: %+v", one)
 	}
 }
