@@ -324,7 +324,13 @@ func (s *agentSession) send(t message.Type, body []byte) { s.sendDue(t, body, ti
 
 // sendDue is send for a plan, which could have been written since a time.
 func (s *agentSession) sendDue(t message.Type, body []byte, due time.Time) {
-	if !s.outbox.push(outFrame{t, body, due}) {
+	s.push(&s.outbox, outFrame{t, body, due})
+}
+
+// push hands a frame to one of the agent's outboxes. An agent that takes
+// nothing loses its connection.
+func (s *agentSession) push(o *outbox, f outFrame) {
+	if !o.push(f) {
 		s.relay.meters.slow.Inc()
 		conn := s.conn
 		s.relay.wg.Go(func() { _ = conn.Close() })

@@ -263,7 +263,8 @@ func (l *chunkLine) take(ctx context.Context, body []byte) error {
 				return fmt.Errorf("%w: chunks of plans that are not here", errFlood)
 			}
 		}
-		return l.acknowledge(ack)
+		l.acknowledge(ack)
+		return nil
 	}
 	r := l.session.relay
 	if err := r.inFlight.Acquire(ctx, size); err != nil {
@@ -287,7 +288,7 @@ func (l *chunkLine) take(ctx context.Context, body []byte) error {
 	err = r.spine.chunks.put(commitment{msg, func(sequence uint64, err error) { l.settle(ctx, given, sequence, err) }})
 	if err != nil {
 		r.landed(d)
-		_ = l.acknowledge(r.unstored(&c, d))
+		l.acknowledge(r.unstored(&c, d))
 		l.finish(size)
 	}
 	return nil
@@ -298,7 +299,7 @@ func (l *chunkLine) settle(ctx context.Context, s *stored, sequence uint64, err 
 	r := l.session.relay
 	r.meters.kept(storedChunk, s.given, err)
 	if err == nil {
-		_ = l.acknowledge(r.store(&s.chunk, s.d, s.size, sequence))
+		l.acknowledge(r.store(&s.chunk, s.d, s.size, sequence))
 		l.finish(s.size)
 		return
 	}
@@ -315,7 +316,7 @@ func (l *chunkLine) mend(ctx context.Context, s *stored, err error) {
 	if err != nil {
 		r.log.Error("a chunk was not stored", "plan", s.chunk.Plan, "agent", s.chunk.Agent, "why", err)
 	}
-	_ = l.acknowledge(r.unstored(&s.chunk, s.d))
+	l.acknowledge(r.unstored(&s.chunk, s.d))
 	if l.stream.Kind() == message.KindAnswer {
 		// The agent sends it again, over another stream, from what is
 		// acknowledged.
@@ -338,13 +339,9 @@ func (l *chunkLine) finish(size int64) {
 
 // acknowledge never waits for the agent. One that takes no acknowledgement
 // loses its connection.
-func (l *chunkLine) acknowledge(a message.Ack) error {
+func (l *chunkLine) acknowledge(a message.Ack) {
 	l.session.relay.meters.acks.Inc()
-	if !l.outbox.push(outFrame{t: message.TypeAck, body: message.Marshal(a)}) {
-		conn := l.session.conn
-		l.session.relay.wg.Go(func() { _ = conn.Close() })
-	}
-	return nil
+	l.session.push(&l.outbox, outFrame{t: message.TypeAck, body: message.Marshal(a)})
 }
 
 // expect waits until nothing else of an answer is on its way, and says whether a
