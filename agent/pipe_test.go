@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"sync"
+
+	"github.com/quaestor-engine/quaestor/transport"
 )
 
 // A wire is a network in memory: a listener, and who connects to it.
@@ -29,10 +31,10 @@ func (w *wire) connect(ctx context.Context, _ string) (net.Conn, error) {
 	if down {
 		return nil, errDown
 	}
-	a, b := net.Pipe()
+	a, b := transport.Pipe()
 	select {
-	case w.calls <- pipeConn{b}:
-		return pipeConn{a}, nil
+	case w.calls <- b:
+		return a, nil
 	case <-w.done:
 		return nil, errDown
 	case <-ctx.Done():
@@ -61,8 +63,3 @@ func (w *wire) Close() error {
 }
 
 func (w *wire) Addr() net.Addr { return &net.TCPAddr{} }
-
-// A pipeConn can be closed on one side, as a connection of TCP can.
-type pipeConn struct{ net.Conn }
-
-func (pipeConn) CloseWrite() error { return nil }
