@@ -347,6 +347,53 @@ func TestOfferedAgainAfterTheGateWasLeft(t *testing.T) {
 	}
 }
 
+// A fickle runner finds a plan's target false once, and true as soon as the
+// relay has the answer that says so.
+type fickle struct {
+	sandbox.Runner
+	agent *Agent
+	once  bool
+}
+
+func (r *fickle) Matches(ctx context.Context, _ *plan.Plan, _ plan.Facts) (value.Truth, error) {
+	if r.once {
+		return value.False, nil
+	}
+	for len(r.agent.spool.open()) > 0 && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	return value.True, ctx.Err()
+}
+
+// A plan that an earlier life refused, and which is offered again since no
+// relay had that answer, has been answered: it does not run after all.
+func TestRefusedInAnEarlierLife(t *testing.T) {
+	f := newFleet(t)
+	f.relay.set(func() { f.relay.mute, f.relay.fair = true, true })
+	dir := f.enroll()
+	a := f.open(dir, numbers{rows: 3})
+	a.runner = &fickle{a.runner, a, true}
+	stop := f.run(a)
+	q := f.ask("FROM fleet FIND number")
+	f.relay.offer(f.sign(q, f.asker))
+	eventually(t, "it is refused", func() bool { return len(a.spool.open()) == 1 })
+	stop()
+	f.relay.set(func() { f.relay.mute, f.relay.receipts = false, map[signing.ID]int{} })
+	b := f.open(dir, numbers{rows: 3})
+	b.runner = &fickle{b.runner, b, false}
+	f.run(b)
+	if got := q.open(t, b, f.relay.answerOf(q.payload.ID)); got.sum.Outcome != answer.Refused {
+		t.Errorf("%+v", got.sum)
+	}
+	eventually(t, "it was offered", func() (yes bool) {
+		f.relay.set(func() { yes = f.relay.receipts[q.payload.ID] == 1 })
+		return yes
+	})
+	if list := b.History(); len(list) != 1 || list[0].Verdict != journal.Refused {
+		t.Errorf("%+v", list)
+	}
+}
+
 func TestPolicies(t *testing.T) {
 	f := newFleet(t)
 	dir := f.enroll()

@@ -45,6 +45,8 @@ type session struct {
 	long   chan struct{} // likewise, for plans that stand
 	work   sync.WaitGroup
 
+	begun map[signing.ID]bool // what answers were begun to before the session; set by enter
+
 	telling sync.Mutex // held while facts are looked up and sent, and guards last once the relay has welcomed
 
 	mu       sync.Mutex
@@ -81,7 +83,7 @@ func (a *Agent) meet(ctx context.Context, once bool) (welcome bool, err error) {
 	s := &session{
 		agent: a, ctx: ctx, end: end, conn: conn, once: once, ready: make(chan struct{}),
 		offers: make(chan frame, offersWaiting), slots: make(chan struct{}, answerStreams), long: make(chan struct{}, maxStanding),
-		sent: map[*outgoing]bool{}, large: map[signing.ID]bool{}, refused: map[signing.ID]bool{},
+		begun: map[signing.ID]bool{}, sent: map[*outgoing]bool{}, large: map[signing.ID]bool{}, refused: map[signing.ID]bool{},
 	}
 	w, err := s.hello()
 	if err != nil {
@@ -170,7 +172,7 @@ func (a *Agent) enter(s *session) []*outgoing {
 	defer a.mu.Unlock()
 	open := a.spool.open()
 	for _, o := range open {
-		s.sent[o] = false
+		s.sent[o], s.begun[o.head.Plan] = false, true
 	}
 	a.session, s.last = s, a.told
 	return open
@@ -293,6 +295,13 @@ func (a *Agent) offer(s *session, raw []byte) {
 		return
 	}
 	var e journal.Entry
+	// Nor is a plan judged anew because its refusal, of an earlier life or of a
+	// connection that broke, had not come to the relay when it was offered: a plan
+	// has one answer.
+	if payload := payloadOf(raw, &e); payload != nil && s.begun[payload.ID] {
+		s.receipt(payload.ID)
+		return
+	}
 	if a.offered.again(raw) {
 		if payload := payloadOf(raw, &e); payload != nil {
 			s.receipt(payload.ID)
