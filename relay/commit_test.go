@@ -139,6 +139,36 @@ func TestCommitToASpineThatEnds(t *testing.T) {
 	}
 }
 
+// A spine that is closed says first of everything that it was given that it is
+// stored; it was told to nobody, and a relay took ten seconds to end.
+func TestCloseHearsWhatIsStored(t *testing.T) {
+	s, err := openSpine(t.Context(), &Config{dir: t.TempDir(), Replicas: 1}, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const few, many = fewTogether - 1, 10 * fewTogether // one by one, and together
+	var stored, failed atomic.Int32
+	for i := range few + many {
+		by := s.records
+		if i < many {
+			by = s.chunks
+		}
+		msg := chunkMessage(i, 0, "x")
+		err := by.put(commitment{msg, func(_ uint64, err error) {
+			if stored.Add(1); err != nil {
+				failed.Add(1)
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.close()
+	if stored.Load() != few+many || failed.Load() != 0 {
+		t.Errorf("%d of %d were told, and %d that they are not stored", stored.Load(), few+many, failed.Load())
+	}
+}
+
 func TestReadBatch(t *testing.T) {
 	for text, want := range map[string]uint64{
 		`{"stream":"A","seq":1002,"batch":"b","count":2}`:                    1002,

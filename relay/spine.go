@@ -244,7 +244,9 @@ func (s *spine) makeBucket(ctx context.Context, cfg jetstream.KeyValueConfig) er
 // is just being made may hear nothing.
 func (s *spine) find(ctx context.Context, look func(context.Context) (int, error), make func(context.Context) error, replicas int) error {
 	var last error
+	made := false
 	for round := 0; ; round++ {
+		wait := findStep
 		once, cancel := context.WithTimeout(ctx, findWithin)
 		copies, err := look(once)
 		if err == nil && copies == replicas {
@@ -253,7 +255,9 @@ func (s *spine) find(ctx context.Context, look func(context.Context) (int, error
 		}
 		absent := errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound)
 		if (err == nil || absent) && (s.first() || round > findPatience) {
-			err = make(once)
+			if err = make(once); err == nil && !made {
+				made, wait = true, 0
+			}
 		}
 		cancel()
 		if err != nil {
@@ -262,7 +266,7 @@ func (s *spine) find(ctx context.Context, look func(context.Context) (int, error
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), last)
-		case <-time.After(findStep):
+		case <-time.After(wait):
 		}
 	}
 }
@@ -329,11 +333,21 @@ func (s *spine) takes() bool {
 	return true
 }
 
+// close ends the spine when it has said of everything that it was given whether
+// that is stored. It says so over the connection, which is kept until then: who
+// waits for an answer to come over one that is closed waits all of spineTimeout.
+// A spine that is mute for lastWords says nothing more.
 func (s *spine) close() {
+	stored := make(chan struct{})
+	go func() { s.storing.Wait(); close(stored) }()
+	select {
+	case <-stored:
+	case <-time.After(lastWords):
+	}
 	if s.conn != nil {
 		s.conn.Close()
 	}
-	s.storing.Wait()
+	<-stored
 	if s.server != nil {
 		s.server.Shutdown()
 		s.server.WaitForShutdown()
