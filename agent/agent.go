@@ -70,7 +70,10 @@ type Agent struct {
 	started time.Time
 	offered offers
 	lost    loss // how the life before ended
-	noted   life // what a later one knows of this one; of housekeeping alone, once it runs
+	// noted is what a later life knows of this one, since notedAt; of
+	// housekeeping alone, once it runs.
+	noted   life
+	notedAt time.Time
 	// connect makes connections to relays; nil: over the network, but in tests.
 	connect func(ctx context.Context, addr string) (net.Conn, error)
 	// These are the constants, but in tests.
@@ -393,13 +396,18 @@ func (a *Agent) housekeeping(ctx context.Context) {
 			}
 			a.renewIfDue(ctx)
 		case <-a.changed:
-			a.writeStatus()
-			a.noteLife()
-			// Whatever changes in the next moment is written with the next.
+			// Whatever changes in the next moment is written with it: most plans
+			// begin and end within that.
 			select {
-			case <-time.After(statusEvery):
+			case <-time.After(statusAfter):
 			case <-ctx.Done():
 			}
+			select {
+			case <-a.changed:
+			default:
+			}
+			a.writeStatus()
+			a.noteLife()
 		}
 	}
 }

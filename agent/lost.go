@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/plan/answer"
@@ -66,9 +67,17 @@ func (a *Agent) takeLife() {
 	a.noteLife()
 }
 
-// noteLife keeps for a later life what is so now.
+// noteEvery is the least time between two looks at what a later life is to know:
+// the kernel counts its memory anew for each.
+const noteEvery = time.Minute
+
+// noteLife keeps for a later life what is so now, or was a moment ago.
 func (a *Agent) noteLife() {
+	if time.Since(a.notedAt) < noteEvery {
+		return
+	}
 	now := lifeNow()
+	a.notedAt = time.Now()
 	if a.noted == now {
 		return
 	}

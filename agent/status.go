@@ -20,8 +20,8 @@ import (
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
-// statusEvery is the least time between two writings of the status.
-const statusEvery = time.Second
+// statusAfter is how long after a change the status is written.
+const statusAfter = 500 * time.Millisecond
 
 // Status is what an agent says of itself.
 type Status struct {

@@ -21,6 +21,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/engine"
@@ -107,7 +108,7 @@ func (l Local) Facts(ctx context.Context) (plan.Facts, error) {
 // Matches asks the engine.
 func (l Local) Matches(ctx context.Context, p *plan.Plan, facts plan.Facts) (value.Truth, error) {
 	host := l.Host()
-	return engine.New(l.Catalogue, engine.Options{Host: host, Facts: withCloud(facts, host.Root)}).Matches(ctx, p)
+	return engine.New(l.Catalogue, engine.Options{Host: host, Facts: withCloud(facts, p, host.Root)}).Matches(ctx, p)
 }
 
 // Supply reads what the machine says of it.
@@ -123,7 +124,7 @@ func (l Local) Start(ctx context.Context, job Job) Scan {
 	}
 	allowed := Permitted(l.Catalogue, job.Own, job.Policy, host)
 	e := engine.New(l.Catalogue, engine.Options{
-		Host: host, Workers: int(job.Plan.Limits.Workers), Partial: true, Facts: withCloud(job.Facts, host.Root),
+		Host: host, Workers: int(job.Plan.Limits.Workers), Partial: true, Facts: withCloud(job.Facts, job.Plan, host.Root),
 		Permit: func(module, place string) modules.SkipKind {
 			job.Turn.Pass(ctx)
 			return allowed(module, place)
@@ -137,8 +138,12 @@ func (l Local) Start(ctx context.Context, job Job) Scan {
 // Close has nothing to end.
 func (Local) Close() error { return nil }
 
-// withCloud adds what the firmware says; what was stated comes first.
-func withCloud(facts plan.Facts, root string) plan.Facts {
+// withCloud adds what the firmware says, where the plan speaks of it; what was
+// stated comes first.
+func withCloud(facts plan.Facts, p *plan.Plan, root string) plan.Facts {
+	if !slices.ContainsFunc(p.Facts, func(name string) bool { return strings.HasPrefix(name, "cloud.") }) {
+		return facts
+	}
 	f := cloudFacts(root)
 	maps.Copy(f, facts)
 	return f
