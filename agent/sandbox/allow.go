@@ -17,7 +17,7 @@ import (
 // link: "/bin/*" allows what is in /usr/bin where /bin leads there.
 type allowance struct {
 	policy *signing.Policy
-	files  *hostfs.FS // nil where there is no such tree, and nothing in it
+	host   modules.Host
 
 	mu     sync.Mutex
 	fronts map[string][]front // by module
@@ -29,11 +29,17 @@ type allowance struct {
 type front struct{ named, real string }
 
 func newAllowance(policy *signing.Policy, host modules.Host) *allowance {
-	files, err := hostfs.Open(host, nil) // which is asked for nothing that it would report
+	return &allowance{policy: policy, host: host, fronts: map[string][]front{}}
+}
+
+// open gives the host's files for a moment; nil where there is no such tree,
+// and nothing in it.
+func (a *allowance) open() (files *hostfs.FS, done func()) {
+	files, err := hostfs.Open(a.host, nil) // which is asked for nothing that it would report
 	if err != nil {
-		files = nil
+		return nil, func() {}
 	}
-	return &allowance{policy: policy, files: files, fronts: map[string][]front{}}
+	return files, func() { _ = files.Close() }
 }
 
 // ofFiles gives what says of a real path whether the rule of module file
@@ -91,8 +97,13 @@ func (a *allowance) frontsOf(module string) []front {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	list, known := a.fronts[module]
-	if known || a.files == nil {
+	if known {
 		return list
+	}
+	files, done := a.open()
+	defer done()
+	if files == nil {
+		return nil
 	}
 	for _, glob := range a.policy.Rule(module).Allow {
 		named := glob
@@ -103,7 +114,7 @@ func (a *allowance) frontsOf(module string) []front {
 		if named == "" {
 			continue
 		}
-		if real, err := a.files.Real(named); err == nil && filepath.ToSlash(real) != named {
+		if real, err := files.Real(named); err == nil && filepath.ToSlash(real) != named {
 			list = append(list, front{named, filepath.ToSlash(real)})
 		}
 	}
@@ -114,21 +125,23 @@ func (a *allowance) frontsOf(module string) []front {
 // leads gives the real path of a place: of as much of it as there is. Members
 // of archives have more behind the path.
 func (a *allowance) leads(place string) string {
-	if a.files == nil {
-		return place
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if place == a.place {
 		return a.real
 	}
+	files, done := a.open()
+	defer done()
+	if files == nil {
+		return place
+	}
 	a.place, a.real = place, place
 	slashed := filepath.ToSlash(place)
 	for at := slashed; at != path.Dir(at); at = path.Dir(at) {
-		real, err := a.files.Real(at)
+		real, err := files.Real(at)
 		if err != nil && strings.HasSuffix(at, "!") {
 			at = at[:len(at)-1]
-			real, err = a.files.Real(at)
+			real, err = files.Real(at)
 		}
 		if err == nil {
 			a.real = filepath.ToSlash(real) + slashed[len(at):]

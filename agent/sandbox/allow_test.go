@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +60,13 @@ func TestAllowHoldsWhereLinksLead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes what was forgotten
+	before, _ := os.ReadDir("/proc/self/fd")
+	defer func() {
+		if after, _ := os.ReadDir("/proc/self/fd"); len(after) > len(before) {
+			t.Errorf("%d files are open afterwards, and were %d", len(after), len(before))
+		}
+	}()
 	for _, c := range []struct{ allow, find, rows, told string }{
 		{`["/open/**"]`, "FIND file /open/file CONTAINS 'needle'", "", "/open/file"},
 		{`["/open/**"]`, "FIND file /open/own CONTAINS 'needle'", "/open/own", ""},
