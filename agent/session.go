@@ -298,9 +298,11 @@ func (a *Agent) offer(s *session, raw []byte) {
 	// Nor is a plan judged anew because its refusal, of an earlier life or of a
 	// connection that broke, had not come to the relay when it was offered: a plan
 	// has one answer.
-	if payload := payloadOf(raw, &e); payload != nil && s.begun[payload.ID] {
-		s.receipt(payload.ID)
-		return
+	if len(s.begun) > 0 { // which is seldom so
+		if payload := payloadOf(raw, &e); payload != nil && s.begun[payload.ID] {
+			s.receipt(payload.ID)
+			return
+		}
 	}
 	if a.offered.again(raw) {
 		if payload := payloadOf(raw, &e); payload != nil {
