@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/quaestor-engine/quaestor/internal/abreast"
 	"github.com/quaestor-engine/quaestor/relay"
 )
 
@@ -93,11 +94,10 @@ func (c *cluster) cut(k int, off bool) {
 	}
 }
 
-func freeAddr(t testing.TB) string {
-	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	defer l.Close()
-	return l.Addr().String()
-}
+// loopback has the ports that relays and leaves of a test are told to listen on.
+var loopback abreast.Ports
+
+func freeAddr(t testing.TB) string { return net.JoinHostPort("127.0.0.1", must(loopback.Next())(t)) }
 
 // A wire passes connections on, until it is cut.
 type wire struct {

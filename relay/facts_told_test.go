@@ -15,6 +15,7 @@ import (
 // what waits for it, also after a restart; of other facts the relay says that it
 // has not got them, and what they are needed for waits.
 func TestFactsThatAreKnown(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.newAgent("web-1", f.token(1)).enroll().hello(nil)
 	facts := func(os string) []byte {

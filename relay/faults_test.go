@@ -23,6 +23,7 @@ func (f *fleet) pendingPlan() *signing.PlanPayload {
 
 // 1. A plan that waits for signatures was acknowledged.
 func TestFaultPendingSurvivesRestart(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	p := f.pendingPlan()
 	f.login(f.alice).submit(f.signed(p, f.alice))
@@ -34,6 +35,7 @@ func TestFaultPendingSurvivesRestart(t *testing.T) {
 
 // 2. Another's pending plan cannot be replaced by another text under its ID.
 func TestFaultPendingReplacedByOtherText(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	p := f.pendingPlan()
 	f.login(f.alice).submit(f.signed(p, f.alice))
@@ -50,6 +52,7 @@ func TestFaultPendingReplacedByOtherText(t *testing.T) {
 
 // 3. Another's pending plan is not anybody's to delete.
 func TestFaultPendingDeletedByOther(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	p := f.pendingPlan()
 	f.login(f.alice).submit(f.signed(p, f.alice))
@@ -59,6 +62,7 @@ func TestFaultPendingDeletedByOther(t *testing.T) {
 // 4. An agent that was away when a plan was cancelled hears the secret later:
 // without it the agent does not stop.
 func TestFaultCancelAfterReconnect(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -78,6 +82,7 @@ func TestFaultCancelAfterReconnect(t *testing.T) {
 // 5. A follow that lives through a cancel or the expiry has what agents that
 // had begun still send.
 func TestFaultFollowAfterCancel(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -102,6 +107,7 @@ func TestFaultFollowAfterCancel(t *testing.T) {
 
 // 6. A follower that hangs up frees its stream.
 func TestFaultFollowersThatLeave(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	i := f.login(f.alice)
 	p := f.plan("")
@@ -123,6 +129,7 @@ func TestFaultFollowersThatLeave(t *testing.T) {
 
 // 7. Who is no investigator any more has no rights on an old connection.
 func TestFaultFormerInvestigator(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	b := f.login(f.bob)
 	text := strings.Replace(signing.NewPolicyText(signing.PolicySpec{
@@ -135,6 +142,7 @@ func TestFaultFormerInvestigator(t *testing.T) {
 
 // 8. Facts that come again bring no plan again that the agent has.
 func TestFaultPlanSentAgain(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -149,6 +157,7 @@ func TestFaultPlanSentAgain(t *testing.T) {
 // administrators, in order, and no others: also after a restart, and so does
 // whoever asks.
 func TestFaultPolicyHistory(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.newAgent("web-1", f.token(1)).enroll()
 	i := f.login(f.admin)
@@ -184,6 +193,7 @@ func TestFaultPolicyHistory(t *testing.T) {
 
 // 10. Whatever is done at once with one plan, the relay starts again.
 func TestFaultDeleteAgainstCancel(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	i, b := f.login(f.alice), f.login(f.bob)
 	for range 40 {
@@ -208,6 +218,7 @@ func TestFaultDeleteAgainstCancel(t *testing.T) {
 
 // 11. Agents that appear together are all targets after a restart.
 func TestFaultTargetsKept(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	i := f.login(f.alice)
 	p := f.plan("")
@@ -236,6 +247,7 @@ func TestFaultTargetsKept(t *testing.T) {
 // 12. That an agent has a plan is known after a restart: without it, a receipt
 // looks like silence.
 func TestFaultReachedKept(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -252,6 +264,7 @@ func TestFaultReachedKept(t *testing.T) {
 
 // 13. An answer may go on after a restart whatever the size of its last chunk.
 func TestFaultBytesAfterRestart(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -283,6 +296,7 @@ func TestFaultBytesAfterRestart(t *testing.T) {
 
 // 14. A statement that is older than the one that is known changes nothing.
 func TestFaultOldFacts(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.tell("windows", time.Now().Add(-time.Hour))
@@ -294,6 +308,7 @@ func TestFaultOldFacts(t *testing.T) {
 
 // 15. Serve that is ended by Close ended well.
 func TestFaultCloseEndsServe(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.login(f.alice)
 	if err := f.relay.Close(); err != nil {
@@ -312,6 +327,7 @@ func TestFaultCloseEndsServe(t *testing.T) {
 
 // 16. Agents are told that the relay goes.
 func TestFaultGoodbye(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -323,6 +339,7 @@ func TestFaultGoodbye(t *testing.T) {
 
 // 17. What does not enrol uses up no place of the token.
 func TestFaultFailedEnrolment(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	tok := f.token(1)
 	bad := f.newAgent("web-1", tok)
@@ -336,6 +353,7 @@ func TestFaultFailedEnrolment(t *testing.T) {
 
 // 18. As 10, with agents that appear while the plan is deleted.
 func TestFaultDeleteAgainstArrival(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	const n = 24
 	tok := f.token(n)
@@ -369,6 +387,7 @@ func TestFaultDeleteAgainstArrival(t *testing.T) {
 // 20. A relay whose spine has ended, as on a full disk, says so and ends; it
 // took connections for ever and kept nothing. Started again it has all.
 func TestFaultSpineEnds(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	p := f.plan("")
 	f.login(f.alice).submit(f.signed(p, f.alice))
@@ -393,6 +412,7 @@ func TestFaultSpineEnds(t *testing.T) {
 // 21. What the spine stored though its relay heard nothing of it is not stored
 // again: the agent, which sends it again, hears that it is there.
 func TestFaultSpineIsMute(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -426,6 +446,7 @@ func TestFaultSpineIsMute(t *testing.T) {
 // is stored does not know that there is one. It is told that nothing more is
 // wanted: it made another end, which nobody took, and sent it every two seconds.
 func TestFaultKilledBeforeTheLastAck(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/quaestor-engine/quaestor/internal/abreast"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/relay"
 	"github.com/quaestor-engine/quaestor/signing"
@@ -22,7 +23,14 @@ import (
 	"github.com/quaestor-engine/quaestor/value"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Tests wait here, for disks and for servers that choose who leads, and compute
+// little: more of them run at once than there are processors.
+func TestMain(m *testing.M) {
+	if err := abreast.AtLeast(6); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // long is more than anything here takes on a busy machine. Who waits so long
 // has found a fault.

@@ -13,6 +13,7 @@ import (
 
 // Only who is in the policy, and signs this connection's challenge, gets in.
 func TestAuthenticate(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	for name, c := range map[string]struct {
 		as     signing.Fingerprint
@@ -39,6 +40,7 @@ func TestAuthenticate(t *testing.T) {
 
 // What agents would refuse is refused here.
 func TestSubmitRefused(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -76,6 +78,7 @@ func TestSubmitRefused(t *testing.T) {
 
 // Who has no key hands in a plan whose signatures are enough, one alone.
 func TestStranger(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -129,6 +132,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 
 // A plan that lacks weight waits for the second signer.
 func TestPending(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -159,6 +163,7 @@ func TestPending(t *testing.T) {
 
 // Who knows the secret cancels; agents that have the plan hear it.
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -181,6 +186,7 @@ func TestCancel(t *testing.T) {
 
 // Signers delete; others do not. What was deleted stays away.
 func TestDelete(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -212,6 +218,7 @@ func (f *fleet) nextPolicy(version int, change func(string) string) string {
 
 // A policy only grows, and administrators sign it; agents get it.
 func TestPublish(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -241,6 +248,7 @@ func TestPublish(t *testing.T) {
 
 // A revoked agent is told so and put out, and does not come back.
 func TestRevokedAgent(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a, b := f.agent("web-1", "linux"), f.agent("web-2", "linux")
 	a.settle()
@@ -279,6 +287,7 @@ func TestRevokedAgent(t *testing.T) {
 
 // One that says too much is put out; the others notice nothing.
 func TestFloodingAgent(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	good, bad := f.agent("web-1", "linux"), f.agent("web-2", "linux")
 	good.settle()
@@ -312,6 +321,7 @@ func TestFloodingAgent(t *testing.T) {
 // A follower that takes nothing holds nobody, and has everything when it goes
 // on.
 func TestSlowFollower(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()

@@ -98,6 +98,7 @@ func (s *site) online(i *investigator, p signing.ID) (online, done int) {
 // plans, answer on both kinds of streams, renew, are cancelled and told that an
 // answer is wanted no more.
 func TestLeaf(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	s := newSite(t, f)
 	s.line(true)
@@ -248,6 +249,7 @@ const (
 // agents that cannot be reached, and nothing that passes for an answer; and when
 // the line is back everything is there once.
 func TestLeafLineCut(t *testing.T) {
+	t.Parallel()
 	for _, what := range []string{"nothing else", leafKilled, relayAnew} {
 		t.Run(what, func(t *testing.T) {
 			x := begun(t)
@@ -281,6 +283,7 @@ func TestLeafLineCut(t *testing.T) {
 // What is sent to a hundred agents crosses the line of a leaf once; what each
 // answers crosses it as it is.
 func TestLeafBytes(t *testing.T) {
+	t.Parallel()
 	const agents = 100
 	measure := func(direct bool) (idle, asked int64) {
 		f := newFleet(t)
@@ -336,6 +339,7 @@ func TestLeafBytes(t *testing.T) {
 // A leaf gets no key of the CA, its certificate lets it do nothing but be one,
 // and settings that are no leaf's are refused.
 func TestLeafFolder(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	s := newSite(t, f)
 	s.line(true)
@@ -364,6 +368,7 @@ func TestLeafFolder(t *testing.T) {
 
 // Who owns a leaf gains nothing that is not said of it, and who is none is none.
 func TestLeafAttacks(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	s := newSite(t, f)
 	s.down()
@@ -436,6 +441,7 @@ func TestLeafAttacks(t *testing.T) {
 // doctor says what a folder is and what is wrong with it, whether the program
 // runs or not.
 func TestExamine(t *testing.T) {
+	t.Parallel()
 	f := watchedFleet(t)
 	s := newSite(t, f)
 	s.line(true)

@@ -14,6 +14,7 @@ import (
 // Who reaches a leaf, and is nobody, cuts nobody off: what no agent says is not
 // carried, and of many who would enrol at once only so many.
 func TestLeafStrangers(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, newFleet(t))
 	s.line(true)
 	since := time.Now()
@@ -55,6 +56,7 @@ func ownLine(t *testing.T, f *fleet) *line {
 // A relay that does not know a plan or an agent, and cannot learn what others
 // know, never says that nobody wants an answer: the leaf would delete it.
 func TestLeafRelayBehind(t *testing.T) {
+	t.Parallel()
 	for name, unknown := range map[string]bool{"a plan": false, "an agent": true} {
 		t.Run(name, func(t *testing.T) {
 			f := newFleet(t)
@@ -92,6 +94,7 @@ func TestLeafRelayBehind(t *testing.T) {
 // What a leaf brings of a member is stored whatever this relay would offer the
 // agent: another one offered it, and died before it told.
 func TestLeafOfferedElsewhere(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	l := ownLine(t, f)
 	a := f.agent("web-1", "linux")

@@ -45,6 +45,7 @@ func (i *investigator) connected() (n int) {
 // What is asked at one relay is answered by agents of another, followed at a
 // third, and cancelled and deleted at any.
 func TestManyRelays(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, nil)
 	a, b, d := c.relays[0], c.relays[1], c.relays[2]
 	near, far := a.agent("web-1", "linux"), b.agent("web-2", "linux")
@@ -104,6 +105,7 @@ func (a *agent) move(to *fleet, open ...message.ID) {
 // An agent whose relay is gone goes on at another one where it was, whatever is
 // still on its way; the one that comes back has everything.
 func TestAgentMoves(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, nil)
 	a, b, d := c.relays[0], c.relays[1], c.relays[2]
 	w := a.agent("web-1", "linux")
@@ -152,6 +154,7 @@ func TestAgentMoves(t *testing.T) {
 
 // A token for one agent lets one in, at whichever relays they come.
 func TestTokenAtSeveral(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, nil)
 	for range 5 {
 		tok := c.relays[0].token(1)
@@ -220,6 +223,7 @@ func TestPolicyAtSeveral(t *testing.T) {
 
 // Several relays append to one log at the same time, and it stays one.
 func TestLogOfSeveral(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, nil)
 	a := c.relays[0]
 	key := must(relay.LogKey(a.dir))(t)
@@ -292,6 +296,7 @@ func (f *fleet) shows(keys *translog.Keys) translog.Checkpoint {
 
 // A relay that comes back gets its part of the agents.
 func TestSharedOut(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, nil)
 	var all []*agent
 	for k := range 9 {
@@ -327,6 +332,7 @@ func TestSharedOut(t *testing.T) {
 
 // Two processes under one name would overwrite each other: the later one stays.
 func TestTwin(t *testing.T) {
+	t.Parallel()
 	srv := natsServer(t)
 	f := newFleet(t)
 	f.nats = srv.ClientURL()
@@ -378,6 +384,7 @@ func TestClusterSettings(t *testing.T) {
 // A relay whose disk was lost takes everything from the others, under the name
 // that it had.
 func TestDiskLost(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, nil)
 	a, lost := c.relays[0], c.relays[2]
 	w := a.agent("web-1", "linux")

@@ -29,6 +29,7 @@ func natsServer(t *testing.T) *server.Server {
 // A spine elsewhere does as well: what a relay kept there is found by one that
 // is started again with nothing in its own folder.
 func TestSpineElsewhere(t *testing.T) {
+	t.Parallel()
 	srv := natsServer(t)
 	f := newFleet(t)
 	f.nats = srv.ClientURL()

@@ -17,6 +17,7 @@ import (
 
 // A folder is a relay's once, and a misspelt setting is not passed over.
 func TestInit(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	if err := relay.Init(f.dir, relay.InitOptions{Policy: f.sealedPolicy(f.policy, f.admin)}); err == nil {
 		t.Error("a relay was made over another one")
@@ -45,6 +46,7 @@ func TestInit(t *testing.T) {
 
 // The chain, the token's uses and the proof decide who enrols.
 func TestEnroll(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	tok := f.token(1)
 	refused := func(what string, a *agent, change func(*message.Enroll)) {
@@ -76,6 +78,7 @@ func TestEnroll(t *testing.T) {
 
 // A certificate can be renewed over the session, by the identity alone.
 func TestRenew(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	l, key := a.ask(a.conn, message.KindRenew, nil)
@@ -88,6 +91,7 @@ func TestRenew(t *testing.T) {
 
 // Whoever is not who he says is told so, and let go.
 func TestHelloRefused(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a, b := f.newAgent("web-1", f.token(1)).enroll(), f.newAgent("web-2", f.token(1)).enroll()
 	for name, change := range map[string]func(*message.Hello){
@@ -109,6 +113,7 @@ func TestHelloRefused(t *testing.T) {
 
 // A plan goes to those whose facts meet its target, and to nobody else.
 func TestRoute(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	linux, windows := f.agent("web-1", "linux"), f.agent("pc-1", "windows")
 	linux.settle() // their facts have arrived
@@ -137,6 +142,7 @@ func TestRoute(t *testing.T) {
 // An agent that has told no facts yet is meant by a plan for all, and by no
 // other until it has.
 func TestRouteBeforeFacts(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.newAgent("web-1", f.token(1)).enroll().hello(nil)
 	a.settle()
@@ -155,6 +161,7 @@ func TestRouteBeforeFacts(t *testing.T) {
 
 // An agent cannot relabel itself: the administrator's tags stand.
 func TestTagsOfToken(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -172,6 +179,7 @@ func TestTagsOfToken(t *testing.T) {
 // Facts are the agent's own word: those of another are refused, and cost the
 // session.
 func TestFactsOfAnother(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a, b := f.agent("web-1", "linux"), f.newAgent("web-2", f.token(1)).enroll()
 	a.say(message.TypeFacts, signing.NewStatement(b.id, "facts", time.Now(), nil).Encode())
@@ -181,6 +189,7 @@ func TestFactsOfAnother(t *testing.T) {
 
 // An agent that was away gets its plan when it comes, until that expires.
 func TestOfflineAgent(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -232,6 +241,7 @@ func waitFor(t testing.TB, what string, ok func() bool) {
 // Chunks are acknowledged when stored; doubled ones count once, and one that
 // leaves a gap is not stored.
 func TestChunks(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -266,6 +276,7 @@ func TestChunks(t *testing.T) {
 
 // Nobody answers in another's name, or what he was not asked.
 func TestChunkOfAnother(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a, b := f.agent("web-1", "linux"), f.agent("pc-1", "windows")
 	a.settle()
@@ -287,6 +298,7 @@ func TestChunkOfAnother(t *testing.T) {
 
 // Stored and live have no seam: every chunk comes once, in order.
 func TestFollow(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	i := f.login(f.alice)
 	var all []*agent
@@ -335,6 +347,7 @@ func TestFollow(t *testing.T) {
 // What was acknowledged is there after a restart: plan, states, answers, facts,
 // and an answer goes on where it was.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a, away := f.agent("web-1", "linux"), f.agent("web-2", "linux")
 	a.settle()
@@ -372,6 +385,7 @@ func TestRestart(t *testing.T) {
 
 // An agent has one session: a new one ends the old, and plans go to the new.
 func TestDuplicateSession(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -391,6 +405,7 @@ func TestDuplicateSession(t *testing.T) {
 // chunks of before are still on their way to the disk: what is stored is what
 // was acknowledged.
 func TestStartedAnew(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	i := f.login(f.alice)
@@ -420,6 +435,7 @@ func TestStartedAnew(t *testing.T) {
 
 // An agent that came to work once is let go when it has nothing left.
 func TestOnce(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.newAgent("web-1", f.token(1)).enroll()
 	once := func(h *message.Hello) { h.Once = true }
@@ -451,6 +467,7 @@ func (l *line) wantGoodbye() {
 
 // Close and Serve end together, whoever is first, and more than once.
 func TestClose(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.agent("web-1", "linux").settle()
 	f.halt()

@@ -110,6 +110,7 @@ func (a *agent) wantNoUpgrade() {
 // A release is taken with its programs, over a line that breaks and a relay that
 // is started anew; half of one is rolled out to nobody.
 func TestReleaseResumed(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	i := f.login(f.admin)
 	b := program("1.1.0")
@@ -154,6 +155,7 @@ func TestReleaseResumed(t *testing.T) {
 // A release is offered to those whom a stage means, and to nobody else, as it
 // was signed; and to nobody any more when it was withdrawn.
 func TestRelease(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	linux, windows := f.agent("web-1", "linux"), f.agent("pc-1", "windows")
 	linux.settle()
@@ -208,6 +210,7 @@ func TestRelease(t *testing.T) {
 
 // An agent that runs a release, or a newer one, is not offered it.
 func TestReleaseIsNoDowngrade(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	i := f.login(f.admin)
 	b := program("1.1.0")
@@ -230,6 +233,7 @@ func TestReleaseIsNoDowngrade(t *testing.T) {
 // What administrators do not stand behind is not taken, and no program that is
 // not what they signed.
 func TestReleaseRefused(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	i := f.login(f.admin)
 	b := program("1.1.0")
@@ -306,6 +310,7 @@ func TestReleaseRefused(t *testing.T) {
 
 // A stage that begins later is kept, and offered when it does.
 func TestRollOutLater(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	a.settle()
@@ -323,6 +328,7 @@ func TestRollOutLater(t *testing.T) {
 
 // The relay hears an agent whose program is tried by its own key alone.
 func TestWell(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	a := f.agent("web-1", "linux")
 	say := func(id *signing.Identity, kind, payload string) []byte {

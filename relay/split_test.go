@@ -11,6 +11,7 @@ import (
 // A relay that is cut off from the others acknowledges nothing, says so, and
 // sends everybody away; the others go on. Joined again it has what they took.
 func TestSplit(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, nil)
 	a, b := c.relays[0], c.relays[1]
 	w := a.agent("web-1", "linux")

@@ -75,6 +75,7 @@ func (f *fleet) wantNumbers(want map[string]float64) {
 // What is counted is what happened: agents, plans, chunks, acknowledgements,
 // whoever was refused, and all of it by many at once.
 func TestCountsWhatHappened(t *testing.T) {
+	t.Parallel()
 	f := watchedFleet(t)
 	const agents, plans, chunks = 12, 5, 4
 	tok := f.token(agents)
@@ -147,6 +148,7 @@ func TestCountsWhatHappened(t *testing.T) {
 // Who breaks a handshake, who comes with a certificate of others, and who takes
 // nothing is counted.
 func TestCountsWhoIsRefused(t *testing.T) {
+	t.Parallel()
 	f := watchedFleet(t)
 	raw := must(net.Dial("tcp", f.addr))(t)
 	defer raw.Close()
@@ -168,6 +170,7 @@ func TestCountsWhoIsRefused(t *testing.T) {
 // label but those that are listed, and its own strict reader and promtool take
 // it.
 func TestPageTellsNobody(t *testing.T) {
+	t.Parallel()
 	f := watchedFleet(t)
 	a := f.agent("a-host-of-its-own", "linux")
 	a.settle()
@@ -235,6 +238,7 @@ func (f *fleet) get(path string, status int) string {
 
 // Profiles and the slowest plans are on the same address; what is none is not.
 func TestWatchPaths(t *testing.T) {
+	t.Parallel()
 	f := watchedFleet(t)
 	if text := f.get("/debug/pprof/goroutine?debug=1", http.StatusOK); !strings.Contains(text, "relay.(*Relay)") {
 		t.Errorf("%.300s", text)
@@ -259,6 +263,7 @@ func TestWatchPaths(t *testing.T) {
 // A relay that cannot listen where it is to be watched does not start, and an
 // address of others is refused with what to write.
 func TestMetricsAddress(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	if _, err := relay.MetricsAddress(f.dir); err == nil || !strings.Contains(err.Error(), `metrics = "127.0.0.1:7480"`) {
 		t.Errorf("a relay that tells nobody: %v", err)

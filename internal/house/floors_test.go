@@ -95,6 +95,7 @@ var floors = []floor{
 	{pkg: "internal/lsp", may: ". internal/complete lang planner value", why: "speaks to editors; what a query may say is said by others, and none is run"},
 	{pkg: "repl", may: "internal/complete lang value", why: "the prompt works on any session: it knows no network, no key and no fleet"},
 	{pkg: "internal/nocore", why: "guards a process, and knows not what it holds"},
+	{pkg: "internal/abreast", why: "lets tests run next to each other, and knows none of them"},
 	{pkg: "internal/hostile", why: "texts for tests, and what may become of them; it knows no place where they are shown"},
 	{pkg: "internal/pretend", may: "modules plan/answer value", why: "hosts that stand in a text; it knows no query"},
 	{pkg: "internal/querytest", may: ". engine internal/pretend lang modules plan plan/answer planner value", why: "runs the tests of query files on pretended hosts, through planner, engine and library"},
