@@ -153,6 +153,7 @@ func (p *pipeline) act(with map[string]string) (code int, said string) {
 }
 
 func TestAction(t *testing.T) {
+	t.Parallel()
 	needBash(t)
 	p := newPipeline(t, map[string]string{"hunts/shells.qst": goodHunt, "hunts/shells.test.txtar": goodTest})
 	if code, said := p.act(nil); code != 0 {
@@ -206,6 +207,7 @@ func needBash(t *testing.T) {
 }
 
 func TestMakefile(t *testing.T) {
+	t.Parallel()
 	needBash(t)
 	if _, err := exec.LookPath("make"); err != nil {
 		t.Skip("LEFT OUT: there is no make here")

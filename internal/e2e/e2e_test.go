@@ -7,7 +7,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quaestor-engine/quaestor/internal/abreast"
 )
 
 var update = flag.Bool("update", false, "write what the pages show anew")
@@ -23,7 +24,24 @@ var update = flag.Bool("update", false, "write what the pages show anew")
 // bin is where the programs are.
 var bin string
 
+// loopback has the ports that programs are told to listen on.
+var loopback abreast.Ports
+
+// patience is how long something may take to happen, and pagePatience a page
+// with all its commands. Both are long, since nothing is learnt from a machine
+// that is busy.
+const (
+	patience     = 90 * time.Second
+	pagePatience = 5 * time.Minute
+)
+
+// Tests wait for processes here: more of them run at once than there are
+// processors. Those that promise a time, or change what all processes see, run
+// alone.
 func TestMain(m *testing.M) {
+	if err := abreast.AtLeast(4); err != nil {
+		panic(err)
+	}
 	os.Exit(run(m))
 }
 
@@ -47,12 +65,7 @@ func run(m *testing.M) int {
 // freePort gives a port that nobody listens on.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	port, err := loopback.Next()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +77,7 @@ var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```")
 // The quickstart is followed to the letter, but for the port, which may be in
 // use, and for the programs, which are built already.
 func TestQuickstart(t *testing.T) {
+	t.Parallel()
 	followPage(t, "quickstart.md",
 		`signed by 1 administrator`, `enrolled as agent [0-9a-f]{32}`, `online .*team=web`, `1 agent, 1 online`,
 		`/etc/passwd `, `1 of 1 agent answered: 1 (matched|partial)`, `FROM fleet WHERE os = linux FIND file`, `accepted, (complete|partial): \d+ rows`, `signers  Ada Lovelace \([0-9A-F]{40}`,
@@ -90,7 +104,7 @@ func followPage(t *testing.T, name string, want ...string) {
 	for _, port := range []string{"7443", "7444", "7445", "7446", "7453", "7454", "7455"} {
 		script = strings.ReplaceAll(script, port, freePort(t))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), pagePatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", script)
 	cmd.Dir = t.TempDir()

@@ -56,6 +56,7 @@ var lua = regexp.MustCompile("(?s)```lua\n(.*?)```")
 
 // What the page says for Neovim makes it speak with the server.
 func TestNeovim(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("nvim"); err != nil {
 		t.Skip("LEFT OUT: there is no Neovim here")
 	}

@@ -17,6 +17,7 @@ var shellOrPython = regexp.MustCompile("(?ms)^```(sh|python)\n(.*?)^```")
 
 // The page about the gateway is followed to the letter, but for the port.
 func TestGatewayPage(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("the page is for a shell of Unix")
 	}
@@ -39,7 +40,7 @@ func TestGatewayPage(t *testing.T) {
 	}
 	script = strings.ReplaceAll(script, "quaestor serve", "quaestor serve --listen 127.0.0.1:7480")
 	script = strings.ReplaceAll(script, "7480", freePort(t))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), pagePatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", script)
 	cmd.Dir = t.TempDir()

@@ -99,7 +99,7 @@ func (p *process) kill() {
 // until waits for something to be so.
 func (s *stage) until(what string, is func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); !is(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			s.t.Fatal("waited in vain: ", what)
 		}
@@ -135,6 +135,7 @@ func (s *stage) makeTree(name string, files int) string {
 // row that is shown is one of the machine's, once; and the answer says
 // complete only if all of them are there.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	relay := s.start("quaestor-relay", "serve", "relay")
 	s.until("the relay", s.relayIsUp)

@@ -46,6 +46,7 @@ type container struct {
 // What the manifests type sets up a relay, with the command as it is, for each
 // of their pods.
 func TestKubernetes(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../docs/examples/kubernetes/relays.yaml")
 	if err != nil {
 		t.Fatal(err)

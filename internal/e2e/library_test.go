@@ -18,6 +18,7 @@ import (
 //	```go file=NAME   is the file
 //	```text run=NAME  is what the program says
 func TestLibraryPage(t *testing.T) {
+	t.Parallel()
 	const page, programs = "../../docs/library.md", "../../docs/examples/library/"
 	text, err := os.ReadFile(page)
 	if err != nil {

@@ -4,6 +4,7 @@ import "testing"
 
 // The page about the log is followed to the letter, as the quickstart is.
 func TestLogPage(t *testing.T) {
+	t.Parallel()
 	followPage(t, "log.md",
 		`no mistake`, `signed the checkpoint of \d+ entries`, `1 of 1 agent answered: 1 matched`,
 		`2 .*plan .*Ada Lovelace .*who is there`, `witnesses  witness.example/one, witness.example/two`,

@@ -18,6 +18,7 @@ import (
 // said that it has is in the log, which goes on from every checkpoint that a
 // witness, an agent or an investigator saw, and the fleet answers afterwards.
 func TestRelayKilledWithLog(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	relay := s.start("quaestor-relay", "serve", "relay")
 	s.until("the relay", s.relayIsUp)

@@ -34,6 +34,7 @@ func inExample(t *testing.T, args ...string) {
 // The module of a third party builds with public packages alone, and passes
 // its own tests. Its go.mod follows ours.
 func TestModuleExample(t *testing.T) {
+	t.Parallel()
 	if *update {
 		inExample(t, "get", "-t", "./...")
 	}
@@ -56,6 +57,7 @@ type pageRun struct {
 }
 
 func TestModulePage(t *testing.T) {
+	t.Parallel()
 	needBash(t)
 	const page = "../../docs/writing-a-module.md"
 	p := &pageRun{t: t, dir: t.TempDir(), blocks: docs.Blocks(read(t, page)), texts: map[int]string{}}
@@ -120,6 +122,7 @@ func (p *pageRun) says(i int, got string) {
 // An agent that was built with a module of a third party answers what
 // quaestor-agent refuses, and who asks is told of both.
 func TestModuleInFleet(t *testing.T) {
+	t.Parallel()
 	inExample(t, "build", "-o", bin+string(filepath.Separator), "./cmd/...")
 	tree, err := filepath.Abs(filepath.Join(exampleModule, "testdata", "host"))
 	if err != nil {

@@ -41,6 +41,7 @@ var (
 
 // What the pages show is what a terminal shows.
 func TestPromptPage(t *testing.T) {
+	t.Parallel()
 	for _, page := range []string{"prompt", "cases"} {
 		t.Run(page, func(t *testing.T) { showsScreens(t, page) })
 	}

@@ -53,6 +53,7 @@ func newPrivateStage(t *testing.T) *stage {
 // What the page about privacy says of its policy is so: an agent that obeys it
 // tells what it says that it tells, and nothing of the rest.
 func TestPrivacyPage(t *testing.T) {
+	t.Parallel()
 	s := newPrivateStage(t)
 	log := filepath.Join(s.dir, "auth.log")
 	if err := os.WriteFile(log, []byte("2026-11-23T16:19:21Z web1 sshd[9]: a planted line\n"), 0o644); err != nil {

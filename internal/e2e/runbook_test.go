@@ -52,6 +52,7 @@ var drills = map[string]struct {
 // Each drill of the runbook is followed to the letter, but for the ports, which
 // may be in use.
 func TestRunbook(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("the page is for a shell of Unix")
 	}
@@ -68,6 +69,7 @@ func TestRunbook(t *testing.T) {
 	}
 	for name, d := range drills {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			if _, err := exec.LookPath(d.needs); d.needs != "" && err != nil {
 				t.Skip("there is no " + d.needs)
 			}
@@ -97,7 +99,7 @@ func follow(t *testing.T, commands string) string {
 	t.Helper()
 	commands = strings.ReplaceAll(commands, "7443", freePort(t))
 	commands = strings.ReplaceAll(commands, "7444", freePort(t))
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), pagePatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n"+commands)
 	cmd.Dir = t.TempDir()

@@ -60,7 +60,6 @@ func (s *screen) until(want string) {
 
 func (s *screen) untilIt(what string, is func(text string) bool) {
 	s.t.Helper()
-	const patience = 30 * time.Second
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if is(s.text()) {
 			return

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,22 +11,41 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
-// program builds an agent of a release, from a folder of the module, and gives
-// its file.
+// builds has by folder and flags a function that builds a program at its first
+// call, and gives the file.
+var builds sync.Map
+
+// program gives the file of an agent of a release, from a folder of the module.
+// The file is the stage's own.
 func (s *stage) program(folder, release string, more ...string) string {
 	s.t.Helper()
-	name := filepath.Join(s.dir, "quaestor-agent_"+release)
 	flags := "-X main.release=" + release
 	for _, m := range more {
 		flags += " -X main." + m
 	}
-	build := exec.Command("go", "build", "-ldflags", flags, "-o", name, folder)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
+	build, _ := builds.LoadOrStore(folder+" "+flags, sync.OnceValues(func() (string, error) {
+		file := filepath.Join(bin, "of-"+rand.Text())
+		build := exec.Command("go", "build", "-ldflags", flags, "-o", file, folder)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		out, err := build.CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, out)
+		}
+		return file, err
+	}))
+	built, err := build.(func() (string, error))()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	// Not by this process: a program that it has open for writing, or that a
+	// child of it has which begins just then, cannot be started.
+	name := filepath.Join(s.dir, "quaestor-agent_"+release)
+	if out, err := exec.Command("cp", built, name).CombinedOutput(); err != nil {
 		s.t.Fatalf("%v\n%s", err, out)
 	}
 	return name
@@ -161,6 +181,7 @@ func (s *stage) awaits(version, state string, agents int) (all []upgraded) {
 // stays the one that was started; plans are answered before and after, and
 // their journal is one.
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	const agents = 3
 	s := newUpgradeStage(t, agents)
 	before := s.pidOf("agent-0")
@@ -200,6 +221,7 @@ func (s *stage) pidOf(agent string) int {
 // A release that does not live is rolled back by itself, each agent says why,
 // goes on with what it had, and does not try it again.
 func TestBrokenRelease(t *testing.T) {
+	t.Parallel()
 	s := newUpgradeStage(t, 1)
 	for i, c := range []struct{ how, state, reason string }{
 		{"dies", "rolled-back", "it ended before a relay had heard it: exit status 3: panic: it dies at once"},
@@ -233,6 +255,7 @@ func TestBrokenRelease(t *testing.T) {
 
 // The page about upgrades is followed to the letter, but for its builds.
 func TestUpgradePage(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("the page is for a shell of Unix")
 	}
@@ -264,6 +287,7 @@ func TestUpgradePage(t *testing.T) {
 // Whatever is killed, and at whatever step, the release comes through in the
 // end, or the old program goes on; the agent answers in any case.
 func TestUpgradeKilled(t *testing.T) {
+	t.Parallel()
 	s := newUpgradeStage(t, 0)
 	installed := filepath.Join(s.dir, "quaestor-agent_1.0.0")
 	next := s.program(agentFolder, "1.1.0")
@@ -296,6 +320,7 @@ func order(state string) int {
 // installs them; the owner of a machine has the proof, and an audit checks who
 // signed.
 func TestUpgradeLogged(t *testing.T) {
+	t.Parallel()
 	s := newUpgradeStage(t, 1)
 	log := strings.TrimSpace(s.do("quaestor-relay", "log", "relay"))
 	witness := strings.TrimSpace(s.do("quaestor", "log", "witness", "new", "one", "--name", "witness.example/one", "--log", log))
@@ -328,6 +353,7 @@ func TestUpgradeLogged(t *testing.T) {
 // A program that dies after it became active comes back a few times, as its
 // service manager starts it, and then the one before it does.
 func TestReleaseDiesLater(t *testing.T) {
+	t.Parallel()
 	s := newUpgradeStage(t, 0)
 	s.do("quaestor-agent", "--dir", "agent", "enroll", "--relay", "127.0.0.1:"+s.port, "--token-file", "token")
 	p := s.start(filepath.Join(s.dir, "quaestor-agent_1.0.0"), "--dir", "agent", "run")
