@@ -113,6 +113,8 @@ ProtectSystem=strict
 ReadWritePaths=%s
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
+# Disks as files have every other file in them.
+DevicePolicy=closed
 ProtectClock=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"unsafe"
 
@@ -134,13 +133,13 @@ func (c Confinement) landlock() Door {
 	conf.HandledAccessFS &^= landlocksys.AccessFSTruncate | landlocksys.AccessFSIoctlDev
 	conf = conf.BestEffort()
 	var rules []landlock.Rule
-	what := "what is there is read, but for the agent's folder"
+	what := "what is there is read, but for the agent's folder and for devices"
 	if c.Kind == Sends {
 		what = "nothing is read but that by which names become addresses"
 		for _, file := range resolverFiles() {
 			rules = append(rules, landlock.PathAccess(landlocksys.AccessFSReadFile, file).IgnoreIfMissing())
 		}
-	} else if rules, err = c.readable(); err != nil {
+	} else if rules, err = viewWithout(c.Dir); err != nil {
 		return Door{Name: name, How: err.Error()}
 	}
 	if c.Kind == Sends {
@@ -160,38 +159,6 @@ func resolverFiles() []string {
 		}
 	}
 	return list
-}
-
-// maxNeighbours bounds the rules of a view.
-const maxNeighbours = 10_000
-
-// readable are the rules of a view that leaves out the agent's folder: all
-// directories can be listed, and files are read below all that stands beside
-// the folder, and beside those on the way to it.
-func (c Confinement) readable() ([]landlock.Rule, error) {
-	rules := []landlock.Rule{landlock.PathAccess(landlocksys.AccessFSReadDir, "/")}
-	dir, err := filepath.EvalSymlinks(c.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("the agent's folder cannot be told from the others: %w", err)
-	}
-	at := "/"
-	for _, part := range strings.Split(strings.Trim(dir, "/"), "/") {
-		list, err := os.ReadDir(at)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range list {
-			if e.Name() == part || e.Type()&os.ModeSymlink != 0 {
-				continue
-			}
-			rules = append(rules, landlock.PathAccess(landlocksys.AccessFSReadFile, filepath.Join(at, e.Name())).IgnoreIfMissing())
-		}
-		if len(rules) > maxNeighbours {
-			return nil, fmt.Errorf("there are more than %d files beside those on the way to the agent's folder", maxNeighbours)
-		}
-		at = filepath.Join(at, part)
-	}
-	return rules, nil
 }
 
 // A filter is a program that the kernel asks about each system call.

@@ -232,7 +232,7 @@ func TestDoors(t *testing.T) {
 		open   []string // what this kind of child is for, or is known not to be kept from
 	}{
 		{"hostile", []string{"read users and their passwords"}},
-		{"hostile_process", []string{"read users and their passwords", "read the agent's memory", "read the agent's key"}},
+		{"hostile_process", []string{"read users and their passwords", "read the agent's memory", "read the agent's key", "read a disk past its files"}},
 		{"hostile_sender", []string{"reach other hosts"}},
 	} {
 		rows, sum := s.ask(fmt.Sprintf("FIND %s %q", c.module, s.dir), Limits{}, nil)
