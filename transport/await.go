@@ -1,5 +1,7 @@
 package transport
 
+import "github.com/hashicorp/yamux"
+
 // Whoever reads a stream that is silent for hours has a goroutine, with a stack
 // of 4 KiB at least, to wait with. Ten thousand agents that do nothing would
 // take 80 MB so. They take none: the wire sees the head of each frame before
@@ -9,43 +11,63 @@ package transport
 // accepted: one that keeps to the multiplexer's rules waits at backlog.
 const maxUnaccepted = 2 * backlog
 
-// An inbound is what the wire saw of a stream that the peer opened; the
-// connection's mu guards it.
-type inbound struct {
+// A course is what the wire saw of a stream; the connection's mu guards it.
+type course struct {
+	own   bool   // this end opened it
 	bytes uint64 // of data, that came or are about to
 	ended bool   // the peer closed it
-	ready func() // who waits; nil: nobody
+	reset bool   // the peer let it go: nothing more is taken
+	ready func() // who waits to read; nil: nobody
+
+	room uint64        // bytes that the peer still takes
+	more chan struct{} // closed when there may be room; nil: nobody waits to write
 }
 
-// call calls who waits.
-func (i *inbound) call() {
-	if i != nil && i.ready != nil {
-		ready := i.ready
-		i.ready = nil
+// call calls who waits to read.
+func (o *course) call() {
+	if ready := o.ready; ready != nil {
+		o.ready = nil
 		ready()
 	}
 }
 
-// saw takes that a frame of a stream begins to arrive, and says whether the
-// peer may send it.
-func (c *Conn) saw(id uint32, flags uint16, n uint32) bool {
+// wake wakes who waits to write.
+func (o *course) wake() {
+	if o.more != nil {
+		close(o.more)
+		o.more = nil
+	}
+}
+
+// saw takes that a frame of a stream begins to arrive, which brings so many
+// bytes of data and takes room bytes more, and says whether the peer may send it.
+func (c *Conn) saw(id uint32, flags uint16, n, room uint32) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if flags&muxSYN != 0 && c.inbound[id] == nil {
+	o := c.courses[id]
+	switch {
+	case o != nil:
+	case flags&muxSYN != 0:
 		if c.unaccepted++; c.unaccepted > maxUnaccepted {
 			return false
 		}
-		c.inbound[id] = &inbound{}
+		o = &course{room: minWindow}
+		c.courses[id] = o
 		c.callAcceptor()
+	case c.opening != nil && id > c.opened && id&1 == c.parity():
+		o = c.opening
+	default:
+		return true // this end is done with it
 	}
-	in := c.inbound[id]
-	if in == nil {
-		return true // this end opened it, or is done with it
+	o.bytes += uint64(n)
+	o.room += uint64(room)
+	o.reset = o.reset || flags&muxRST != 0
+	o.ended = o.ended || flags&(muxFIN|muxRST) != 0
+	if n > 0 || o.ended {
+		o.call()
 	}
-	in.bytes += uint64(n)
-	in.ended = in.ended || flags&(muxFIN|muxRST) != 0
-	if n > 0 || in.ended {
-		in.call()
+	if room > 0 || o.reset {
+		o.wake()
 	}
 	return true
 }
@@ -81,13 +103,40 @@ func (s *Stream) Await(ready func()) bool {
 	c := s.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	in := s.in
-	if in == nil || in.bytes > s.taken || in.ended || c.over || s.readErr != nil {
+	o := s.course
+	if o.own || o.bytes > s.taken || o.ended || c.over || s.readErr != nil {
 		return true
 	}
 	if _, open := c.streams[s]; !open {
 		return true
 	}
-	in.ready = ready
+	o.ready = ready
 	return false
+}
+
+// spend waits until the peer takes some of n bytes more of a stream, and gives
+// how many, which count as taken.
+func (c *Conn) spend(o *course, n int) (int, error) {
+	for {
+		c.mu.Lock()
+		switch {
+		case c.over:
+			c.mu.Unlock()
+			return 0, yamux.ErrSessionShutdown
+		case o.reset:
+			c.mu.Unlock()
+			return 0, yamux.ErrConnectionReset
+		case o.room > 0:
+			n = int(min(uint64(n), o.room))
+			o.room -= uint64(n)
+			c.mu.Unlock()
+			return n, nil
+		}
+		if o.more == nil {
+			o.more = make(chan struct{})
+		}
+		more := o.more
+		c.mu.Unlock()
+		<-more
+	}
 }

@@ -28,17 +28,21 @@ type Conn struct {
 	slots   chan struct{} // one token for each stream that the peer may open
 	pulse   time.Duration // the silence before a ping; for tests and Dialer
 
+	opens sync.Mutex // held by who opens a stream; before mu
+
 	mu      sync.Mutex
 	closed  bool
 	cause   error // why it ended, where this end knows
 	streams map[*Stream]struct{}
 	over    bool        // the multiplexer has ended, or is about to
 	timer   *time.Timer // of the next look at the peer; nil before start
-	// inbound is what came of the streams that the peer opened, and unaccepted
-	// how many of them Accept has not given yet; ready waits for one: see Await.
-	inbound    map[uint32]*inbound
+	// courses is what was seen of the streams, and unaccepted how many of those
+	// that the peer opened Accept has not given yet; ready waits for one: see Await.
+	courses    map[uint32]*course
 	unaccepted int
 	ready      func()
+	opening    *course        // of the stream that this end opens and has no number of yet
+	opened     uint32         // the highest number of those that it has
 	work       sync.WaitGroup // goroutines of this package; added to under mu while not closed
 }
 
@@ -60,7 +64,7 @@ func newConn(t *tls.Conn, s settings) (*Conn, error) {
 		slots:   make(chan struct{}, or(s.streams, maxStreams)),
 		pulse:   or(s.pulse, keepAlive),
 		streams: make(map[*Stream]struct{}),
-		inbound: make(map[uint32]*inbound),
+		courses: make(map[uint32]*course),
 	}
 	state := t.ConnectionState()
 	if len(state.VerifiedChains) > 0 {
@@ -118,21 +122,18 @@ func (c *Conn) Open(ctx context.Context, kind string) (*Stream, error) {
 	if !c.begin() {
 		return nil, c.gone()
 	}
-	type opened struct {
-		s   *yamux.Stream
-		err error
-	}
 	// The multiplexer's open heeds no context: a goroutine waits for it, and
 	// closes what came too late. It ends with the connection at the latest.
 	ch := make(chan opened)
 	go func() {
 		defer c.work.Done()
-		s, err := c.mux.OpenStream()
+		o := c.open()
 		select {
-		case ch <- opened{s, err}:
+		case ch <- o:
 		case <-ctx.Done():
-			if err == nil {
-				s.Close()
+			if o.err == nil {
+				o.mux.Close()
+				c.drop(o.mux.StreamID())
 			}
 		}
 	}()
@@ -141,7 +142,7 @@ func (c *Conn) Open(ctx context.Context, kind string) (*Stream, error) {
 		if o.err != nil {
 			return nil, c.why("open a stream", o.err)
 		}
-		s := c.track(o.s, kind, nil)
+		s := c.track(o.mux, kind, o.course)
 		if err := s.announce(); err != nil {
 			s.Close()
 			return nil, err
@@ -150,6 +151,48 @@ func (c *Conn) Open(ctx context.Context, kind string) (*Stream, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// An opened is a stream that this end opened, and what was seen of it.
+type opened struct {
+	mux    *yamux.Stream
+	course *course
+	err    error
+}
+
+// open opens a stream, one at a time: the peer may speak of it before its number
+// is known here.
+func (c *Conn) open() opened {
+	c.opens.Lock()
+	defer c.opens.Unlock()
+	o := &course{own: true, room: minWindow}
+	c.mu.Lock()
+	c.opening = o
+	c.mu.Unlock()
+	ys, err := c.mux.OpenStream()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opening = nil
+	if err == nil {
+		c.opened = ys.StreamID()
+		c.courses[c.opened] = o
+	}
+	return opened{ys, o, err}
+}
+
+// parity is the lowest bit of the numbers of the streams that this end opens.
+func (c *Conn) parity() uint32 {
+	if c.server {
+		return 0
+	}
+	return 1
+}
+
+// drop forgets what was seen of a stream.
+func (c *Conn) drop(id uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.courses, id)
 }
 
 // Accept waits for the peer to open a stream. While the peer has as many open
@@ -178,7 +221,7 @@ func (c *Conn) accept(ctx context.Context) (*Stream, error) {
 		}
 		return nil, c.why("accept a stream", err)
 	}
-	in := c.accepted(ys.StreamID())
+	seen := c.accepted(ys.StreamID())
 	if c.server && c.mux.NumStreams() > c.live()+cap(c.slots)+backlog+1 {
 		// The peer leaves streams half closed, each with what it still sends.
 		c.fail(fmt.Errorf("%w: too many streams left half closed", ErrFlood))
@@ -195,9 +238,7 @@ func (c *Conn) accept(ctx context.Context) (*Stream, error) {
 	if !stop() {
 		// The stream is half read: nobody could go on with it.
 		ys.Close()
-		c.mu.Lock()
-		delete(c.inbound, ys.StreamID())
-		c.mu.Unlock()
+		c.drop(ys.StreamID())
 		return nil, ctx.Err()
 	}
 	if err != nil {
@@ -205,20 +246,20 @@ func (c *Conn) accept(ctx context.Context) (*Stream, error) {
 		return nil, c.gone()
 	}
 	ys.SetReadDeadline(time.Time{})
-	return c.track(ys, kind, in), nil
+	return c.track(ys, kind, seen), nil
 }
 
-// accepted gives what came of a stream that Accept takes.
-func (c *Conn) accepted(id uint32) *inbound {
+// accepted gives what was seen of a stream that Accept takes.
+func (c *Conn) accepted(id uint32) *course {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.unaccepted = max(c.unaccepted-1, 0)
-	in := c.inbound[id]
-	if in == nil { // the peer used a number twice
-		in = &inbound{}
-		c.inbound[id] = in
+	o := c.courses[id]
+	if o == nil { // the peer used a number twice
+		o = &course{room: minWindow}
+		c.courses[id] = o
 	}
-	return in
+	return o
 }
 
 // readKind reads what a stream begins with.
@@ -279,14 +320,15 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// wake has readers of streams see that the connection ends; mu is held. The
-// multiplexer's reads would spin until the peer has hung up, on its shutdown
+// wake has who reads or writes streams see that the connection ends; mu is held.
+// The multiplexer's reads would spin until the peer has hung up, on its shutdown
 // that is there and the stream's that is not.
 func (c *Conn) wake() {
 	c.over = true
 	for s := range c.streams {
 		s.mux.SetReadDeadline(time.Unix(1, 0))
-		s.in.call()
+		s.course.call()
+		s.course.wake()
 	}
 	c.callAcceptor()
 }
@@ -347,10 +389,10 @@ func (c *Conn) begin() bool {
 	return true
 }
 
-// track makes a stream; in is nil where this end opened it.
-func (c *Conn) track(ys *yamux.Stream, kind string, in *inbound) *Stream {
-	s := &Stream{conn: c, mux: ys, kind: kind, in: in}
-	if in != nil {
+// track makes a stream.
+func (c *Conn) track(ys *yamux.Stream, kind string, o *course) *Stream {
+	s := &Stream{conn: c, mux: ys, kind: kind, course: o}
+	if !o.own {
 		s.taken = uint64(1 + len(kind))
 	}
 	c.mu.Lock()
@@ -362,12 +404,10 @@ func (c *Conn) track(ys *yamux.Stream, kind string, in *inbound) *Stream {
 func (c *Conn) forget(s *Stream) {
 	c.mu.Lock()
 	delete(c.streams, s)
-	if s.in != nil {
-		delete(c.inbound, s.mux.StreamID())
-		s.in.call()
-	}
+	delete(c.courses, s.mux.StreamID())
+	s.course.call()
 	c.mu.Unlock()
-	if s.in != nil {
+	if !s.course.own {
 		<-c.slots
 	}
 }

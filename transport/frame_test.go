@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -120,6 +122,14 @@ func FuzzGuard(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("\x00\x02\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00"), 40), uint8(7))
 	f.Fuzz(func(t *testing.T, wire []byte, piece uint8) {
 		var one, some guard
+		var ones, somes []string
+		note := func(to *[]string) func(uint32, uint16, uint32, uint32) bool {
+			return func(stream uint32, flags uint16, n, room uint32) bool {
+				*to = append(*to, fmt.Sprint(stream, flags, n, room))
+				return true
+			}
+		}
+		one.saw, some.saw = note(&ones), note(&somes)
 		good := true
 		for i := range wire {
 			good = good && one.pass(wire[i:i+1])
@@ -132,6 +142,9 @@ func FuzzGuard(f *testing.F) {
 		}
 		if good != same || good && (one.inside() != some.inside() || one.skip != some.skip || one.pings != some.pings) {
 			t.Fatalf("byte by byte %v %+v, in pieces %v %+v", good, one, same, some)
+		}
+		if good && !slices.Equal(ones, somes) {
+			t.Fatalf("byte by byte %q were seen, in pieces %q", ones, somes)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -140,3 +141,6 @@ func pemDER(text []byte) []byte {
 	b, _ := pem.Decode(text)
 	return b.Bytes
 }
+
+// discard reads what comes until nothing does.
+func discard(c net.Conn) { io.Copy(io.Discard, c) }

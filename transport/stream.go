@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,13 +19,8 @@ const (
 	// maxBuffered is how many bytes of small frames wait for the wire before
 	// who writes more has to wait too.
 	maxBuffered = 64 << 10
-	// smallPiece and largePiece are what goes to the multiplexer at once. It
-	// keeps a buffer of the largest for ever, so that a stream begins small and
-	// goes over to large ones, which fill TLS records with their head, when it
-	// has carried boost bytes.
-	smallPiece = 4 << 10
-	largePiece = 4*recordSize - muxHead
-	boost      = 128 << 10
+	// piece is what goes to the wire at once: with its head it fills TLS records.
+	piece = 4*recordSize - muxHead
 )
 
 // A Stream carries frames in both directions. One goroutine at a time may
@@ -39,18 +35,17 @@ type Stream struct {
 	kind string
 
 	head    [frameHead]byte
-	readErr error    // for ever: the stream stands inside a frame
-	in      *inbound // nil where this end opened the stream
-	taken   uint64   // bytes that were read of it
+	readErr error // for ever: the stream stands inside a frame
+	course  *course
+	taken   uint64 // bytes that were read of it
 
-	turn sync.Mutex // held by who writes to the multiplexer; before mu
-	sent int        // bytes, under turn
+	turn sync.Mutex // held by who writes to the wire; before mu
 
 	mu       sync.Mutex
-	buf      []byte // frames that wait
+	buf      []byte // frames that wait, behind room for the multiplexer's head
 	spare    []byte // the buffer that was written before
 	flushing bool   // a goroutine writes until nothing waits
-	writing  bool   // someone is inside the multiplexer's Write
+	writing  bool   // someone writes to the wire, or waits for room at the peer
 	closed   bool
 	err      error // of writing, for ever
 	deadline time.Time
@@ -127,7 +122,7 @@ func (s *Stream) WriteFrame(t byte, body []byte) error {
 		s.mu.Unlock()
 		return cmp.Or(err, ErrClosed)
 	}
-	s.buf = append(appendFrame(s.buf, t, len(body)), body...)
+	s.add(t, body)
 	full := len(s.buf) >= maxBuffered
 	err := s.flushLater()
 	s.mu.Unlock()
@@ -148,8 +143,43 @@ func (s *Stream) Offer(t byte, body []byte) bool {
 	if s.err != nil || s.closed || len(s.buf)+frameHead+len(body) > maxBuffered {
 		return false
 	}
-	s.buf = append(appendFrame(s.buf, t, len(body)), body...)
+	s.add(t, body)
 	return s.flushLater() == nil
+}
+
+// add has a frame wait. It needs mu.
+func (s *Stream) add(t byte, body []byte) {
+	b := roomed(s.buf, frameHead+len(body))
+	s.buf = append(appendFrame(b, t, len(body)), body...)
+}
+
+// A scrap is the buffer of a stream that writes little and then is idle again.
+// What ten thousand streams need for a moment would else be left for the
+// collector, again and again.
+type scrap [4 << 10]byte
+
+var scraps = sync.Pool{New: func() any { return new(scrap) }}
+
+// roomed gives a buffer to which n bytes can be added, with room for a head in
+// front.
+func roomed(b []byte, n int) []byte {
+	switch {
+	case cap(b) == 0 && muxHead+n <= len(scrap{}):
+		b = scraps.Get().(*scrap)[:0]
+	default:
+		b = slices.Grow(b, muxHead+n)
+	}
+	if len(b) == 0 {
+		b = b[:muxHead]
+	}
+	return b
+}
+
+// giveBack gives back a buffer that nobody uses.
+func giveBack(b []byte) {
+	if cap(b) == len(scrap{}) {
+		scraps.Put((*scrap)(b[:len(scrap{})]))
+	}
 }
 
 // Flush waits until everything written so far is with the network, or gives
@@ -214,7 +244,7 @@ func (s *Stream) Close() error {
 func (s *Stream) announce() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.buf = append(append(s.buf, byte(len(s.kind))), s.kind...)
+	s.buf = append(append(roomed(s.buf, 1+len(s.kind)), byte(len(s.kind))), s.kind...)
 	return s.flushLater()
 }
 
@@ -240,7 +270,7 @@ func (s *Stream) flush() {
 		s.mu.Lock()
 		if err != nil || len(s.buf) == 0 {
 			s.flushing = false
-			s.buf, s.spare = nil, nil // an idle stream holds no buffers
+			s.letGo()
 			s.mu.Unlock()
 			return
 		}
@@ -252,20 +282,27 @@ func (s *Stream) flush() {
 func (s *Stream) rest() {
 	s.mu.Lock()
 	if !s.flushing && len(s.buf) == 0 {
-		s.buf, s.spare = nil, nil
+		s.letGo()
 	}
 	s.mu.Unlock()
 	s.mux.Shrink()
+}
+
+// letGo gives the buffers back: an idle stream holds none. It needs mu.
+func (s *Stream) letGo() {
+	giveBack(s.buf)
+	giveBack(s.spare)
+	s.buf, s.spare = nil, nil
 }
 
 // write writes what waits, and a frame with a large body behind it.
 func (s *Stream) write(t byte, body []byte) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	if err := s.drain(func(b []byte) []byte { return appendFrame(b, t, len(body)) }); err != nil {
+	if err := s.drain(func(b []byte) []byte { return appendFrame(roomed(b, frameHead), t, len(body)) }); err != nil {
 		return err
 	}
-	return s.put(body)
+	return s.pieces(len(body), func(from, n int) error { return s.conn.wire.copied(s.mux.StreamID(), body[from:from+n]) })
 }
 
 // drain writes what waits, and what last adds to it. It needs turn.
@@ -281,30 +318,32 @@ func (s *Stream) drain(last func([]byte) []byte) error {
 	if last != nil {
 		b = last(b)
 	}
-	err := s.put(b)
+	// Each piece has its head in front of it, where there is room for the first
+	// one's, and for another's what was written before.
+	err := s.pieces(len(b)-muxHead, func(from, n int) error { return s.conn.wire.data(s.mux.StreamID(), b[from:from+muxHead+n]) })
 	s.mu.Lock()
 	s.spare = b[:0]
 	s.mu.Unlock()
 	return err
 }
 
-// put writes bytes in pieces. It needs turn.
-func (s *Stream) put(b []byte) error {
-	for len(b) > 0 {
-		piece := largePiece
-		if s.sent < boost {
-			piece = smallPiece
-		}
-		n := min(piece, len(b))
+// pieces has n bytes written, as many at once as the peer takes. It needs turn.
+func (s *Stream) pieces(n int, write func(from, n int) error) error {
+	for from := 0; from < n; {
 		err := s.guarded(func() error {
-			_, err := s.mux.Write(b[:n])
+			m, err := s.conn.spend(s.course, min(piece, n-from))
+			if err != nil {
+				return err
+			}
+			if err = write(from, m); err != nil {
+				s.conn.fail(err) // the peer would miss a part
+			}
+			from += m
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		s.sent += n
-		b = b[n:]
 	}
 	return nil
 }

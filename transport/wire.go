@@ -21,11 +21,19 @@ const (
 	muxFIN     = 4
 	muxRST     = 8
 	recordSize = 16 << 10 // the largest TLS record's plain text
+	smallWrite = 4 << 10
 )
 
 // A wire is a TLS connection as the multiplexer sees it. It bounds how long a
-// write may stall and how long closing may take, joins the head and the body
-// of a frame into one record, notes that the peer lives, and counts pings.
+// write may stall and how long closing may take, notes that the peer lives, and
+// counts pings.
+//
+// Data goes by the multiplexer: who writes to a stream writes a frame of its
+// data to the wire himself, head and body in one record. Through the
+// multiplexer it would be copied twice more and handed to a goroutine that
+// writes, while another waits, which costs a relay that sends a plan to
+// thousands nearly as much as TLS does (bench/transport). What a peer still takes of a
+// stream is in its course, since the multiplexer's count of it stands still.
 type wire struct {
 	// tls is nil once the wire is closed: a stream that waits for the peer's
 	// close keeps its wire for minutes, and need not keep 20 KB of TLS.
@@ -33,9 +41,6 @@ type wire struct {
 	addr   net.Addr    // of the peer
 	heard  atomic.Bool // something came since it was last asked
 	guard  guard
-	head   [muxHead]byte // of a frame whose body is the next write
-	held   bool
-	join   []byte // head and body of a frame
 	once   sync.Once
 	timed  bool   // a read deadline is set: the peer is inside a frame
 	closed func() // told once, when the multiplexer closes the wire
@@ -43,6 +48,10 @@ type wire struct {
 	counts *Counts     // nil at a client
 	rest   func()      // called by the receiver between frames when tired
 	tired  atomic.Bool // it is time to
+
+	turn  sync.Mutex // held by who writes
+	until time.Time  // the deadline of writing that is set, under turn
+	join  []byte     // head and body of a frame, under turn
 
 	abrupt  atomic.Bool   // the peer deserves no goodbye, or cannot hear one
 	ended   chan struct{} // closed by the first Read that fails
@@ -86,40 +95,64 @@ func (w *wire) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write is called by the multiplexer's sender alone, with a head and then its
-// body where there is one.
+// Write is called by the multiplexer's sender alone: what it sends are heads
+// that no data follows.
 func (w *wire) Write(b []byte) (int, error) {
-	if !w.held && len(b) == muxHead && b[1] == muxData && binary.BigEndian.Uint32(b[8:]) > 0 {
-		copy(w.head[:], b)
-		w.held = true
-		return len(b), nil
-	}
-	t := w.tls.Load()
-	if t == nil {
-		return 0, net.ErrClosed
-	}
-	if err := t.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return 0, err
-	}
-	all := b
-	if w.held {
-		w.held = false
-		w.join = append(append(w.join[:0], w.head[:]...), b...)
-		all = w.join
-	}
-	n, err := t.Write(all)
-	w.counts.sent(n)
-	if err != nil {
-		w.abrupt.Store(true)
-	}
-	if len(b) <= smallPiece {
-		w.join = nil // kept only while large pieces follow one another
-	}
-	if err != nil {
-		w.note(err)
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	if err := w.put(b); err != nil {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// data writes a frame of data; b has room for the head in front.
+func (w *wire) data(stream uint32, b []byte) error {
+	dataHead(b[:0], stream, len(b)-muxHead)
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	return w.put(b)
+}
+
+// copied writes a frame of data that has no room for the head in front.
+func (w *wire) copied(stream uint32, body []byte) error {
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	w.join = append(dataHead(w.join[:0], stream, len(body)), body...)
+	return w.put(w.join)
+}
+
+// dataHead appends the head of a frame with n bytes of data.
+func dataHead(b []byte, stream uint32, n int) []byte {
+	b = append(b, 0, muxData, 0, 0)
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, stream), uint32(n))
+}
+
+// put writes bytes. It needs turn.
+func (w *wire) put(b []byte) error {
+	t := w.tls.Load()
+	if t == nil {
+		return net.ErrClosed
+	}
+	small := len(b) <= smallWrite
+	// A deadline costs a call of its own: few bytes make do with half the time
+	// where an earlier write left as much.
+	if now := time.Now(); !small || w.until.Sub(now) < writeTimeout/2 {
+		w.until = now.Add(writeTimeout)
+		if err := t.SetWriteDeadline(w.until); err != nil {
+			return err
+		}
+	}
+	n, err := t.Write(b)
+	w.counts.sent(n)
+	if small {
+		w.join = nil // kept only while large pieces follow one another
+	}
+	if err != nil {
+		w.abrupt.Store(true)
+		w.note(err)
+	}
+	return err
 }
 
 // Close says that nothing more will come, and lets the peer hang up first: a
@@ -156,9 +189,10 @@ type guard struct {
 	skip  uint32 // bytes of body still to come
 	pings int
 	since time.Time
-	// saw is told of each frame of a stream, and how many bytes of data it
-	// brings, before the multiplexer has it; it says whether the peer behaves.
-	saw func(stream uint32, flags uint16, n uint32) bool
+	// saw is told of each frame of a stream, how many bytes of data it brings and
+	// how many more its sender takes, before the multiplexer has it; it says
+	// whether the peer behaves.
+	saw func(stream uint32, flags uint16, n, room uint32) bool
 }
 
 // pass takes the next bytes and says whether the peer still behaves.
@@ -178,10 +212,14 @@ func (g *guard) pass(b []byte) bool {
 		}
 		g.have = 0
 		kind, flags, length := g.head[1], binary.BigEndian.Uint16(g.head[2:]), binary.BigEndian.Uint32(g.head[8:])
-		if kind == muxData {
+		var room uint32
+		switch kind {
+		case muxData:
 			g.skip = length
+		case muxUpdate:
+			room = length
 		}
-		if kind <= muxUpdate && g.saw != nil && !g.saw(binary.BigEndian.Uint32(g.head[4:]), flags, g.skip) {
+		if kind <= muxUpdate && g.saw != nil && !g.saw(binary.BigEndian.Uint32(g.head[4:]), flags, g.skip, room) {
 			return false
 		}
 		switch kind {
