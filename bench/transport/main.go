@@ -1,215 +1,139 @@
-// Command transport measures what an idle connection costs the end that
-// listens: it starts itself a second time as the clients, lets each hold one
-// open stream, and reads its own resident set.
+// Command transport measures the bare fan-out through package transport beside
+// NATS over TLS: a plan of 2 KB to every client and a reply of 200 bytes back,
+// by turns in one run. It also says what a connection holds that is idle.
 //
-//	go run ./bench/transport -n 1000
+//	go run ./bench/transport -n 5000
 //
-// It measures Linux's /proc/self/status, and nothing else than memory.
+// Server and clients are processes of their own on this machine, with the same
+// certificates, TLS 1.3 and mutual authentication both; nothing is signed, and
+// nothing is stored. It measures Linux alone. A process needs one open file for
+// each of its connections.
 package main
 
 import (
-	"bufio"
 	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
+	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"strings"
-	"sync"
+	"syscall"
 	"time"
 
-	"github.com/quaestor-engine/quaestor/transport"
+	"github.com/quaestor-engine/quaestor/bench/internal/fanout"
 )
 
+type settings struct {
+	clients, processes int
+	rounds, plans      int
+	settle             time.Duration
+	profile            string
+}
+
 func main() {
-	n := flag.Int("n", 1000, "connections")
-	frames := flag.Int("frames", 0, "frames of 2 KiB that each client sends and gets before it idles")
-	clients := flag.String("clients", "", "internal: the address to dial")
-	pin := flag.String("pin", "", "internal: the pin of the relay")
-	flag.Parse()
-	run := func() error { return serve(*n, *frames) }
-	if *clients != "" {
-		run = func() error { return dial(*clients, *pin, *n, *frames) }
+	if fanout.Child() {
+		return
 	}
-	if err := run(); err != nil {
+	var s settings
+	flag.IntVar(&s.clients, "n", 5000, "how many clients")
+	flag.IntVar(&s.processes, "processes", 4, "how many processes they share")
+	flag.IntVar(&s.rounds, "rounds", 9, "how many turns each has")
+	flag.IntVar(&s.plans, "plans", 5, "how many plans a turn has")
+	flag.DurationVar(&s.settle, "settle", 100*time.Second, "how long all rest before memory is measured; our connections give back their buffers after 75 s")
+	flag.StringVar(&s.profile, "cpu", "", "where each server writes where its processor time went, for go tool pprof: with its number behind it, and its clients with .clients behind that")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := compare(ctx, &s, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "transport:", err)
 		os.Exit(1)
 	}
 }
 
-// serve takes n connections and prints what they cost.
-func serve(n, frames int) error {
-	ca, err := transport.NewCA("bench", time.Now())
+// A side is one way, with what was measured of it.
+type side struct {
+	way           fanout.Way
+	crowd         *fanout.Crowd
+	turns         []fanout.Turn
+	fresh, rested fanout.Memory // after connecting, and after all plans
+	kept          fanout.Memory // the same after a collection
+}
+
+// compare measures all ways by turns, and prints a table.
+func compare(ctx context.Context, s *settings, out io.Writer) (err error) {
+	cast, err := fanout.NewCast(s.clients)
 	if err != nil {
 		return err
 	}
-	pair, err := ca.ServerCert([]string{"127.0.0.1"}, time.Now(), time.Hour)
-	if err != nil {
+	var sides []*side
+	defer func() {
+		for _, d := range sides {
+			if stopped := d.crowd.Stop(); err == nil {
+				err = stopped
+			}
+		}
+	}()
+	for _, w := range []fanout.Way{fanout.Ours, fanout.NATS, fanout.NATSApart} {
+		crowd, err := fanout.Start(ctx, fanout.Options{Way: w, Processes: s.processes, Cast: cast})
+		if err != nil {
+			return fmt.Errorf("%s: %w", w, err)
+		}
+		sides = append(sides, &side{way: w, crowd: crowd})
+	}
+	if err := s.measure(sides); err != nil {
 		return err
 	}
-	cert, err := pair.TLS()
-	if err != nil {
-		return err
-	}
-	l, err := transport.Listen("127.0.0.1:0", transport.ListenOptions{Certificate: cert, CA: ca.Certificate()})
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	before := measure(true)
-	certPEM, keyPEM, err := ca.PEM()
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command(os.Args[0], "-clients", l.Addr().String(), "-pin", ca.Pin(), "-n", fmt.Sprint(n), "-frames", fmt.Sprint(frames))
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe() // its end ends the clients
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	defer cmd.Wait()
-	defer stdin.Close()
-	if _, err := fmt.Fprintf(stdin, "%s%s.\n", certPEM, keyPEM); err != nil {
-		return err
-	}
-	if err := accept(l, n, frames); err != nil {
-		return err
-	}
-	time.Sleep(2 * time.Second)
-	plain := measure(false)
-	collected := measure(true)
-	fmt.Printf("%d connections, a stream each, %d frames both ways before\n", n, frames)
-	fmt.Printf("as it is:          %6.1f KiB resident a connection\n", per(plain.rss-before.rss, n))
-	fmt.Printf("after a collection: %5.1f KiB resident, %.1f heap, %.1f stacks; %.2f goroutines\n",
-		per(collected.rss-before.rss, n), per(collected.heap-before.heap, n),
-		per(collected.stack-before.stack, n), float64(runtime.NumGoroutine())/float64(n))
+	fmt.Fprintf(out, "%s; %d cores; %s; %d clients in %d processes for each server; %d turns of %d plans each; load at the end %s\n\n",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), runtime.Version(), s.clients, s.processes, s.rounds, s.plans, load())
+	printTable(out, sides[0], sides[1:], s.clients)
 	return nil
 }
 
-// accept holds n connections, each with one stream and one goroutine that reads it.
-func accept(l *transport.Listener, n, frames int) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	var ready sync.WaitGroup
-	for range n {
-		c, err := l.Accept(ctx)
-		if err != nil {
+// measure has each side take its turns.
+func (s *settings) measure(sides []*side) (err error) {
+	time.Sleep(s.settle)
+	for i, d := range sides {
+		if d.fresh, err = d.crowd.Memory(false); err != nil {
 			return err
 		}
-		ready.Add(1)
-		go hold(c, frames, &ready)
+		if s.profile != "" {
+			if err := d.crowd.Profile(fmt.Sprintf("%s.%d", s.profile, i)); err != nil {
+				return err
+			}
+		}
+		if _, err := d.crowd.Turn(1); err != nil { // what grows with the first plan
+			return fmt.Errorf("%s: %w", d.way, err)
+		}
 	}
-	ready.Wait()
+	for r := range s.rounds {
+		for i := range sides {
+			d := sides[(i+r)%len(sides)]
+			t, err := d.crowd.Turn(s.plans)
+			if err != nil {
+				return fmt.Errorf("%s: %w", d.way, err)
+			}
+			d.turns = append(d.turns, t)
+		}
+	}
+	time.Sleep(s.settle)
+	for _, d := range sides {
+		if d.rested, err = d.crowd.Memory(false); err != nil {
+			return err
+		}
+		if d.kept, err = d.crowd.Memory(true); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-func hold(c *transport.Conn, frames int, ready *sync.WaitGroup) {
-	s, err := c.Accept(context.Background())
-	for i := 0; err == nil; i++ {
-		if i == frames {
-			ready.Done()
-		}
-		var t byte
-		var body []byte
-		if t, body, err = s.ReadFrame(func(byte) int { return 1 << 20 }); err == nil {
-			err = s.WriteFrame(t, body)
-		}
-	}
-}
-
-// dial is the other process: n clients that hold a stream each until killed.
-func dial(addr, pin string, n, frames int) error {
-	ca, err := readCA()
+// load is how many want the processors, as the system says it.
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
-		return err
+		return "unknown"
 	}
-	ctx := context.Background()
-	var held []*transport.Stream
-	for i := range n {
-		cert, err := agentCert(ca, fmt.Sprintf("agent-%032d", i))
-		if err != nil {
-			return err
-		}
-		pair, err := cert.TLS()
-		if err != nil {
-			return err
-		}
-		d := transport.Dialer{Addrs: []string{addr}, Pin: pin, Certificate: &pair}
-		c, err := d.Dial(ctx)
-		if err != nil {
-			return err
-		}
-		s, err := c.Open(ctx, "agent")
-		if err != nil {
-			return err
-		}
-		for range frames {
-			if err := s.WriteFrame(1, make([]byte, 2<<10)); err != nil {
-				return err
-			}
-			if _, _, err := s.ReadFrame(func(byte) int { return 1 << 20 }); err != nil {
-				return err
-			}
-		}
-		held = append(held, s)
-	}
-	_, err = io.Copy(io.Discard, os.Stdin)
-	runtime.KeepAlive(held)
-	return err
+	return strings.TrimSpace(string(b))
 }
-
-func readCA() (*transport.CA, error) {
-	var text strings.Builder
-	r := bufio.NewScanner(os.Stdin)
-	for r.Scan() && r.Text() != "." {
-		text.WriteString(r.Text() + "\n")
-	}
-	return transport.ReadCA([]byte(text.String()))
-}
-
-func agentCert(ca *transport.CA, name string) (transport.KeyPair, error) {
-	key, err := transport.NewTLSKey()
-	if err != nil {
-		return transport.KeyPair{}, err
-	}
-	csr, err := transport.CSR(key, name)
-	if err != nil {
-		return transport.KeyPair{}, err
-	}
-	der, err := ca.AgentCert(csr, name, time.Now(), time.Hour)
-	if err != nil {
-		return transport.KeyPair{}, err
-	}
-	return transport.AgentPair(key, der)
-}
-
-// A memory is what this process holds, in bytes.
-type memory struct{ rss, heap, stack int64 }
-
-func measure(collect bool) memory {
-	if collect {
-		debug.FreeOSMemory()
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	got := memory{heap: int64(m.HeapAlloc), stack: int64(m.StackInuse)}
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		panic("transport: this measures Linux alone: " + err.Error())
-	}
-	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "VmRSS:") {
-			fmt.Sscanf(line, "VmRSS: %d kB", &got.rss)
-			got.rss <<= 10
-		}
-	}
-	return got
-}
-
-func per(bytes int64, n int) float64 { return float64(bytes) / 1024 / float64(n) }
