@@ -29,6 +29,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/bench/internal/fanout"
 	"github.com/quaestor-engine/quaestor/bench/internal/measured"
 	"github.com/quaestor-engine/quaestor/client"
 	"github.com/quaestor-engine/quaestor/internal/simulate"
@@ -55,9 +56,14 @@ type settings struct {
 	ask              string
 	hostsDir         string // made in hosts
 	obeyed           string
+	bare             bool
+	limit            fanout.Turn // where bare
 }
 
 func main() {
+	if fanout.Child() {
+		return
+	}
 	var s settings
 	flag.StringVar(&s.role, "role", "", "what a child process is: relay or agents")
 	flag.StringVar(&s.dir, "dir", "", "the folder of a child")
@@ -77,6 +83,7 @@ func main() {
 	flag.StringVar(&s.out, "o", "", "ask FIND host alone, and add what was measured to this file, for bench/model")
 	flag.StringVar(&s.ask, "ask", "FROM fleet FIND host", "what each of them asks")
 	flag.BoolVar(&s.restart, "restart", false, "kill the relay in the middle of a plan, start it again, and measure until all agents are back, the plan is answered and the relay rests; no other question is asked")
+	flag.BoolVar(&s.bare, "raw", false, "measure first what TLS and the multiplexer alone do with as many connections, ask FIND host alone, and say what part of that limit the fleet reaches")
 	flag.StringVar(&s.obeyed, "obeyed", "", "the file that a child makes when its agents obey the second policy")
 	flag.Parse()
 	if s.heap != "" {

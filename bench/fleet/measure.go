@@ -31,6 +31,11 @@ func measure(ctx context.Context, s *settings) error {
 	s.hostsDir = hosts
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if s.bare {
+		if s.limit, err = s.raw(ctx); err != nil {
+			return err
+		}
+	}
 	st, err := build(ctx, dir, s)
 	if err != nil {
 		return err
@@ -77,6 +82,11 @@ func ask(ctx context.Context, st *stage, session *client.Session, s *settings) e
 		return restart(ctx, st, session, s)
 	case s.investigators > 0:
 		return investigators(ctx, st, session, s)
+	case s.bare:
+		if err := timed(ctx, st, session, `FROM fleet FIND host`, s); err != nil {
+			return err
+		}
+		return s.against(ctx, session)
 	case s.out != "":
 		return s.keep(timed(ctx, st, session, `FROM fleet FIND host`, s))
 	}
