@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -55,7 +56,7 @@ func enrollAgain(ctx context.Context, o EnrollOptions, conf config, token *signi
 		name string
 		data []byte
 	}{{policyFile, policy.Encode()}, {membershipFile, m.Encode()}, {tlsFile, pair}, {configFile, conf.text()}} {
-		if err := keepFile(old.path(f.name), f.data); err != nil {
+		if err := wholefile.Keep(old.path(f.name), 0o600, f.data); err != nil {
 			return id, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -94,7 +95,7 @@ func Enroll(ctx context.Context, o EnrollOptions) (signing.ID, error) {
 		{tagsFile, append([]byte(tagsText), tags...)},
 		{configFile, conf.text()}, // the last: with it the folder is an agent's
 	} {
-		if err := keepFile(filepath.Join(o.Dir, f.name), f.data); err != nil {
+		if err := wholefile.Keep(filepath.Join(o.Dir, f.name), 0o600, f.data); err != nil {
 			return signing.ID{}, err
 		}
 	}
@@ -156,7 +157,7 @@ func makeIdentity(dir string) (*signing.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	return id, keepFile(name, id.PEM())
+	return id, wholefile.Keep(name, 0o600, id.PEM())
 }
 
 // askCertificate has a relay sign a new TLS key.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
 	"github.com/quaestor-engine/quaestor/signing/translog"
@@ -56,7 +57,7 @@ func (a *Agent) proved(ctx context.Context, policy *signing.Policy, as translog.
 	}
 	if signed.Size > last.Size {
 		seen := message.Marshal(seenLog{Key: rule.Keys.Log(), Checkpoint: proof.Checkpoint})
-		if err := keepFile(a.path(seenFile), seen); err != nil {
+		if err := wholefile.Keep(a.path(seenFile), 0o600, seen); err != nil {
 			return nil, refusal(signing.CodeRollback, "the log's checkpoint cannot be kept here, and nothing runs that a rollback could hide: %w", err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/agent/sandbox"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -81,7 +82,7 @@ func (a *Agent) noteLife() {
 	if a.noted == now {
 		return
 	}
-	if err := writeFile(a.path(aliveFile), message.Marshal(now)); err != nil {
+	if err := wholefile.Put(a.path(aliveFile), 0o600, message.Marshal(now)); err != nil {
 		a.log.Warn("a later life will not know how this one ended", "error", err)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
 )
@@ -58,7 +59,7 @@ func (a *Agent) acceptPolicy(raw []byte) (*signing.Policy, error) {
 	if next.Version() == current.Version() {
 		return nil, nil
 	}
-	return next, keepFile(a.path(policyFile), raw)
+	return next, wholefile.Keep(a.path(policyFile), 0o600, raw)
 }
 
 // obey takes a policy that was verified.

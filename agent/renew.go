@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -31,7 +32,7 @@ func (a *Agent) dial(ctx context.Context) (*transport.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := keepFile(a.path(tlsFile), pair); err != nil {
+		if err := wholefile.Keep(a.path(tlsFile), 0o600, pair); err != nil {
 			return nil, err
 		}
 		if cert, _, err = a.certificate(); err != nil {
@@ -99,7 +100,7 @@ func (a *Agent) renewIfDue(ctx context.Context) {
 	defer cancel()
 	_, pair, err := exchangeKey(ctx, s.conn, message.KindRenew, a.id, message.Enroll{Membership: a.chain})
 	if err == nil {
-		err = keepFile(a.path(tlsFile), pair)
+		err = wholefile.Keep(a.path(tlsFile), 0o600, pair)
 	}
 	if err != nil {
 		a.log.Warn("the certificate is not renewed", "error", err, "expires", leaf.NotAfter)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -39,7 +40,7 @@ func (a *Agent) retire(p *signing.Policy) error {
 	r := Retirement{
 		Agent: a.id.ID(), Fleet: p.Fleet(), FleetName: p.Name(), Policy: p.Version(), At: a.opts.Now().UTC().Truncate(time.Second),
 	}
-	if err := keepFile(a.path(retiredFile), message.Marshal(r)); err != nil {
+	if err := wholefile.Keep(a.path(retiredFile), 0o600, message.Marshal(r)); err != nil {
 		return err
 	}
 	a.log.Warn("this agent is retired by the policy: it removes its keys and answers nothing any more", "version", p.Version())
@@ -53,6 +54,10 @@ func wipe(dir string) error {
 	var errs []error
 	for _, name := range secrets {
 		name = filepath.Join(dir, name)
+		begun, _ := filepath.Glob(name + ".*" + wholefile.Ext) // the pattern is none of a stranger's
+		for _, left := range begun {
+			errs = append(errs, os.Remove(left))
+		}
 		if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() {
 			errs = append(errs, os.WriteFile(name, make([]byte, info.Size()), 0o600))
 		}

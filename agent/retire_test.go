@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -74,7 +75,7 @@ func TestKilledWhileRetiring(t *testing.T) {
 	f := newFleet(t)
 	for name, step := range map[string]func(dir string, a *Agent){
 		"it has the policy alone": func(dir string, a *Agent) {
-			if err := keepFile(filepath.Join(dir, policyFile), f.retiring(2, a.ID(), true)); err != nil {
+			if err := wholefile.Keep(filepath.Join(dir, policyFile), 0o600, f.retiring(2, a.ID(), true)); err != nil {
 				t.Fatal(err)
 			}
 		},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/engine/rounds"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 )
 
 // roundMagic begins the file of a plan's last round: then its number, its
@@ -64,7 +65,7 @@ func decodeRoundFile(text []byte) (*roundFile, error) {
 // keepRound keeps the rows of a round for a later life.
 func (a *Agent) keepRound(s *standing) {
 	f := roundFile{number: s.number, began: s.began, next: uint64(s.out.following()), rows: s.state.Append(nil)}
-	if err := writeFile(a.standingFile(s.permit.payload.ID, stateExt), f.encode()); err != nil {
+	if err := wholefile.Put(a.standingFile(s.permit.payload.ID, stateExt), 0o600, f.encode()); err != nil {
 		a.log.Error("the rows of a plan that stands cannot be kept", "plan", s.permit.payload.ID, "error", err)
 	}
 	a.log.Info("round done", "plan", s.permit.payload.ID, "round", s.number, "rows", s.w.rows)

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -55,7 +56,7 @@ type head struct {
 
 func (h head) path(dir string) string { return filepath.Join(dir, h.Plan.String()+headExt) }
 
-func (h head) write(dir string) error { return writeFile(h.path(dir), message.Marshal(h)) }
+func (h head) write(dir string) error { return wholefile.Put(h.path(dir), 0o600, message.Marshal(h)) }
 
 func (h head) remove(dir string) { os.Remove(h.path(dir)) }
 
@@ -250,7 +251,7 @@ func (s *spool) removeStrays(entries []fs.DirEntry) error {
 	}
 	var errs []error
 	for _, e := range entries {
-		if name := e.Name(); !used[name] && (strings.HasSuffix(name, segmentExt) || strings.HasSuffix(name, tempExt)) {
+		if name := e.Name(); !used[name] && (strings.HasSuffix(name, segmentExt) || strings.HasSuffix(name, wholefile.Ext)) {
 			if err := os.Remove(filepath.Join(s.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, err)
 			}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 )
 
@@ -150,7 +151,7 @@ func TestSpoolOfOthers(t *testing.T) {
 	stray := signing.NewID().String()
 	for name, text := range map[string]string{
 		stray + ".00000000" + segmentExt: "x", stray + ".zz" + segmentExt: "x", "x" + headExt: "{", "keep": "x",
-		signing.NewID().String() + headExt: `{}`, stray + headExt + tempExt: "",
+		signing.NewID().String() + headExt: `{}`, stray + headExt + wholefile.Ext: "",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

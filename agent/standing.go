@@ -13,6 +13,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/engine/rounds"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
@@ -52,7 +53,7 @@ type standing struct {
 func (a *Agent) stands(ctx context.Context, r *running, raw []byte) {
 	s, err := a.newStanding(ctx, r)
 	if err == nil {
-		err = keepFile(a.standingFile(r.permit.payload.ID, planExt), raw)
+		err = wholefile.Keep(a.standingFile(r.permit.payload.ID, planExt), 0o600, raw)
 	}
 	if err == nil && a.countStanding() > maxStanding {
 		err = fmt.Errorf("%s: %d plans stand here already", signing.CodeLimit, maxStanding)

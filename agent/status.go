@@ -14,6 +14,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/agent/upgrade"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
@@ -118,7 +119,7 @@ func (a *Agent) touch() {
 }
 
 func (a *Agent) writeStatus() {
-	if err := writeFile(a.path(statusFile), message.Marshal(a.Status())); err != nil {
+	if err := wholefile.Put(a.path(statusFile), 0o600, message.Marshal(a.Status())); err != nil {
 		a.log.Warn("the status cannot be written", "error", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/agent/upgrade"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -459,7 +460,7 @@ func TestConfigKeepsUpgrade(t *testing.T) {
 		dir := t.TempDir()
 		c := newConfig([]string{"localhost:1"}, newFleet(t).relay.ca.Pin(), "")
 		c.Upgrade = own
-		if err := keepFile(dir+"/"+configFile, c.text()); err != nil {
+		if err := wholefile.Keep(dir+"/"+configFile, 0o600, c.text()); err != nil {
 			t.Fatal(err)
 		}
 		got, err := readConfig(dir)

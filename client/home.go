@@ -14,6 +14,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/sealing"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -112,16 +113,8 @@ func (h *Home) keep(data []byte, parts ...string) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
-	if err != nil {
+	if err := wholefile.Keep(name, 0o600, data); err != nil {
 		return fmt.Errorf("client: %w", err)
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return fmt.Errorf("client: %w", errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
 }

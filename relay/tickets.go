@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 )
 
 // The keys of session tickets are kept, so that ten thousand agents that come
@@ -52,10 +54,7 @@ func tickets(dir string, now time.Time) ([][32]byte, error) {
 		for _, k := range keys {
 			fmt.Fprintf(&b, "%s %x\n", k.made.UTC().Format(time.RFC3339), k.key)
 		}
-		if err := os.WriteFile(name+".new", []byte(b.String()), 0o600); err != nil {
-			return nil, fmt.Errorf("relay: %w", err)
-		}
-		if err := os.Rename(name+".new", name); err != nil {
+		if err := wholefile.Keep(name, 0o600, []byte(b.String())); err != nil {
 			return nil, fmt.Errorf("relay: %w", err)
 		}
 	}

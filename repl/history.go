@@ -2,6 +2,7 @@ package repl
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 )
 
 // Bounds of the history on disk.
@@ -107,19 +110,14 @@ func (h *History) Add(entry string) error {
 
 // rewrite replaces the file by the entries that are known.
 func (h *History) rewrite() error {
-	f, err := os.CreateTemp(filepath.Dir(h.file), ".history-*") // of mode 0600
-	if err != nil {
-		return fmt.Errorf("the history: %w", err)
-	}
-	w := json.NewEncoder(f)
+	var b bytes.Buffer
+	w := json.NewEncoder(&b)
 	for _, e := range h.entries {
-		err = errors.Join(err, w.Encode(historyLine{time.Now().UTC(), e}))
+		if err := w.Encode(historyLine{time.Now().UTC(), e}); err != nil {
+			return fmt.Errorf("the history: %w", err)
+		}
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), h.file)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
+	if err := wholefile.Put(h.file, 0o600, b.Bytes()); err != nil {
 		return fmt.Errorf("the history: %w", err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/quaestor-engine/quaestor/internal/room"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing/translog"
 )
 
@@ -56,7 +57,7 @@ func (s *Store) Fetch(ctx context.Context, p Program, next Pieces) error {
 	if err := os.Rename(part, s.Path(p.Release)); err != nil {
 		return fmt.Errorf("upgrade: %w", err)
 	}
-	return syncDir(s.dir)
+	return wholefile.Sync(s.dir)
 }
 
 // fill fetches what is not in the file yet.

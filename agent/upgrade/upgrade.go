@@ -44,6 +44,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/translog"
 )
@@ -202,7 +203,7 @@ func (s *Store) change(with func(*State)) error {
 	if s.bad {
 		_ = os.Rename(filepath.Join(s.dir, stateName), filepath.Join(s.dir, badName))
 	}
-	if err := keep(filepath.Join(s.dir, stateName), b); err != nil {
+	if err := wholefile.Keep(filepath.Join(s.dir, stateName), 0o600, b); err != nil {
 		return fmt.Errorf("upgrade: %w", err)
 	}
 	s.state, s.bad = next, false
@@ -304,36 +305,6 @@ func cut(reason string) string {
 		reason = reason[:maxReason] + "…"
 	}
 	return reason
-}
-
-// keep puts a file in place of another in one step; it outlives a loss of power
-// when keep returns.
-func keep(name string, b []byte) error {
-	f, err := os.OpenFile(name+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(filepath.Dir(name))
-}
-
-// syncDir makes the names in a folder outlive a loss of power. Windows opens no
-// folder for that, and needs none.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // readAtMost reads a file that is to have no more than limit bytes.

@@ -7,11 +7,11 @@ import (
 	"io"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/internal/cases"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/value"
@@ -321,16 +321,7 @@ func (c *caseExportCommand) Run(a *app) (err error) {
 		return c.write(a, kept, a.Out)
 	}
 	// For its owner alone, and whole or not at all.
-	f, err := os.CreateTemp(filepath.Dir(c.Output), ".quaestor-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // it is gone when all went well
-	err = c.write(a, kept, f)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), c.Output)
+	return wholefile.Fill(c.Output, 0o600, func(w io.Writer) error { return c.write(a, kept, w) })
 }
 
 // Run shows a case.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/lang"
 )
 
@@ -80,9 +81,5 @@ func rewrite(name, text string) error {
 	if err != nil {
 		return err
 	}
-	tmp := name + ".tmp"
-	if err := os.WriteFile(tmp, []byte(text), info.Mode().Perm()); err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	return os.Rename(tmp, name)
+	return wholefile.Keep(name, info.Mode().Perm(), []byte(text))
 }

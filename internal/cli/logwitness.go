@@ -13,6 +13,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/quaestor-engine/quaestor/client"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/value"
@@ -87,7 +88,7 @@ func (c *logWitnessNewCommand) Run(a *app) error {
 	}
 	text, err := toml.Marshal(conf)
 	if err == nil {
-		err = replace(filepath.Join(c.Dir, witnessFile), text, 0o600)
+		err = wholefile.Keep(filepath.Join(c.Dir, witnessFile), 0o600, text)
 	}
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/internal/complete"
 	"github.com/quaestor-engine/quaestor/internal/lsp"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/std"
 )
@@ -65,5 +66,5 @@ func (a *app) modulePage(name string) (string, error) {
 		return "", err
 	}
 	file := filepath.Join(dir, name+".txt")
-	return file, replace(file, text.Bytes(), 0o444)
+	return file, wholefile.Keep(file, 0o444, text.Bytes())
 }

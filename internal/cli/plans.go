@@ -12,6 +12,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/client"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
 	"github.com/quaestor-engine/quaestor/value"
@@ -151,7 +152,7 @@ func (c *signCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := replace(c.Output, e.Encode(), 0o644); err != nil {
+	if err := wholefile.Keep(c.Output, 0o644, e.Encode()); err != nil {
 		return err
 	}
 	if err := showPlan(a.Err, e, known, s.Policy()); err != nil {
@@ -200,7 +201,7 @@ func (c *cosignCommand) Run(a *app) error {
 	if err := s.Cosign(a.ctx, e); err != nil {
 		return err
 	}
-	if err := replace(c.File, e.Encode(), 0o644); err != nil {
+	if err := wholefile.Keep(c.File, 0o644, e.Encode()); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.Err, "%s: the plan is what the query says; %s\n", c.File, plurals(len(e.Signatures), "signature"))
@@ -338,7 +339,7 @@ func (c *pendingCommand) fetch(a *app, s *link, all []client.Investigation) erro
 	if c.Output == "" {
 		c.Output = "plan.env"
 	}
-	if err := replace(c.Output, e.Encode(), 0o644); err != nil {
+	if err := wholefile.Keep(c.Output, 0o644, e.Encode()); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.Err, "wrote %s: quaestor cosign %s, then quaestor submit %s\n", c.Output, c.Output, c.Output)

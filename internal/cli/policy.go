@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 )
 
@@ -203,7 +204,7 @@ func (c *policySignCommand) Run(a *app) error {
 	if err := p.envelope.Sign(a.ctx, k); err != nil {
 		return err
 	}
-	if err := replace(out, p.envelope.Encode(), 0o644); err != nil {
+	if err := wholefile.Keep(out, 0o644, p.envelope.Encode()); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.Err, "%s: version %d of %q, %s\n", out, p.policy.Version(), p.policy.Name(), signedBy(p.envelope, p.policy))

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -50,7 +51,7 @@ func (d draftFlag) draft(a *app) (*signing.Policy, error) {
 
 // write keeps a changed text, and says what follows.
 func (d draftFlag) write(a *app, p *signing.Policy, what string) error {
-	if err := replace(d.File, p.Text(), 0o644); err != nil {
+	if err := wholefile.Keep(d.File, 0o644, p.Text()); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(a.Err, "%s: %s, in version %d; it counts once quaestor policy sign %s and quaestor policy publish are done\n",

@@ -15,6 +15,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/client"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/value"
@@ -239,7 +240,7 @@ func describeRollOut(o *signing.RollOut) string {
 
 // keepSigned writes what was signed, and says who must sign it still.
 func (a *app) keepSigned(s *signedFile, what, out string) error {
-	if err := replace(out, s.envelope.Encode(), 0o644); err != nil {
+	if err := wholefile.Keep(out, 0o644, s.envelope.Encode()); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.Err, "%s: %s\n", out, value.EscapeText(what))

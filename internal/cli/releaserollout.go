@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/client"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/value"
@@ -138,7 +139,7 @@ func (c *releaseRollOutCommand) Run(a *app) error {
 		return err
 	}
 	file := cmp.Or(c.Output, fmt.Sprintf("roll-out-%s-%d%s", o.Release, o.Number, envelopeExt))
-	if err := replace(file, signed.envelope.Encode(), 0o644); err != nil {
+	if err := wholefile.Keep(file, 0o644, signed.envelope.Encode()); err != nil {
 		return err
 	}
 	err = signed.admitted(s.Policy())

@@ -2,7 +2,6 @@ package querytest
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/quaestor-engine/quaestor/internal/pretend"
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -258,17 +258,8 @@ func (f *file) rewrite(name string, text []byte) (changes string, err error) {
 	if err != nil {
 		return "", err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".quaestor-test-*")
-	if err != nil {
+	if err := wholefile.Keep(name, info.Mode().Perm(), text); err != nil {
 		return "", err
-	}
-	_, err = tmp.Write(text)
-	err = errors.Join(err, tmp.Chmod(info.Mode().Perm()), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), name)
-	}
-	if err != nil {
-		return "", errors.Join(err, os.Remove(tmp.Name()))
 	}
 	return changes, nil
 }

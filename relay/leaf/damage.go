@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
@@ -61,7 +62,7 @@ func setAside(name string, r io.Reader) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(name))
+	return wholefile.Sync(filepath.Dir(name))
 }
 
 // isTorn says whether what stands from at to the end of a file is one record

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 )
 
@@ -116,7 +117,7 @@ func TestFirstAppendFails(t *testing.T) {
 		t.Errorf("%s is left, and %d bytes", files, s.bytes)
 	}
 	synced := 0
-	s.syncDir = func(dir string) error { synced++; return syncDir(dir) }
+	s.syncDir = func(dir string) error { synced++; return wholefile.Sync(dir) }
 	if next := put(t, s, k, 0); next != 1 || synced != 1 {
 		t.Errorf("tried again: %d, synced %d times", next, synced)
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -75,7 +76,7 @@ func (h *held) next() uint32 { return h.base + uint32(len(h.chunks)) }
 
 // openSpool reads what a folder holds.
 func openSpool(dir string, limit int64, log *slog.Logger) (*spool, error) {
-	s := &spool{dir: dir, limit: limit, log: log, syncDir: syncDir, all: map[key]*held{}, shares: map[message.ID]*share{}, bell: make(chan struct{}, 1)}
+	s := &spool{dir: dir, limit: limit, log: log, syncDir: wholefile.Sync, all: map[key]*held{}, shares: map[message.ID]*share{}, bell: make(chan struct{}, 1)}
 	for _, name := range []string{dirSpool, dirMembers} {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
 			return nil, err
@@ -255,14 +256,6 @@ func (s *spool) append(k key, h *held, body []byte) error {
 	return nil
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 // queue says that there is something to send of an answer; mu is held.
 func (s *spool) queue(k key, h *held) {
 	if h.queued || h.paused || h.sent >= h.next() {
@@ -409,18 +402,7 @@ func (s *spool) keepMember(id message.ID, membership []byte) error {
 	if have, err := os.ReadFile(name); err == nil && string(have) == string(membership) {
 		return nil
 	}
-	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(membership)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(name+".new", name); err != nil {
-		return err
-	}
-	return syncDir(filepath.Join(s.dir, dirMembers))
+	return wholefile.Keep(name, 0o600, membership)
 }
 
 func (s *spool) member(id message.ID) ([]byte, error) {

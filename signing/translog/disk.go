@@ -6,7 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
+
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 )
 
 // readAtMost reads a file that is to have no more than limit bytes.
@@ -30,18 +31,10 @@ func putFile(name string, b []byte) error {
 	if err := makeDir(dir); err != nil {
 		return fmt.Errorf("translog: %w", err)
 	}
-	f, err := os.CreateTemp(dir, ".new-*")
-	if err != nil {
+	if err := wholefile.Keep(name, 0o600, b); err != nil {
 		return fmt.Errorf("translog: %w", err)
 	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return fmt.Errorf("translog: %w", errors.Join(err, os.Remove(f.Name())))
-	}
-	return syncDir(dir)
+	return nil
 }
 
 // makeDir makes a folder and those above it, and makes their names last.
@@ -58,18 +51,5 @@ func makeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return syncDir(above)
-}
-
-// syncDir makes the names in a folder outlive a loss of power. Windows opens no
-// folder for that, and needs none.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("translog: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return wholefile.Sync(above)
 }
