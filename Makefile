@@ -30,9 +30,10 @@ spec: ## the behaviour scripts; UPDATE=1 rewrites what they expect
 fuzz: ## every fuzz target in turn, for T=5m each
 	@.ci/fuzz $(T)
 
-faults: ## a fleet of processes under faults for T=30m: SEED, RELAYS, AGENTS, PLANS
+faults: ## a fleet of processes under faults for T=30m: SEED, RELAYS, AGENTS, PLANS, EVERY
 	$(GO) test ./internal/faults -run TestFleetUnderFaults -v -count 1 -timeout 24h -for $(T) \
-		-seed $(or $(SEED),0) -relays $(or $(RELAYS),3) -agents $(or $(AGENTS),300) -plans $(or $(PLANS),200)
+		-seed $(or $(SEED),0) -relays $(or $(RELAYS),3) -agents $(or $(AGENTS),300) -plans $(or $(PLANS),200) \
+		-every $(or $(EVERY),400ms)
 
 bench: ## benchmarks of the packages; those against peers are in bench/README.md
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
