@@ -26,7 +26,7 @@ import (
 // Tests wait here, for disks and for servers that choose who leads, and compute
 // little: more of them run at once than there are processors.
 func TestMain(m *testing.M) {
-	if err := abreast.AtLeast(6); err != nil {
+	if err := abreast.AtLeast(3); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)

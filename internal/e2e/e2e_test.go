@@ -39,7 +39,7 @@ const (
 // processors. Those that promise a time, or change what all processes see, run
 // alone.
 func TestMain(m *testing.M) {
-	if err := abreast.AtLeast(4); err != nil {
+	if err := abreast.AtLeast(3); err != nil {
 		panic(err)
 	}
 	os.Exit(run(m))
