@@ -143,10 +143,7 @@ func (deposited) Close() error { return nil }
 
 // carried says whether an agent is here over the line of a leaf, which does not
 // go elsewhere with one of its agents.
-func (s *agentSession) carried() bool { return s.conn.RemoteAddr().Network() == pipeNetwork }
-
-// pipeNetwork is what net.Pipe calls its network.
-const pipeNetwork = "pipe"
+func (s *agentSession) carried() bool { return s.conn.RemoteAddr().Network() == transport.PipeNetwork }
 
 // A within takes connections of this process: what a leaf carries goes the way
 // that all agents go.
@@ -278,4 +275,4 @@ func (p *pipes) Close() error {
 	return nil
 }
 
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "within", Net: pipeNetwork} }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "within", Net: transport.PipeNetwork} }

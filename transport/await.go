@@ -48,6 +48,9 @@ func (c *Conn) saw(id uint32, flags uint16, n, room uint32) bool {
 	switch {
 	case o != nil:
 	case flags&muxSYN != 0:
+		if id&1 == c.parity() {
+			return false // it is this end that opens streams of these numbers
+		}
 		if c.unaccepted++; c.unaccepted > maxUnaccepted {
 			return false
 		}

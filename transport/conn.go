@@ -123,7 +123,8 @@ func (c *Conn) Open(ctx context.Context, kind string) (*Stream, error) {
 		return nil, c.gone()
 	}
 	// The multiplexer's open heeds no context: a goroutine waits for it, and
-	// closes what came too late. It ends with the connection at the latest.
+	// closes what came too late, of which the peer learns the kind as of others.
+	// It ends with the connection at the latest.
 	ch := make(chan opened)
 	go func() {
 		defer c.work.Done()
@@ -132,8 +133,9 @@ func (c *Conn) Open(ctx context.Context, kind string) (*Stream, error) {
 		case ch <- o:
 		case <-ctx.Done():
 			if o.err == nil {
-				o.mux.Close()
-				c.drop(o.mux.StreamID())
+				s := c.track(o.mux, kind, o.course)
+				_ = s.announce()
+				_ = s.Close()
 			}
 		}
 	}()
@@ -170,6 +172,7 @@ func (c *Conn) open() opened {
 	c.opening = o
 	c.mu.Unlock()
 	ys, err := c.mux.OpenStream()
+	c.unsure(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.opening = nil
@@ -178,6 +181,14 @@ func (c *Conn) open() opened {
 		c.courses[c.opened] = o
 	}
 	return opened{ys, o, err}
+}
+
+// unsure ends the connection where the multiplexer gave up to open or accept a
+// stream whose first frame may still leave: nobody would know the stream.
+func (c *Conn) unsure(err error) {
+	if errors.Is(err, yamux.ErrConnectionWriteTimeout) {
+		c.fail(fmt.Errorf("%w: it took no stream in time", ErrDead))
+	}
 }
 
 // parity is the lowest bit of the numbers of the streams that this end opens.
@@ -219,6 +230,7 @@ func (c *Conn) accept(ctx context.Context) (*Stream, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		c.unsure(err)
 		return nil, c.why("accept a stream", err)
 	}
 	seen := c.accepted(ys.StreamID())
@@ -336,9 +348,7 @@ func (c *Conn) wake() {
 // fail ends the connection for a reason. It waits for no goroutine of ours.
 func (c *Conn) fail(why error) {
 	c.mu.Lock()
-	if c.cause == nil {
-		c.cause = why
-	}
+	c.blame(why)
 	c.mu.Unlock()
 	c.wire.abrupt.Store(true)
 	c.mux.Close()
@@ -355,7 +365,13 @@ func (c *Conn) note(err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closed && c.cause == nil {
+	c.blame(err)
+}
+
+// blame makes an error the cause of the end, where there is none yet and it has
+// not ended: what is met afterwards follows from that. It needs mu.
+func (c *Conn) blame(err error) {
+	if !c.closed && !c.over && c.cause == nil {
 		c.cause = err
 	}
 }

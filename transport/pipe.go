@@ -59,14 +59,18 @@ func (e *pipeEnd) SetWriteDeadline(t time.Time) error {
 
 type pipeAddr struct{}
 
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pipe" }
+// PipeNetwork is the network of the addresses of a pipe's ends.
+const PipeNetwork = "pipe"
+
+func (pipeAddr) Network() string { return PipeNetwork }
+func (pipeAddr) String() string  { return PipeNetwork }
 
 // A flow is one direction.
 type flow struct {
 	mu             sync.Mutex
 	changed        sync.Cond
-	held           []byte
+	held           []byte // those before from were read
+	from           int
 	finished, left bool // by who writes, by who reads
 	reader, writer deadline
 }
@@ -86,9 +90,10 @@ func (f *flow) take(b []byte) (int, error) {
 			return 0, net.ErrClosed
 		case f.reader.over:
 			return 0, os.ErrDeadlineExceeded
-		case len(f.held) > 0:
-			n := copy(b, f.held)
-			f.held = append(f.held[:0], f.held[n:]...)
+		case len(f.held) > f.from:
+			n := copy(b, f.held[f.from:])
+			f.from += n
+			f.tidy()
 			f.changed.Broadcast()
 			return n, nil
 		case f.finished:
@@ -112,7 +117,7 @@ func (f *flow) put(b []byte) (n int, err error) {
 		case f.writer.over:
 			return n, os.ErrDeadlineExceeded
 		}
-		if room := min(pipeHolds-len(f.held), len(b)-n); room > 0 {
+		if room := min(pipeHolds-(len(f.held)-f.from), len(b)-n); room > 0 {
 			f.held = append(f.held, b[n:n+room]...)
 			n += room
 			f.changed.Broadcast()
@@ -121,6 +126,17 @@ func (f *flow) put(b []byte) (n int, err error) {
 			return n, nil
 		}
 		f.changed.Wait()
+	}
+}
+
+// tidy lets go of what was read: a flow that holds nothing keeps little.
+func (f *flow) tidy() {
+	const little = 4 << 10
+	switch {
+	case f.from == len(f.held) && cap(f.held) > little:
+		f.held, f.from = nil, 0
+	case f.from == len(f.held), f.from >= pipeHolds/2:
+		f.held, f.from = append(f.held[:0], f.held[f.from:]...), 0
 	}
 }
 
@@ -135,7 +151,7 @@ func (f *flow) finish() {
 func (f *flow) leave() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.left, f.held = true, nil
+	f.left, f.held, f.from = true, nil, 0
 	f.reader.stop()
 	f.changed.Broadcast()
 }

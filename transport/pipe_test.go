@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -53,4 +54,24 @@ func TestPipeHolds(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A pipe that is idle keeps nothing of what went through it.
+func TestPipeKeepsNothing(t *testing.T) {
+	a, b := Pipe()
+	defer a.Close()
+	defer b.Close()
+	for _, size := range []int{1, 100, 40_000, pipeHolds} {
+		text := bytes.Repeat([]byte{byte(size)}, size)
+		if _, err := a.Write(text); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, size)
+		if _, err := io.ReadFull(iotest.OneByteReader(b), got); err != nil || !bytes.Equal(got, text) {
+			t.Fatal(err)
+		}
+		if f := b.(*pipeEnd).in; len(f.held) != 0 || cap(f.held) > 4<<10 {
+			t.Errorf("after %d bytes %d of %d are kept", size, len(f.held), cap(f.held))
+		}
+	}
 }

@@ -32,8 +32,12 @@ const (
 // data to the wire himself, head and body in one record. Through the
 // multiplexer it would be copied twice more and handed to a goroutine that
 // writes, while another waits, which costs a relay that sends a plan to
-// thousands nearly as much as TLS does (bench/transport). What a peer still takes of a
-// stream is in its course, since the multiplexer's count of it stands still.
+// thousands nearly as much as TLS does (bench/transport). What a peer still takes
+// of a stream is in its course, since the multiplexer's count of it stands still.
+// Of the multiplexer this wants that opening and accepting a stream return when
+// its first frame is on the wire; that the wire sees each frame before it does;
+// that a stream is closed by who has the stream's turn; and that nobody writes
+// to a stream of its own.
 type wire struct {
 	// tls is nil once the wire is closed: a stream that waits for the peer's
 	// close keeps its wire for minutes, and need not keep 20 KB of TLS.
@@ -49,9 +53,11 @@ type wire struct {
 	rest   func()      // called by the receiver between frames when tired
 	tired  atomic.Bool // it is time to
 
-	turn  sync.Mutex // held by who writes
-	until time.Time  // the deadline of writing that is set, under turn
-	join  []byte     // head and body of a frame, under turn
+	// turn is held by who writes, and queue before it by who writes data: heads,
+	// on which a stream's opening and end wait, stand behind one of those, and
+	// not behind one of each stream.
+	queue, turn sync.Mutex
+	until       time.Time // the deadline of writing that is set, under turn
 
 	abrupt  atomic.Bool   // the peer deserves no goodbye, or cannot hear one
 	ended   chan struct{} // closed by the first Read that fails
@@ -109,17 +115,25 @@ func (w *wire) Write(b []byte) (int, error) {
 // data writes a frame of data; b has room for the head in front.
 func (w *wire) data(stream uint32, b []byte) error {
 	dataHead(b[:0], stream, len(b)-muxHead)
+	w.queue.Lock()
+	defer w.queue.Unlock()
 	w.turn.Lock()
 	defer w.turn.Unlock()
 	return w.put(b)
 }
 
+// joined are buffers for a head with a whole piece behind it.
+var joined = sync.Pool{New: func() any { return new([muxHead + piece]byte) }}
+
 // copied writes a frame of data that has no room for the head in front.
 func (w *wire) copied(stream uint32, body []byte) error {
+	w.queue.Lock()
+	defer w.queue.Unlock()
+	b := joined.Get().(*[muxHead + piece]byte)
+	defer joined.Put(b)
 	w.turn.Lock()
 	defer w.turn.Unlock()
-	w.join = append(dataHead(w.join[:0], stream, len(body)), body...)
-	return w.put(w.join)
+	return w.put(append(dataHead(b[:0], stream, len(body)), body...))
 }
 
 // dataHead appends the head of a frame with n bytes of data.
@@ -145,9 +159,6 @@ func (w *wire) put(b []byte) error {
 	}
 	n, err := t.Write(b)
 	w.counts.sent(n)
-	if small {
-		w.join = nil // kept only while large pieces follow one another
-	}
 	if err != nil {
 		w.abrupt.Store(true)
 		w.note(err)
