@@ -103,7 +103,10 @@ func (r *Relay) meetPeers(ctx context.Context) error {
 	}
 	text, err := json.Marshal(r.pulse)
 	if err == nil {
-		r.pulse.revision, err = r.spine.relays.put(ctx, r.me, text)
+		err = r.patient(ctx, func(ctx context.Context) (err error) {
+			r.pulse.revision, err = r.spine.relays.put(ctx, r.me, text)
+			return err
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("relay: the spine: %w", err)

@@ -40,9 +40,15 @@ type turn struct {
 func (r *Relay) loadPolicy(ctx context.Context) error {
 	text, err := r.cfg.firstPolicy()
 	if err == nil {
-		_, err = r.spine.state.swap(ctx, keyPolicy, text, 0)
+		err = r.patient(ctx, func(ctx context.Context) error {
+			_, err := r.spine.state.swap(ctx, keyPolicy, text, 0)
+			if errors.Is(err, errSwapped) {
+				return nil // there is one
+			}
+			return err
+		})
 	}
-	if err != nil && !errors.Is(err, errSwapped) {
+	if err != nil {
 		return fmt.Errorf("relay: the policy: %w", err)
 	}
 	r.states = r.mirrorOf(r.spine.state, r.takeState)
