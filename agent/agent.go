@@ -261,6 +261,7 @@ func (a *Agent) member() signing.Member {
 // waits to be tried.
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	a.writeStatus() // who asks in the first moment finds it
 	var work sync.WaitGroup
 	work.Go(func() { a.housekeeping(ctx) })
 	work.Go(func() { a.upgrades(ctx) })

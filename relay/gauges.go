@@ -57,7 +57,7 @@ func (r watched) pageAgents(p *meter.Page) {
 	cut := r.cut
 	var peers, alive, elsewhere int
 	for _, x := range r.peers {
-		if peers++; x.alive() {
+		if peers++; x.alive(time.Now()) {
 			alive, elsewhere = alive+1, elsewhere+x.agents
 		}
 	}

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -50,4 +53,33 @@ func TestPatient(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A relay that says nothing is gone, unless the spine has carried nothing from
+// anybody: then it has the time to be heard once it does.
+func TestSilent(t *testing.T) {
+	begun := time.Now()
+	a, b := &peer{name: "a", epoch: "x", heard: begun}, &peer{name: "b", epoch: "y", heard: begun}
+	r := &Relay{peers: map[string]*peer{"a": a, "b": b}, pulse: pulse{kept: begun}}
+	look := func(after time.Duration, want ...*peer) {
+		t.Helper()
+		got := r.silent(begun.Add(after))
+		slices.SortFunc(got, func(x, y *peer) int { return strings.Compare(x.name, y.name) })
+		if !slices.Equal(got, want) {
+			t.Errorf("after %v %d are gone", after, len(got))
+		}
+	}
+	// The spine stands still for 20 seconds, and goes on.
+	for after := time.Duration(0); after < 20*time.Second; after += time.Second {
+		look(after)
+	}
+	r.pulse.kept = begun.Add(20 * time.Second)
+	look(21 * time.Second)
+	b.heard = begun.Add(22 * time.Second) // and a is not heard
+	r.pulse.kept = b.heard
+	look(22 * time.Second)
+	r.pulse.kept = begun.Add(26 * time.Second)
+	look(26*time.Second, a)
+	a.epoch = ""
+	look(26 * time.Second)
 }

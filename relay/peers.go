@@ -83,7 +83,7 @@ type peer struct {
 }
 
 // alive says whether a relay has been heard of lately.
-func (p *peer) alive() bool { return time.Since(p.heard) < touchGone }
+func (p *peer) alive(now time.Time) bool { return now.Sub(p.heard) < touchGone }
 
 // meetPeers begins to tell the other relays of this one, and to hear of them.
 func (r *Relay) meetPeers(ctx context.Context) error {
@@ -279,11 +279,9 @@ func (r *Relay) keepTouch(ctx context.Context) {
 			seen = time.Now()
 		}
 		r.mu.Lock()
-		for _, p := range r.peers {
-			if p.epoch != "" && !p.alive() {
-				r.log.Warn("a relay is gone", "relay", p.name, "agents", len(p.here))
-				r.lose(p)
-			}
+		for _, p := range r.silent(time.Now()) {
+			r.log.Warn("a relay is gone", "relay", p.name, "agents", len(p.here))
+			r.lose(p)
 		}
 		cut := time.Since(seen) > minority || time.Since(r.pulse.kept) > stuck
 		was := r.cut
@@ -300,6 +298,23 @@ func (r *Relay) keepTouch(ctx context.Context) {
 			r.shareOut()
 		}
 	}
+}
+
+// silent gives the relays that are taken for gone. While the spine keeps nothing,
+// as where the relay that led it has ended and the next one is being chosen,
+// nobody can be heard: then the others' silence counts for half of what it
+// takes, so that they are heard first when it goes on. mu is held.
+func (r *Relay) silent(now time.Time) (gone []*peer) {
+	stands := now.Sub(r.pulse.kept) > 2*touchEvery
+	for _, p := range r.peers {
+		if least := now.Add(-touchGone / 2); stands && p.alive(now) && p.heard.Before(least) {
+			p.heard = least
+		}
+		if p.epoch != "" && !p.alive(now) {
+			gone = append(gone, p)
+		}
+	}
+	return gone
 }
 
 // joined says whether enough servers see each other for the spine to keep
@@ -398,7 +413,7 @@ func (r *Relay) shareOut() {
 	mine := r.connected()
 	all, relays := mine, 1
 	for _, p := range r.peers {
-		if p.alive() {
+		if p.alive(time.Now()) {
 			all, relays = all+p.agents, relays+1
 		}
 	}
