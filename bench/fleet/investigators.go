@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/client"
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/signing"
@@ -109,6 +110,13 @@ func (a *asker) ask(ctx context.Context, query string) error {
 	a.all = time.Since(start)
 	coverage, _ := rows.Coverage()
 	a.answered, a.asked = coverage.Answered(), coverage.Targeted()
+	for _, agent := range coverage.Agents {
+		switch agent.State {
+		case quaestor.Matched, quaestor.Empty, quaestor.Partial:
+		default:
+			return fmt.Errorf("agent %s is %s: %s; %d of %d answered", agent.Host, agent.State, agent.Reason, a.answered, a.asked)
+		}
+	}
 	return nil
 }
 
