@@ -156,7 +156,11 @@ func intArith(op string, x, y int64) (n int64, ok bool) {
 
 func mulInt(x, y int64) (int64, bool) {
 	hi, lo := bits.Mul64(abs(x), abs(y))
-	if hi != 0 || lo > math.MaxInt64 {
+	most := uint64(math.MaxInt64)
+	if (x < 0) != (y < 0) {
+		most++ // there is one more below zero
+	}
+	if hi != 0 || lo > most {
 		return 0, false
 	}
 	return x * y, true
