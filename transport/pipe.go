@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -42,9 +43,7 @@ func (e *pipeEnd) CloseWrite() error {
 }
 
 func (e *pipeEnd) SetDeadline(t time.Time) error {
-	e.in.reader.set(e.in, t)
-	e.out.writer.set(e.out, t)
-	return nil
+	return errors.Join(e.SetReadDeadline(t), e.SetWriteDeadline(t))
 }
 
 func (e *pipeEnd) SetReadDeadline(t time.Time) error {

@@ -71,7 +71,7 @@ var floors = []floor{
 	{pkg: "signing/translog", may: "internal/wholefile", why: "proves what stands in a log; what that means is said above"},
 	{pkg: "signing", may: "signing/translog", why: "who may ask what; it knows no plan from the inside"},
 	{pkg: "signing/sealing", may: "signing", why: "opens and closes; never linked into a relay"},
-	{pkg: "signing/journal", may: "signing", why: "remembers what ran, and decides nothing else"},
+	{pkg: "signing/journal", may: "internal/wholefile signing", why: "remembers what ran, and decides nothing else"},
 	{pkg: "transport", why: "bytes only: what frames hold is nothing to it"},
 	{pkg: "transport/message", may: "signing signing/translog", why: "the words of the protocol; what is inside them is verified by others"},
 	{pkg: "relay/leaf", may: "internal/wholefile signing transport transport/message", why: "carries what agents and relays say, and keeps what it cannot read"},

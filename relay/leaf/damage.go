@@ -54,15 +54,10 @@ func setAside(name string, r io.Reader) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
+	return wholefile.Fill(name, 0o600, func(w io.Writer) error {
+		_, err := io.Copy(w, r)
 		return err
-	}
-	_, err = io.Copy(f, r)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return wholefile.Sync(filepath.Dir(name))
+	})
 }
 
 // isTorn says whether what stands from at to the end of a file is one record

@@ -29,12 +29,3 @@ func lockFile(name string) (*os.File, error) {
 	}
 	return f, nil
 }
-
-// syncDir makes the names in a folder outlive a loss of power.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

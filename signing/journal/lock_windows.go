@@ -24,7 +24,3 @@ func lockFile(name string) (*os.File, error) {
 	}
 	return f, nil
 }
-
-// syncDir has nothing to do: NTFS keeps its names in a log of its own, and
-// Windows syncs no folder.
-func syncDir(string) error { return nil }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 )
 
@@ -33,7 +34,7 @@ func (j *Journal) load() error {
 			return err
 		}
 	}
-	return syncDir(j.dir)
+	return wholefile.Sync(j.dir)
 }
 
 func (j *Journal) path(name string) string { return filepath.Join(j.dir, name) }
@@ -164,7 +165,7 @@ func (j *Journal) rewrite() error {
 		if err := j.open(); err != nil {
 			j.err = err
 		}
-		failed = errors.Join(failed, syncDir(j.dir))
+		failed = errors.Join(failed, wholefile.Sync(j.dir))
 		j.replaced(failed == nil)
 	}
 	if failed != nil {
