@@ -98,8 +98,9 @@ type Agent struct {
 
 // Open takes up the agent of a folder, and whatever an earlier life left
 // undone. Only one process can have it: the error wraps journal.ErrInUse while
-// another does, ErrNotEnrolled where the folder is no agent's, and ErrRetired
-// where the agent has removed its keys.
+// another does, ErrNotEnrolled where the folder is no agent's, ErrRetired where
+// the agent has removed its keys, and sandbox.ErrCgo where the program was
+// built so that what looks cannot be kept in.
 func Open(o Options) (*Agent, error) {
 	if err := checkRetired(o.Dir); err != nil {
 		return nil, err
@@ -124,10 +125,32 @@ func Open(o Options) (*Agent, error) {
 	a.opts.Host.Self = a.describe
 	a.takeLife()
 	a.takeGroup()
-	if err := a.endUnfinished(); err != nil {
+	if err = a.checkChildren(); err == nil {
+		err = a.endUnfinished()
+	}
+	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
+}
+
+// checkChildren starts a process that looks, and says where this program could
+// never keep one in. What keeps one from being started now may be over soon.
+func (a *Agent) checkChildren() error {
+	c, ok := a.runner.(*sandbox.Children)
+	if !ok {
+		return nil
+	}
+	err := c.Check(context.Background())
+	if errors.Is(err, sandbox.ErrCgo) {
+		return err
+	}
+	if err != nil {
+		a.log.Warn("no process that looks can be started now", "error", err)
+	} else if open := openDoors(c); len(open) > 0 {
+		a.log.Warn("the sandbox is partial: this system does not shut all doors", "open", open)
+	}
+	return nil
 }
 
 // openJournal waits a moment for who has the journal: to look whether an agent

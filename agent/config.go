@@ -98,7 +98,8 @@ concurrent = %d
 spool_mib = %d
 
 # "on": scans run in a process of their own, which may read and do nothing else.
-# "off": in the process that holds the keys. The status and the facts say so.
+# "off": in the process that holds the keys. The status and the facts say which,
+# and "partial" where this system does not keep that process from all that it could.
 sandbox = %q
 
 # What all plans together may use, by their processes: percent of one processor
@@ -119,10 +120,12 @@ open_files = %d
 io = %q
 `
 
-// The words of sandbox.
+// The words of sandbox. Partial is said of children that the system does not
+// keep from all that it could, and cannot be asked for.
 const (
-	sandboxOn  = "on"
-	sandboxOff = "off"
+	sandboxOn      = "on"
+	sandboxPartial = "partial"
+	sandboxOff     = "off"
 )
 
 const tagsText = `# What this machine is to be known as, one a line: key = value

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/quaestor-engine/quaestor/agent/upgrade"
@@ -26,5 +27,5 @@ func SelfCheck(o Options) error {
 	if _, err := upgrade.Open(o.Dir, a.opts.Now); err != nil {
 		return err
 	}
-	return nil
+	return errors.Join(a.checkChildren(), a.runner.Close())
 }

@@ -37,7 +37,7 @@ type Status struct {
 	Software    string            `json:"software"`
 	Certificate time.Time         `json:"certificate"` // when it expires
 	Relays      []string          `json:"relays"`
-	Sandbox     string            `json:"sandbox"`           // on, or off: scans run in the process that holds the keys
+	Sandbox     string            `json:"sandbox"`           // on; partial: doors are open; off: scans run in the process that holds the keys
 	Group       string            `json:"group,omitempty"`   // the control group of the processes that look, and what it holds
 	Earlier     string            `json:"earlier,omitempty"` // how the life before ended, where not by its own will
 
@@ -94,12 +94,28 @@ func (a *Agent) Status() Status {
 	return s
 }
 
-// sandboxed says in a word whether scans run in a process of their own.
+// sandboxed says in a word whether scans run in a process of their own, and
+// whether all doors of the latest one are shut.
 func (a *Agent) sandboxed() string {
-	if _, apart := a.runner.(*sandbox.Children); apart {
-		return sandboxOn
+	c, apart := a.runner.(*sandbox.Children)
+	switch {
+	case !apart:
+		return sandboxOff
+	case len(openDoors(c)) > 0:
+		return sandboxPartial
 	}
-	return sandboxOff
+	return sandboxOn
+}
+
+// openDoors names what children are not kept from; none before the first.
+func openDoors(c *sandbox.Children) []string {
+	var list []string
+	for _, d := range c.Doors() {
+		if !d.Shut {
+			list = append(list, d.Name+": "+d.How)
+		}
+	}
+	return list
 }
 
 // note changes the state and has it written.

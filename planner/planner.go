@@ -203,7 +203,7 @@ func (c *compiler) parameterNames() []string {
 var fleetFacts = [...]modules.Column{
 	{Name: "agent_version", Type: value.Version, Doc: "The version of the agent."},
 	{Name: "policy_version", Type: value.Int, Doc: "The version of the policy that the agent obeys."},
-	{Name: "sandbox", Type: value.Text, Doc: "On, or off where scans run in the process that holds the agent's keys."},
+	{Name: "sandbox", Type: value.Text, Doc: "On; partial where its system does not keep scans from all that it could; off where they run in the process that holds the agent's keys."},
 	{Name: "agent_upgrade", Type: value.Text, Doc: "What became of the latest release: fetching, waiting, trying, installed, rolled-back, failed or refused; null of an agent that was offered none."},
 	{Name: "agent_upgrade_version", Type: value.Version, Doc: "Which release that was."},
 	{Name: "agent_upgrade_reason", Type: value.Text, Doc: "Why it is not installed."},

@@ -66,8 +66,11 @@ func (c *child) serve() error {
 	if err := json.Unmarshal(body, &conf); err != nil {
 		return fmt.Errorf("%w: %w", errFrame, err)
 	}
+	if Cgo() {
+		return c.out.writeJSON(frameHello, hello{Cgo: true})
+	}
 	c.keep()
-	if err := c.out.writeJSON(frameHello, conf.apply()); err != nil {
+	if err := c.out.writeJSON(frameHello, hello{Doors: conf.apply()}); err != nil {
 		return err
 	}
 	stop := make(chan struct{})

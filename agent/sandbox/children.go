@@ -123,11 +123,16 @@ func (c *Children) start(ctx context.Context, kind Kind) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(body, &p.doors); err != nil {
+	var said hello
+	if err := json.Unmarshal(body, &said); err != nil {
 		p.kill()
 		return nil, fmt.Errorf("%w: %w", errFrame, err)
 	}
-	if kind == Files {
+	if said.Cgo {
+		p.end()
+		return nil, fmt.Errorf("sandbox: %w", ErrCgo)
+	}
+	if p.doors = said.Doors; kind == Files {
 		c.mu.Lock()
 		c.doors = p.doors
 		c.mu.Unlock()
@@ -246,6 +251,18 @@ func (c *Children) Start(ctx context.Context, job Job) Scan {
 		s.job.share = newBudget(job.Limits.CPU)
 	}
 	return s
+}
+
+// Check says why there can be no child: an error that wraps ErrCgo, or what is
+// wrong at the moment. The child that it starts waits for the first question.
+func (c *Children) Check(ctx context.Context) error {
+	c.asking.Lock()
+	defer c.asking.Unlock()
+	p, err := c.take(ctx, Files)
+	if err == nil {
+		c.keep(p)
+	}
+	return err
 }
 
 // Doors says what keeps children in, as the latest of them found it.

@@ -30,6 +30,13 @@ func (c Confinement) apply() []Door {
 	return append(doors, doorOf("system calls", fmt.Sprintf("seccomp: a list of those that looking needs, in %d steps", len(filter)), err))
 }
 
+// Cgo says whether this program was built with cgo, so that it cannot be a
+// child: see ErrCgo. Under the race detector it always is.
+func Cgo() bool {
+	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_GETPID, 0, 0, 0)
+	return errno == syscall.ENOTSUP
+}
+
 func doorOf(name, how string, err error) Door {
 	if err != nil {
 		return Door{Name: name, How: err.Error()}

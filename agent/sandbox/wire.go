@@ -36,7 +36,7 @@ const (
 	frameTry     = 'T' // a Trial as JSON; back: doors as JSON
 	frameSent    = 'S' // what a child that sends found: a scan's number, records of plan/answer
 
-	frameHello   = 'H' // doors as JSON
+	frameHello   = 'H' // a hello as JSON; to a trial, doors
 	frameTruth   = 'V' // one byte, a value.Truth
 	frameFailed  = 'E' // one byte, 1 where the engine refused; a sentence
 	frameRows    = 'R' // records of plan/answer
