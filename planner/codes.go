@@ -158,7 +158,9 @@ const (
 	CodeBadPeriod lang.Code = "bad-period"
 	// CodeBadWatch: WATCH host
 	CodeBadWatch lang.Code = "bad-watch"
-	// CodeNotYet: FIND file /etc/** WITH cpu = 10
+	// CodeNeedsAgent: FIND file /etc/** WITH cpu = 10
+	CodeNeedsAgent lang.Code = "needs-agent"
+	// CodeNotYet: FIND file /etc/** WITH expires = 10
 	CodeNotYet lang.Code = "not-yet"
 	// CodeNotPlanned has no example of a line: a query that passed every check and gave no plan.
 	CodeNotPlanned lang.Code = "not-planned"

@@ -180,6 +180,10 @@ func notYet(at lang.Span, what string) lang.Diagnostic {
 	return problem(CodeNotYet, at, "", "%s is part of the language and cannot run yet", what)
 }
 
+func needsAgent(n lang.Ident) lang.Diagnostic {
+	return problem(CodeNeedsAgent, n.Span(), "ask FROM fleet, or leave it out", "WITH %s needs an agent", n.Name)
+}
+
 func notPlanned(at lang.Span, err error) lang.Diagnostic {
 	return problem(CodeNotPlanned, at, "this is a fault of quaestor's: please report the query", "the query gave no plan: %v", err)
 }

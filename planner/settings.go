@@ -77,7 +77,7 @@ func (c *compiler) settings(q *lang.Query) {
 		}
 		seen[row.Name] = true
 		if row.agents && (c.plan.Source == "local" || c.plan.Source == "case") {
-			c.report(notYet(w.Name.Span(), "WITH "+row.Name+" without a fleet"))
+			c.report(needsAgent(w.Name))
 			continue
 		}
 		v, ok := c.settingValue(row, w)

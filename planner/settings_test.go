@@ -49,9 +49,9 @@ func TestSettings(t *testing.T) {
 		"FROM fleet FIND file /etc/* WITH cpu = 0%":        "1 to 6400",
 		"FROM fleet FIND file /etc/* WITH depth = 10%":     "",
 		"FROM fleet FIND file /etc/* WHERE size > 10%":     "",
-		"FIND file /etc/* WITH io = low":                   "WITH io without a fleet",
-		"FIND file /etc/* WITH sent = 1MiB":                "WITH sent without a fleet",
-		"FIND file /etc/* WITH open_files = 64, cpu = 10%": "WITH open_files without a fleet",
+		"FIND file /etc/* WITH io = low":                   "WITH io needs an agent",
+		"FIND file /etc/* WITH sent = 1MiB":                "WITH sent needs an agent",
+		"FIND file /etc/* WITH open_files = 64, cpu = 10%": "WITH open_files needs an agent",
 	} {
 		if l, err := compile(text); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %+v, %v", text, l, err)
