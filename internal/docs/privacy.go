@@ -34,8 +34,8 @@ const privacyHead = "# What can leave a machine\n\n" + printed + `An administrat
 
 ## Who sees what
 
-- **The investigator** who asked opens the rows; so do those whom he names with ` + "`--share`" + `. Who only adds a signature does not.
-- **The relay** sees who asks whom, when, how much comes back, the question's text, and the facts by which it routes: the columns of ` + "`host`" + ` that are free, tags, and what the firmware says of a cloud. It opens no row.
+- **The investigator** who asked opens the rows; so do those whom he names with ` + "`--share`" + `. Whoever only adds a signature does not.
+- **The relay** sees who asks whom, when, how much comes back, the question's text, and the facts by which it routes: all columns of ` + "`host`" + `, among them the name, addresses, hardware addresses and serial numbers of the machine; tags; the versions of agent and policy, and how upgrades and the sandbox stand; and what the firmware says of a cloud. It opens no row.
 - **The owner of the machine** sees each question, its purpose, who signed it and how much left: ` + "`quaestor-agent history`" + `.
 - **Other users of the machine** see nothing: the agent's folder is for its own user, and no row is ever written outside of it.
 
@@ -45,8 +45,8 @@ Every column is one of two kinds. *Metadata* is about a thing: a name, a time, a
 
 Three things are to be known:
 
-- **A condition reveals a bit.** ` + "`CONTAINS`" + ` and ` + "`MATCHES`" + ` return no content, but whoever may ask them often can find out a short text by asking. Names, too, can be telling: of files, of commands with their arguments, of hosts that were spoken to. What must not be asked about belongs into ` + "`deny`" + `, which no module opens and no condition reaches.
-- **A path that leads nowhere is told**, but where it would lead into what is denied: there nobody learns what is not there either.
+- **A condition reveals a bit.** ` + "`CONTAINS`" + ` and ` + "`MATCHES`" + ` return no content, but whoever may ask them often can find out a short text by asking. Names, too, can be telling: of files, of commands with their arguments, of hosts that were spoken to. What must not be asked about belongs in ` + "`deny`" + `, which no module opens and no condition reaches.
+- **A path that leads nowhere is reported**, but where it would lead into what is denied: there nobody learns what is not there either.
 - **Hashes** of short or well-known contents say what the content is.
 
 ## A policy that narrows it
