@@ -137,6 +137,10 @@ const (
 	CodeNotGrouped lang.Code = "not-grouped"
 	// CodeGroupWithoutReturn: FIND file /etc/** GROUP BY owner
 	CodeGroupWithoutReturn lang.Code = "group-without-return"
+	// CodeStackGrouped: FIND file /etc/** STACK owner GROUP BY name
+	CodeStackGrouped lang.Code = "stack-grouped"
+	// CodeGroupPerHost: FIND file /etc/** STACK owner LIMIT 3 PER HOST
+	CodeGroupPerHost lang.Code = "group-per-host"
 	// CodeNotANumber: FIND file /etc/** RETURN sum(name)
 	CodeNotANumber lang.Code = "not-a-number"
 	// CodeListLength: FIND file /etc/** RETURN list(name, 0)

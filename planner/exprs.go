@@ -48,7 +48,7 @@ func (s *scope) constant(e lang.Expr, want value.Type) (value.Value, bool) {
 // is text.
 func (s *scope) operand(e lang.Expr, word bool) (typed, bool) {
 	if s.group != nil {
-		if t, ok := s.group.key(s, e); ok {
+		if t, ok := s.group.key(e); ok {
 			return t, true
 		}
 	}

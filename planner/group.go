@@ -1,44 +1,62 @@
 package planner
 
 import (
+	"slices"
+
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
 // A grouping says what a name means after GROUP BY: a key, an aggregate, or
-// what RETURN called one of them.
+// what RETURN called one of them. Its columns are the keys, then the
+// aggregates of the plan, each of them once.
 type grouping struct {
 	plan  *plan.Group
 	keys  []typed
-	texts []string // of the keys, as they are written
-	aggs  []typed
-	calls []string // of the aggregates, as they are written
+	texts []string         // of the keys, as the language writes them
+	named map[string]typed // what is returned
+	stack bool             // STACK says what that is
 }
 
 // stack makes STACK: how many hosts and rows have each value, rarest first.
 func (s *scope) stack(f *lang.Find) {
-	g := &grouping{plan: &plan.Group{}}
+	g := &grouping{plan: &plan.Group{}, named: map[string]typed{}, stack: true}
 	for _, item := range f.Stack {
-		t, ok := s.operand(item.Expr, false)
-		if !ok {
-			continue
+		if t, ok := s.operand(item.Expr, false); ok {
+			g.add(t, item.Expr)
+			s.returned(g, outputName(item), g.out(len(g.keys)-1, item.Expr))
 		}
-		out := plan.Output{Name: outputName(item), Type: t.typ, Expr: &plan.Out{Index: len(g.keys), Name: outputName(item)}}
-		g.add(t, item.Expr)
-		s.table.Outputs = append(s.table.Outputs, out)
 	}
-	g.plan.Aggs = []plan.Agg{s.hosts(), {Func: plan.AggCount}}
-	s.table.Group = g.plan
-	for i, name := range []string{"hosts", "rows"} {
-		e := &plan.Out{Index: len(g.keys) + i, Name: name}
-		s.table.Outputs = append(s.table.Outputs, plan.Output{Name: name, Type: value.Int, Expr: e})
+	for _, count := range []struct {
+		name string
+		agg  plan.Agg
+	}{{"hosts", s.hosts()}, {"rows", plan.Agg{Func: plan.AggCount}}} {
+		e := g.aggregated(count.agg, count.name)
+		s.returned(g, count.name, typed{expr: e, typ: value.Int})
 		if len(f.Order) == 0 {
 			s.table.Order = append(s.table.Order, plan.OrderKey{Expr: e})
 		}
 	}
-	s.group = g
-	s.groupedOrder(f)
+	if len(f.Group) > 0 {
+		s.c.report(stackGrouped(f.Group[0].Span()))
+	}
+	s.ofGroups(f, g)
+}
+
+// ofGroups reads what stands behind the groups and speaks of them.
+func (s *scope) ofGroups(f *lang.Find, g *grouping) {
+	s.table.Group, s.group = g.plan, g
+	if f.Having != nil {
+		s.table.Having, _ = s.condition(f.Having)
+	}
+	s.order(f)
+}
+
+// returned adds a column of the answer, which has a name from then on.
+func (s *scope) returned(g *grouping, name string, t typed) {
+	g.named[name] = t
+	s.table.Outputs = append(s.table.Outputs, plan.Output{Name: name, Type: t.typ, Expr: t.expr})
 }
 
 // hosts gives the aggregate that counts hosts. The rows of a case are all
@@ -54,12 +72,12 @@ func (s *scope) hosts() plan.Agg {
 
 func (g *grouping) add(t typed, e lang.Expr) {
 	g.keys = append(g.keys, t)
-	g.texts = append(g.texts, nodeText(e))
+	g.texts = append(g.texts, lang.Format(e))
 	g.plan.Keys = append(g.plan.Keys, t.expr)
 }
 
 func (s *scope) grouped(f *lang.Find) {
-	g := &grouping{plan: &plan.Group{}}
+	g := &grouping{plan: &plan.Group{}, named: map[string]typed{}}
 	for _, e := range f.Group {
 		if t, ok := s.operand(s.unalias(f, e), false); ok {
 			g.add(t, s.unalias(f, e))
@@ -72,17 +90,13 @@ func (s *scope) grouped(f *lang.Find) {
 	}
 	s.table.Distinct = f.Return.Distinct
 	for _, item := range f.Return.Items {
-		t, ok := s.operand(item.Expr, false)
-		if !ok {
+		if t, ok := s.operand(item.Expr, false); ok {
+			s.returned(g, outputName(item), t)
+		} else {
 			s.failed = true
-			continue
 		}
-		s.table.Outputs = append(s.table.Outputs, plan.Output{Name: outputName(item), Type: t.typ, Expr: t.expr})
 	}
-	if f.Having != nil {
-		s.table.Having, _ = s.condition(f.Having)
-	}
-	s.groupedOrder(f)
+	s.ofGroups(f, g)
 }
 
 // unalias takes a name that RETURN gives for the expression that it names.
@@ -99,37 +113,26 @@ func (s *scope) unalias(f *lang.Find, e lang.Expr) lang.Expr {
 	return e
 }
 
-func (s *scope) groupedOrder(f *lang.Find) {
-	for _, o := range f.Order {
-		if e, ok := s.orderKey(o); ok {
-			s.table.Order = append(s.table.Order, plan.OrderKey{Expr: e, Desc: o.Desc})
-		}
-	}
-}
-
 // key finds the group's key that an expression is.
-func (g *grouping) key(s *scope, e lang.Expr) (typed, bool) {
-	text := nodeText(e)
-	for i, t := range g.texts {
-		if t == text {
-			return g.out(i, e), true
-		}
+func (g *grouping) key(e lang.Expr) (typed, bool) {
+	if i := slices.Index(g.texts, lang.Format(e)); i >= 0 {
+		return g.out(i, e), true
 	}
 	return typed{}, false
 }
 
 func (g *grouping) out(i int, e lang.Expr) typed {
 	t := g.keys[i]
-	return typed{expr: &plan.Out{Index: i, Name: g.texts[i]}, typ: t.typ, elem: t.elem, node: e}
+	t.expr, t.node = &plan.Out{Index: i, Name: nodeText(e)}, e
+	return t
 }
 
 // name resolves a name that stands behind GROUP BY.
 func (g *grouping) name(s *scope, n *lang.Name, word bool) (typed, bool) {
 	name := nameText(n)
-	for _, out := range s.table.Outputs {
-		if out.Name == name {
-			return typed{expr: out.Expr, typ: out.Type, node: n}, true
-		}
+	if t, ok := g.named[name]; ok {
+		t.node = n
+		return t, true
 	}
 	s.group = nil
 	t, ok := s.column(n, word)
@@ -145,27 +148,29 @@ func (g *grouping) name(s *scope, n *lang.Name, word bool) (typed, bool) {
 			return g.out(i, n), true
 		}
 	}
-	s.c.report(notGrouped(n, name))
+	s.c.report(notGrouped(n, name, g.stack))
 	return typed{}, false
 }
 
 // aggregate checks an aggregate and gives its column of the group.
 func (g *grouping) aggregate(s *scope, e *lang.Call, f plan.AggFunc) (typed, bool) {
-	text := nodeText(e)
-	for i, t := range g.calls {
-		if t == text {
-			return g.aggs[i], true
-		}
-	}
 	agg := plan.Agg{Func: f, Distinct: e.Distinct}
-	typ, ok := g.argument(s, e, &agg)
-	if !ok {
-		return typed{}, false
+	t, ok := g.argument(s, e, &agg)
+	t.expr, t.node = g.aggregated(agg, nodeText(e)), e
+	return t, ok
+}
+
+// aggregated gives the column of an aggregate, which is computed once however
+// often it is named.
+func (g *grouping) aggregated(agg plan.Agg, name string) *plan.Out {
+	i := slices.IndexFunc(g.plan.Aggs, func(a plan.Agg) bool {
+		return a.Func == agg.Func && a.Distinct == agg.Distinct && a.N == agg.N && plan.Same(a.Arg, agg.Arg)
+	})
+	if i < 0 {
+		i = len(g.plan.Aggs)
+		g.plan.Aggs = append(g.plan.Aggs, agg)
 	}
-	t := typed{expr: &plan.Out{Index: len(g.keys) + len(g.aggs), Name: text}, typ: typ, node: e}
-	g.plan.Aggs = append(g.plan.Aggs, agg)
-	g.aggs, g.calls = append(g.aggs, t), append(g.calls, text)
-	return t, true
+	return &plan.Out{Index: len(g.keys) + i, Name: name}
 }
 
 var aggSignatures = map[plan.AggFunc]string{
@@ -174,8 +179,8 @@ var aggSignatures = map[plan.AggFunc]string{
 	plan.AggAny: "any(x)", plan.AggList: "list(x, n)",
 }
 
-// argument checks what an aggregate is of, and gives the type of its result.
-func (g *grouping) argument(s *scope, e *lang.Call, agg *plan.Agg) (value.Type, bool) {
+// argument checks what an aggregate is of, and says what its result is.
+func (g *grouping) argument(s *scope, e *lang.Call, agg *plan.Agg) (typed, bool) {
 	want := 1
 	switch agg.Func {
 	case plan.AggCount:
@@ -187,13 +192,13 @@ func (g *grouping) argument(s *scope, e *lang.Call, agg *plan.Agg) (value.Type, 
 	}
 	if len(e.Args) != want || e.Star && agg.Func != plan.AggCount || e.Distinct && agg.Func != plan.AggCount {
 		s.c.report(wrongCount(e, aggSignatures[agg.Func]))
-		return 0, false
+		return typed{}, false
 	}
 	if want == 0 {
 		if agg.Func == plan.AggHosts {
 			*agg = s.hosts()
 		}
-		return value.Int, true
+		return typed{typ: value.Int}, true
 	}
 	s.group = nil
 	x, ok := s.operand(e.Args[0], false)
@@ -209,30 +214,33 @@ func (g *grouping) argument(s *scope, e *lang.Call, agg *plan.Agg) (value.Type, 
 	}
 	s.group = g
 	if !ok {
-		return 0, false
+		return typed{}, false
 	}
 	agg.Arg = x.expr
-	return aggType(s, e, agg.Func, x.typ)
+	return aggregateOf(s, e, agg.Func, x)
 }
 
 // maxListed bounds list(x, n): each group holds so many values.
 const maxListed = 1000
 
-func aggType(s *scope, e *lang.Call, f plan.AggFunc, x value.Type) (value.Type, bool) {
-	numeric := x == value.Int || x == value.Float || x == value.Size || x == value.Duration || x == value.Null
+// aggregateOf says what an aggregate of x is. One of the values stays what x
+// is, a column with a closed set too.
+func aggregateOf(s *scope, e *lang.Call, f plan.AggFunc, x typed) (typed, bool) {
+	numeric := x.typ == value.Int || x.typ == value.Float || x.typ == value.Size || x.typ == value.Duration || x.typ == value.Null
 	switch f {
 	case plan.AggCount:
-		return value.Int, true
+		return typed{typ: value.Int}, true
 	case plan.AggList:
-		return value.List, true
+		return typed{typ: value.List, elem: x.typ}, true
 	case plan.AggSum, plan.AggAvg:
 		if !numeric {
-			s.c.report(notANumber(e, x))
-			return 0, false
+			s.c.report(notANumber(e, x.typ))
+			return typed{}, false
 		}
-		if f == plan.AggAvg && x != value.Duration {
-			return value.Float, true
+		if f == plan.AggAvg && x.typ != value.Duration {
+			return typed{typ: value.Float}, true
 		}
+		return typed{typ: x.typ}, true
 	}
 	return x, true
 }

@@ -119,8 +119,20 @@ func aggregateMisplaced(e *lang.Call) lang.Diagnostic {
 	return problem(CodeAggregateMisplaced, e.Span(), "groups are chosen by HAVING: … GROUP BY owner HAVING count() > 1", "%s() is of a group and cannot choose rows", e.Name.Name)
 }
 
-func notGrouped(n *lang.Name, name string) lang.Diagnostic {
-	return problem(CodeNotGrouped, n.Span(), "add GROUP BY "+name+", or take one of its values: any("+name+")", "%s differs within a group", name)
+func notGrouped(n *lang.Name, name string, stack bool) lang.Diagnostic {
+	add := "add GROUP BY " + name
+	if stack {
+		add = "stack it, too: STACK …, " + name
+	}
+	return problem(CodeNotGrouped, n.Span(), add+", or take one of its values: any("+name+")", "%s differs within a group", name)
+}
+
+func stackGrouped(at lang.Span) lang.Diagnostic {
+	return problem(CodeStackGrouped, at, "leave GROUP BY out: STACK name, owner makes a group of each pair", "STACK makes groups by itself")
+}
+
+func groupPerHost(at lang.Span) lang.Diagnostic {
+	return problem(CodeGroupPerHost, at, "leave PER HOST out", "a group is of all hosts together, and no host has its own first ones")
 }
 
 func groupWithoutReturn(at lang.Span) lang.Diagnostic {

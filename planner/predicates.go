@@ -368,4 +368,4 @@ func (s *scope) patterns(y lang.Expr) (consts []string, dynamic plan.Expr, name 
 }
 
 // nodeText is the canonical text of an expression, for messages.
-func nodeText(e lang.Node) string { return strings.Join(strings.Fields(lang.Format(e)), " ") }
+func nodeText(e lang.Node) string { return lang.Format(e) }

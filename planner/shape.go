@@ -30,7 +30,10 @@ func (s *scope) shape(f *lang.Find) {
 			}
 		}
 	}
-	if s.table.PerHost = f.PerHost; f.PerHost && s.c.plan.Source == "case" {
+	switch s.table.PerHost = f.PerHost; {
+	case f.PerHost && s.table.Group != nil:
+		s.c.report(groupPerHost(f.Limit.Span()))
+	case f.PerHost && s.c.plan.Source == "case":
 		s.c.report(notYet(f.Limit.Span(), "LIMIT … PER HOST over a case"))
 	}
 }
@@ -68,6 +71,11 @@ func (s *scope) plain(f *lang.Find) {
 			s.output(item)
 		}
 	}
+	s.order(f)
+}
+
+// order reads ORDER BY.
+func (s *scope) order(f *lang.Find) {
 	for _, o := range f.Order {
 		e, ok := s.orderKey(o)
 		if !ok {
