@@ -133,10 +133,56 @@ func (s *scope) inList(e *lang.In, xs []typed, y lang.Expr) (plan.Expr, bool) {
 	return nil, false
 }
 
+// A lookedUp gathers the constant tuples of a list in sets: one for each way in
+// which they have the left side read, since a mode is compared without its kind
+// of file where the tuple's has none.
+type lookedUp struct {
+	name string
+	fold bool
+	sets []lookedUpSet
+}
+
+type lookedUpSet struct {
+	xs  []typed
+	set *plan.Set
+}
+
+func (l *lookedUp) add(xs []typed, row []value.Value) {
+	i := slices.IndexFunc(l.sets, func(o lookedUpSet) bool {
+		return slices.EqualFunc(o.xs, xs, func(a, b typed) bool { return a.expr == b.expr || plan.Same(a.expr, b.expr) })
+	})
+	if i < 0 {
+		i = len(l.sets)
+		l.sets = append(l.sets, lookedUpSet{xs, &plan.Set{Name: l.name, Width: len(xs), Fold: l.fold}})
+	}
+	l.sets[i].set.Values = append(l.sets[i].set.Values, row...)
+}
+
+// len is how many tuples there are.
+func (l *lookedUp) len() int {
+	n := 0
+	for _, s := range l.sets {
+		n += s.set.Len()
+	}
+	return n
+}
+
+// among makes the test of what was gathered, and of others that will do.
+func (s *scope) among(l *lookedUp, others []plan.Expr) plan.Expr {
+	var ors []plan.Expr
+	for _, part := range l.sets {
+		ors = append(ors, s.lookup(part.xs, part.set))
+	}
+	if ors = append(ors, others...); len(ors) == 1 {
+		return ors[0]
+	}
+	return &plan.Or{Xs: ors}
+}
+
 // inItems checks IN against a list that stands in the text.
 func (s *scope) inItems(e *lang.In, xs []typed, items []lang.Expr) (plan.Expr, bool) {
-	set := &plan.Set{Width: len(xs), Fold: e.NoCase}
-	var ors []plan.Expr
+	tuples := &lookedUp{name: nodeText(e.Y), fold: e.NoCase}
+	var others []plan.Expr
 	ok := true
 	for _, item := range items {
 		parts := []lang.Expr{item}
@@ -148,64 +194,54 @@ func (s *scope) inItems(e *lang.In, xs []typed, items []lang.Expr) (plan.Expr, b
 			ok = false
 			continue
 		}
-		row, alternative, fine := s.inItem(e, xs, parts)
+		other, fine := s.inItem(e, xs, parts, tuples)
 		ok = ok && fine
-		if alternative != nil {
-			ors = append(ors, alternative)
-		} else {
-			set.Values = append(set.Values, row...)
+		if other != nil {
+			others = append(others, other)
 		}
 	}
 	if !ok {
 		return nil, false
 	}
-	if len(set.Values) > 0 {
-		set.Name = nodeText(e.Y)
-		ors = append(ors, s.lookup(xs, set))
-	}
-	if len(ors) == 1 {
-		return ors[0], true
-	}
-	return &plan.Or{Xs: ors}, true
+	return s.among(tuples, others), true
 }
 
-// inItem checks one item of a list: a tuple of constants for the set, or an
-// alternative of its own.
-func (s *scope) inItem(e *lang.In, xs []typed, parts []lang.Expr) (row []value.Value, alternative plan.Expr, ok bool) {
+// inItem checks one item of a list. One that is no constant is a test of its
+// own.
+func (s *scope) inItem(e *lang.In, xs []typed, parts []lang.Expr, tuples *lookedUp) (other plan.Expr, ok bool) {
 	var ands []plan.Expr
-	constant := true
+	var row []value.Value
+	left := slices.Clone(xs)
 	for i, part := range parts {
 		y, ok := s.operand(part, true)
 		if !ok {
-			return nil, nil, false
+			return nil, false
 		}
 		if isNullLiteral(y) {
 			s.c.report(nullInList(part.Span()))
-			return nil, nil, false
+			return nil, false
 		}
 		if y.typ == value.CIDR && xs[i].typ == value.IP {
 			f, _ := plan.FuncByName("in_cidr")
-			ands, constant = append(ands, plan.NewCall(f, xs[i].expr, y.expr)), false
+			ands = append(ands, plan.NewCall(f, xs[i].expr, y.expr))
 			continue
 		}
-		x, y, ok := s.agree(part, xs[i], y)
-		if !ok {
-			return nil, nil, false
+		if left[i], y, ok = s.agree(part, xs[i], y); !ok {
+			return nil, false
 		}
-		if v, isConst := y.constant(); isConst && x.expr == xs[i].expr {
+		if v, isConst := y.constant(); isConst {
 			row = append(row, v)
-		} else {
-			constant = false
 		}
-		ands = append(ands, &plan.Cmp{Op: plan.Eq, X: x.expr, Y: y.expr, Fold: e.NoCase})
+		ands = append(ands, &plan.Cmp{Op: plan.Eq, X: left[i].expr, Y: y.expr, Fold: e.NoCase})
 	}
 	switch {
-	case constant:
-		return row, nil, true
+	case len(row) == len(xs):
+		tuples.add(left, row)
+		return nil, true
 	case len(ands) == 1:
-		return nil, ands[0], true
+		return ands[0], true
 	}
-	return nil, &plan.And{Xs: ands}, true
+	return &plan.And{Xs: ands}, true
 }
 
 // lookup makes the test of a set. Tuples are looked up by their first value
@@ -253,12 +289,12 @@ func (s *scope) inFile(e *lang.In, xs []typed, ref *lang.ListRef) (plan.Expr, bo
 	if !ok {
 		return nil, false
 	}
-	set := &plan.Set{Name: "@" + ref.Path, Width: len(xs), Fold: e.NoCase}
+	tuples := &lookedUp{name: "@" + ref.Path, fold: e.NoCase}
 	sizes := &plan.Set{Name: "@" + ref.Path + ", sizes", Width: 1}
 	var nets []plan.Expr
 	bad := 0
 	for _, l := range lines {
-		if err := s.listEntry(l, xs, set, sizes, &nets); err != nil {
+		if err := s.listEntry(l, xs, tuples, sizes, &nets); err != nil {
 			if bad++; bad <= maxListProblems {
 				s.c.report(badListLine(ref, l.line, l.text, err))
 			}
@@ -270,29 +306,21 @@ func (s *scope) inFile(e *lang.In, xs []typed, ref *lang.ListRef) (plan.Expr, bo
 	if bad > 0 {
 		return nil, false
 	}
-	return s.inFileTest(ref, xs, set, sizes, nets)
+	return s.inFileTest(ref, xs, tuples, sizes, nets)
 }
 
 // maxListProblems is how many bad lines of one list are shown.
 const maxListProblems = 3
 
-func (s *scope) inFileTest(ref *lang.ListRef, xs []typed, set, sizes *plan.Set, nets []plan.Expr) (plan.Expr, bool) {
-	var ors []plan.Expr
-	if len(set.Values) > 0 {
-		ors = append(ors, s.lookup(xs, set))
-	}
-	ors = append(ors, nets...)
-	test := ors[0]
-	if len(ors) > 1 {
-		test = &plan.Or{Xs: ors}
-	}
+func (s *scope) inFileTest(ref *lang.ListRef, xs []typed, tuples *lookedUp, sizes *plan.Set, nets []plan.Expr) (plan.Expr, bool) {
+	test := s.among(tuples, nets)
 	if len(sizes.Values) == 0 {
 		return test, true
 	}
 	size, ok := s.sizeBeside(xs[0])
 	switch {
-	case len(sizes.Values) != set.Len():
-		s.c.report(someSizes(ref, len(sizes.Values), set.Len()))
+	case len(sizes.Values) != tuples.len():
+		s.c.report(someSizes(ref, len(sizes.Values), tuples.len()))
 		return nil, false
 	case !ok:
 		s.c.report(sizesWithoutColumn(ref))
@@ -318,7 +346,7 @@ func (s *scope) sizeBeside(hash typed) (typed, bool) {
 }
 
 // listEntry reads one line of a list for the columns that it meets.
-func (s *scope) listEntry(l listLine, xs []typed, set, sizes *plan.Set, nets *[]plan.Expr) error {
+func (s *scope) listEntry(l listLine, xs []typed, tuples *lookedUp, sizes *plan.Set, nets *[]plan.Expr) error {
 	fields := []string{l.text}
 	if len(xs) > 1 {
 		r := csv.NewReader(strings.NewReader(l.text))
@@ -333,6 +361,7 @@ func (s *scope) listEntry(l listLine, xs []typed, set, sizes *plan.Set, nets *[]
 	} else if xs[0].typ == value.Hash {
 		fields[0] = hashField(l.text, sizes)
 	}
+	left, row := xs, make([]value.Value, 0, len(xs))
 	for i, f := range fields {
 		f = strings.TrimSpace(f)
 		if xs[i].typ == value.IP && strings.Contains(f, "/") && len(xs) == 1 {
@@ -354,8 +383,13 @@ func (s *scope) listEntry(l listLine, xs []typed, set, sizes *plan.Set, nets *[]
 		if xs[i].col != nil && len(xs[i].col.Values) > 0 && !slices.Contains(xs[i].col.Values, v.Text()) {
 			return fmt.Errorf("%s is never %q", xs[i].col.Name, v.Text())
 		}
-		set.Values = append(set.Values, v)
+		if v.Type() == value.Mode {
+			left = slices.Clone(left)
+			left[i] = permissionsOnly(xs[i], typed{expr: &plan.Const{Value: v}})
+		}
+		row = append(row, v)
 	}
+	tuples.add(left, row)
 	return nil
 }
 

@@ -229,6 +229,10 @@ func comparedWithNull(e *lang.Compare) lang.Diagnostic {
 	return problem(CodeComparedWithNull, e.Span(), "write "+is, "a comparison with null is never true")
 }
 
+func betweenNull(at lang.Span) lang.Diagnostic {
+	return problem(CodeComparedWithNull, at, "for one bound write >= or <=", "nothing is known to lie between bounds of which one is null")
+}
+
 func neverThatValue(at lang.Span, c *modules.Column, v string) lang.Diagnostic {
 	return problem(CodeNeverThatValue, at, didYouMean(v, c.Values), "%s is never %q", c.Name, v)
 }

@@ -231,24 +231,35 @@ func (s *scope) between(e *lang.Between) (plan.Expr, bool) {
 	if !okLo || !okHi {
 		return nil, false
 	}
-	if _, lo, ok = s.agree(e, x, lo); !ok {
+	if isNullLiteral(x) || isNullLiteral(lo) || isNullLiteral(hi) {
+		s.c.report(betweenNull(e.Span()))
 		return nil, false
 	}
-	if _, hi, ok = s.agree(e, x, hi); !ok {
+	above, lo, okLo := s.agree(e, x, lo)
+	below, hi, okHi := s.agree(e, x, hi)
+	if !okLo || !okHi {
 		return nil, false
 	}
-	if a, ok := lo.constant(); ok {
-		if b, ok := hi.constant(); ok {
-			if c, ok := value.Compare(a, b); ok && c > 0 {
-				s.c.warn(emptyRange(e.Span()))
-			}
-		}
+	out := plan.Expr(&plan.Between{X: above.expr, Low: lo.expr, High: hi.expr})
+	if a, b, ok := constants(lo, hi); !plan.Same(above.expr, below.expr) {
+		// Each bound has what stands on the left read in its own way.
+		out = &plan.And{Xs: []plan.Expr{
+			&plan.Cmp{Op: plan.Ge, X: above.expr, Y: lo.expr}, &plan.Cmp{Op: plan.Le, X: below.expr, Y: hi.expr},
+		}}
+	} else if c, known := value.Compare(a, b); ok && known && c > 0 {
+		s.c.warn(emptyRange(e.Span()))
 	}
-	out := plan.Expr(&plan.Between{X: x.expr, Low: lo.expr, High: hi.expr})
 	if e.Not {
 		out = &plan.Not{X: out}
 	}
 	return out, true
+}
+
+// constants gives the values of two expressions that are both known now.
+func constants(x, y typed) (a, b value.Value, ok bool) {
+	a, okX := x.constant()
+	b, okY := y.constant()
+	return a, b, okX && okY
 }
 
 func (s *scope) is(e *lang.Is) (plan.Expr, bool) {
