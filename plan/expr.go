@@ -285,15 +285,15 @@ func (e *Between) Eval(env Env) (value.Value, error) {
 		return value.Value{}, err
 	}
 	hi, err := e.High.Eval(env)
-	return known(Ge, x, lo).And(known(Le, x, hi)).Value(), err
+	return known(Ge, x, lo, false).And(known(Le, x, hi, false)).Value(), err
 }
 
 // known is compare for values that may be null.
-func known(op CmpOp, x, y value.Value) value.Truth {
+func known(op CmpOp, x, y value.Value, fold bool) value.Truth {
 	if x.IsNull() || y.IsNull() {
 		return value.Unknown
 	}
-	return compare(op, x, y, false)
+	return compare(op, x, y, fold)
 }
 
 func (e *InSet) Eval(env Env) (value.Value, error) {

@@ -91,6 +91,7 @@ var funcs = [...]Func{
 	{Name: "webkit_time", Signature: "webkit_time(x)", Doc: "the time that a count of microseconds since 1601 is, as in Chrome; null for 0", Example: `webkit_time(13439904240000000)`, Result: `2026-11-23T10:44:00Z`, Min: 1, Max: 1, Type: countType(value.Time), Eval: since(epochWindows, 1e6)},
 	{Name: "windows_time", Signature: "windows_time(x)", Doc: "the time that a count of 100 nanoseconds since 1601 is, as in Windows; null for 0", Example: `windows_time(134399042400000000)`, Result: `2026-11-23T10:44:00Z`, Min: 1, Max: 1, Type: countType(value.Time), Eval: since(epochWindows, 1e7)},
 	{Name: "cocoa_time", Signature: "cocoa_time(x)", Doc: "the time that a count of seconds since 2001 is, as in macOS; null for 0", Example: `cocoa_time(817123440.5)`, Result: `2026-11-23T10:44:00.5Z`, Min: 1, Max: 1, Type: countType(value.Time), Eval: since(epochCocoa, 1)},
+	{Name: "CONTAINS NOCASE", Min: 2, Max: 2, Type: listFirst, Eval: listContainsFold},
 	{Name: "+", Min: 2, Max: 2, Type: arithType("+"), Eval: arith("+")},
 	{Name: "-", Min: 2, Max: 2, Type: arithType("-"), Eval: arith("-")},
 	{Name: "*", Min: 2, Max: 2, Type: arithType("*"), Eval: arith("*")},
@@ -447,13 +448,19 @@ func isPrivate(a []value.Value) value.Value {
 	return value.NewBool(ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast())
 }
 
-func listContains(a []value.Value) value.Value {
+func listContains(a []value.Value) value.Value     { return listHolds(a, false) }
+func listContainsFold(a []value.Value) value.Value { return listHolds(a, true) }
+
+// listHolds says whether a member equals a value. Where none is known to, and
+// of one it cannot be told, it is null.
+func listHolds(a []value.Value, fold bool) value.Value {
+	some := value.False
 	for _, v := range a[0].List() {
-		if eq, ok := value.Equal(v, a[1]); ok && eq {
-			return value.NewBool(true)
+		if some = some.Or(known(Eq, v, a[1], fold)); some == value.True {
+			break
 		}
 	}
-	return value.NewBool(false)
+	return some.Value()
 }
 
 func listAny(a []value.Value) value.Value { return listGlobs(a, false) }

@@ -250,6 +250,12 @@ func (s *scope) function(name string, e lang.Expr, args []typed) (typed, bool) {
 
 func (s *scope) apply(f *plan.Func, e lang.Expr, args []typed) (typed, bool) {
 	name := f.Name
+	if own, _ := plan.FuncByName("contains"); f == own && args[0].typ == value.List {
+		var ok bool
+		if args[1], ok = s.member(e, args[1], args[0]); !ok {
+			return typed{}, false
+		}
+	}
 	types := make([]value.Type, len(args))
 	exprs := make([]plan.Expr, len(args))
 	for i, a := range args {
@@ -268,11 +274,30 @@ func (s *scope) apply(f *plan.Func, e lang.Expr, args []typed) (typed, bool) {
 			}
 		}
 	}
-	elem := value.Null
-	if name == "split" {
-		elem = value.Text
+	t := typed{expr: plan.NewCall(f, exprs...), typ: typ, node: e}
+	switch {
+	case name == "split":
+		t.elem = value.Text
+	case typ == value.List:
+		t.elem = commonElem(args)
 	}
-	return s.fold(typed{expr: plan.NewCall(f, exprs...), typ: typ, elem: elem, node: e}, exprs...), true
+	return s.fold(t, exprs...), true
+}
+
+// commonElem gives what all of the lists among some values hold, null where
+// that is not one type.
+func commonElem(args []typed) value.Type {
+	elem := value.Null
+	for _, a := range args {
+		switch {
+		case a.typ != value.List:
+		case elem == value.Null:
+			elem = a.elem
+		case elem != a.elem:
+			return value.Null
+		}
+	}
+	return elem
 }
 
 func (c *compiler) functionNames() []string {

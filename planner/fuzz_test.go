@@ -16,6 +16,8 @@ func FuzzCompile(f *testing.F) {
 	for _, q := range []string{
 		"FIND file /etc/* WHERE sha256 IN @x", "FIND file /etc/* WHERE (sha256, size) IN @x", "FIND process WHERE (name, exe.sha256) IN @x RETURN name",
 		"FIND process WHERE address IN @x", "FIND file /srv/** WHERE mtime > now - 2d CONTAINS ANY @x ORDER BY size DESC LIMIT 3", "PARAM p text FIND file $p", "FIND file /d YARA @x",
+		"LET a = $a FIND file /d WHERE size = $a", "LET a = $b LET b = $a FIND file /d WHERE name IN $a", "LET a = $p LET b = $a + $a LET c = $b + $b FIND file /d YARA $c",
+		"LET l = args FIND process WHERE \"10.0.0.1\" IN $l NOCASE STACK name HAVING rows > 1 ORDER BY max(pid)", "FIND file /d WHERE mode IN @x AND mode BETWEEN \"0600\" AND \"-rwxr-xr-x\"",
 		"FROM fleet WHERE os = linux FIND process WHERE version < 1.2 AND exe.size > 1MB GROUP BY name",
 	} {
 		for _, l := range lists {

@@ -126,8 +126,12 @@ func (s *scope) inList(e *lang.In, xs []typed, y lang.Expr) (plan.Expr, bool) {
 		return nil, false
 	}
 	if t.typ == value.List && len(xs) == 1 {
+		x, ok := s.member(e, xs[0], t)
 		f, _ := plan.FuncByName("contains")
-		return plan.NewCall(f, t.expr, xs[0].expr), true
+		if e.NoCase {
+			f, _ = plan.FuncByName("CONTAINS NOCASE")
+		}
+		return plan.NewCall(f, t.expr, x.expr), ok
 	}
 	s.c.report(inNeedsList(y))
 	return nil, false

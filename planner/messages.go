@@ -174,6 +174,9 @@ func typeMismatch(t, to typed, err error) lang.Diagnostic {
 	if to.node != nil {
 		what = nodeText(to.node)
 	}
+	if to.listed {
+		what = "a member of " + what
+	}
 	return problem(CodeTypeMismatch, t.node.Span(), err.Error(), "%s is %s, and %s is not", what, article(to.typ), nodeText(t.node))
 }
 
@@ -187,6 +190,14 @@ func cannotCompare(e lang.Expr, x, y typed) lang.Diagnostic {
 		hint = fmt.Sprintf("%q is taken as text, since no column has that name", y.bare)
 	}
 	return problem(CodeTypeMismatch, e.Span(), hint, "%s cannot be compared with %s", article(x.typ), article(y.typ))
+}
+
+func noMember(e lang.Expr, x, list typed) lang.Diagnostic {
+	hint := ""
+	if x.typ == value.CIDR && list.elem == value.IP {
+		hint = fmt.Sprintf("for an address of the network write in_cidr(%s, %s)", nodeText(list.node), nodeText(x.node))
+	}
+	return problem(CodeTypeMismatch, e.Span(), hint, "a member of %s is %s, and %s is %s", nodeText(list.node), article(list.elem), nodeText(x.node), article(x.typ))
 }
 
 func notACondition(e lang.Expr, t value.Type) lang.Diagnostic {

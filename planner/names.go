@@ -43,12 +43,13 @@ type link struct {
 
 // A typed is a checked expression.
 type typed struct {
-	expr plan.Expr
-	typ  value.Type
-	elem value.Type      // of a list
-	col  *modules.Column // where it is a column
-	node lang.Expr
-	bare string // a bare word that is no column
+	expr   plan.Expr
+	typ    value.Type
+	elem   value.Type      // of a list
+	col    *modules.Column // where it is a column
+	node   lang.Expr
+	bare   string // a bare word that is no column
+	listed bool   // it stands for each member of a list, the node
 }
 
 func (t typed) constant() (value.Value, bool) {
@@ -182,7 +183,7 @@ func (s *scope) isColumnAsText(l *lang.Literal) bool {
 		return false
 	}
 	if s.facts {
-		_, _, is := s.c.fact(text)
+		_, is := s.c.fact(text)
 		if is {
 			s.c.report(columnAsText(l.Span(), text, "a fact of a host", true))
 		}
@@ -293,8 +294,9 @@ func (s *scope) factColumn(n *lang.Name, word bool) (typed, bool) {
 		parts = append(parts, p.Name)
 	}
 	name := strings.Join(parts, ".")
-	if e, typ, ok := s.c.fact(name); ok {
-		return typed{expr: e, typ: typ, node: n}, true
+	if t, ok := s.c.fact(name); ok {
+		t.node = n
+		return t, true
 	}
 	if strings.EqualFold(name, "now") {
 		return typed{expr: &plan.Now{}, typ: value.Time, node: n}, true

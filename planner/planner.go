@@ -257,21 +257,21 @@ func (c *compiler) fromCase(f *lang.From) bool {
 }
 
 // fact finds a fact of a host by its name and gives it as a column.
-func (c *compiler) fact(name string) (plan.Expr, value.Type, bool) {
+func (c *compiler) fact(name string) (typed, bool) {
 	facts := Facts(c.cat)
-	typ, ok := value.Text, strings.HasPrefix(name, "tags.") || strings.HasPrefix(name, "cloud.")
+	t := typed{typ: value.Text}
 	if i := slices.IndexFunc(facts, func(f modules.Column) bool { return f.Name == name }); i >= 0 {
-		typ, ok = facts[i].Type, true
-	}
-	if !ok {
-		return nil, 0, false
+		t = typed{typ: facts[i].Type, elem: facts[i].Elem, col: &facts[i]}
+	} else if !strings.HasPrefix(name, "tags.") && !strings.HasPrefix(name, "cloud.") {
+		return t, false
 	}
 	i := slices.Index(c.plan.Facts, name)
 	if i < 0 {
 		i = len(c.plan.Facts)
 		c.plan.Facts = append(c.plan.Facts, name)
 	}
-	return &plan.Out{Index: i, Name: name}, typ, true
+	t.expr = &plan.Out{Index: i, Name: name}
+	return t, true
 }
 
 func (c *compiler) isFact(name string) bool {

@@ -203,6 +203,23 @@ func hashFits(col *modules.Column, v value.Value) error {
 	return fmt.Errorf("%s has %d hex digits, and this has %d", col.Name, 2*col.HashBytes, 2*len(v.Hash()))
 }
 
+// member checks what is looked for in a list, and gives it in the type of what
+// the list holds.
+func (s *scope) member(e lang.Expr, x, list typed) (typed, bool) {
+	if list.elem == value.Null {
+		return x, true // what it holds is not known
+	}
+	one := typed{expr: &plan.Out{}, typ: list.elem, node: list.node, listed: true}
+	if x.typ != value.Null && !value.Comparable(x.typ, list.elem) {
+		if _, isConst := x.constant(); !isConst || x.typ != value.Text {
+			s.c.report(noMember(e, x, list))
+			return x, false
+		}
+	}
+	x, ok := s.adapt(x, one)
+	return x, ok
+}
+
 func comparableNumbers(a, b value.Type) bool {
 	num := func(t value.Type) bool { return t == value.Int || t == value.Float || t == value.Size }
 	return num(a) && num(b)
