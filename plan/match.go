@@ -52,14 +52,6 @@ func (e *Match) Eval(env Env) (value.Value, error) {
 	return value.NewBool(test(text)), nil
 }
 
-// EscapeGlob makes a glob that matches the text alone, whichever way paths
-// are separated in it.
-func EscapeGlob(text string) string {
-	return globEscaper.Replace(text)
-}
-
-var globEscaper = strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`, `{`, `[{]`)
-
 func textOf(v value.Value) string {
 	switch v.Type() {
 	case value.Bytes:

@@ -108,11 +108,11 @@ func (s *scope) implied(scan *scanInfo, conjuncts []*conjunct) {
 				return
 			}
 			if isCol(e.X, loc.Column) && value.BackslashSeparates(k.Value.Text()) && scan.schema.Key != loc.Column {
-				slot.Locators = []string{plan.EscapeGlob(k.Value.Text())}
+				slot.Locators = []string{value.EscapeGlob(k.Value.Text())}
 				return
 			}
 			if isCol(e.X, loc.Dir) {
-				slot.Locators = []string{strings.TrimSuffix(escapeGlob(k.Value.Text()), "/") + "/*"}
+				slot.Locators = []string{strings.TrimSuffix(value.EscapeGlob(k.Value.Text()), "/") + "/*"}
 				return
 			}
 		case *plan.InSet:
@@ -127,11 +127,6 @@ func (s *scope) implied(scan *scanInfo, conjuncts []*conjunct) {
 			}
 		}
 	}
-}
-
-// escapeGlob makes a glob that matches the text alone.
-func escapeGlob(text string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `{`, `\{`).Replace(text)
 }
 
 // told says whether a scan knows where to look without being told by others.

@@ -75,6 +75,24 @@ func BackslashSeparates(pattern string) bool {
 		strings.EqualFold(root, "HKCR") || len(root) > 5 && strings.EqualFold(root[:5], "HKEY_"))
 }
 
+// EscapeGlob makes a pattern that matches the path alone, read as BackslashSeparates says of the pattern. There is none
+// for the empty text.
+func EscapeGlob(path string) string {
+	out := globEscaper.Replace(path)
+	if BackslashSeparates(out) {
+		return out
+	}
+	rest, first := strings.CutPrefix(out, `\`)
+	out = strings.ReplaceAll(rest, `\`, `\\`)
+	if first {
+		out = `[\\]` + out // two backslashes would begin a path of Windows
+	}
+	return out
+}
+
+// globEscaper writes as classes what a pattern would not take for itself, which it does in paths of Windows, too.
+var globEscaper = strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`, `{`, `[{]`, `}`, `[}]`)
+
 // CompileGlob compiles a pattern. Errors give the offset of what is wrong: an empty pattern, one longer than
 // MaxPattern, a bracket or brace that is not closed, too many alternatives.
 func CompileGlob(pattern string, opts GlobOptions) (*Glob, error) {

@@ -394,3 +394,42 @@ func TestBackslashSeparates(t *testing.T) {
 		}
 	}
 }
+
+// TestEscapeGlob: whatever a host calls a file, the pattern that is made of it
+// means that file and no other.
+func TestEscapeGlob(t *testing.T) {
+	// The same path has no empty segments, and one separator.
+	same := func(path string, windows bool) string {
+		seps := "/"
+		if windows {
+			seps = `/\`
+		}
+		isSep := func(r rune) bool { return strings.ContainsRune(seps, r) }
+		front := path[:len(path)-len(strings.TrimLeftFunc(path, isSep))]
+		if len(front) > 1 && !windows {
+			front = front[:1]
+		}
+		return strings.Repeat("/", min(len(front), 2)) + strings.Join(strings.FieldsFunc(path, isSep), "/")
+	}
+	path := rapid.OneOf(
+		rapid.StringOfN(rapid.SampledFrom([]rune(`ab/\*?[]{},!-^:`)), 1, 6, -1),
+		rapid.Custom(func(t *rapid.T) string {
+			return rapid.SampledFrom([]string{`C:\`, `C:/`, `\\`, `HKLM\`, `HKEY_`, `HKEY_\`, `*:\`, "/srv/"}).Draw(t, "front") +
+				rapid.StringOfN(rapid.SampledFrom([]rune(`ab/\*?[]{},`)), 0, 4, -1).Draw(t, "rest")
+		}))
+	rapid.Check(t, func(t *rapid.T) {
+		text, other := path.Draw(t, "text"), path.Draw(t, "other")
+		pattern := EscapeGlob(text)
+		windows := BackslashSeparates(pattern)
+		g, err := CompileGlob(pattern, GlobOptions{Windows: windows})
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if !g.Match(text) {
+			t.Fatalf("%q is not matched by %q", text, pattern)
+		}
+		if g.Match(other) && same(other, windows) != same(text, windows) {
+			t.Fatalf("%q is matched by %q, which is of %q", other, pattern, text)
+		}
+	})
+}
