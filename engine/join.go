@@ -69,7 +69,7 @@ func (t *tableRun) each(slot int, req *modules.Request, take func(*env, modules.
 				e := t.envs.Get().(*env)
 				defer t.giveBack(e)
 				e.rows[slot] = rowState{live: row}
-				ok, err := t.permits(e, slot, row)
+				ok, err := t.permits(e, slot, row, req.Report)
 				if ok && err == nil {
 					ok, err = s.passes(e, count)
 				}

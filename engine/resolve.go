@@ -19,6 +19,7 @@ type slotRun struct {
 	module modules.Module
 	schema *modules.Schema
 	index  []int // the schema's column for each of the slot's
+	looks  []int // the schema's columns that may be asked for: those and place
 	filter []int // the schema's columns that the filter asks
 	keep   []int // slot columns that are asked for when the row is gone
 	asks   []int // questions likewise
@@ -231,6 +232,10 @@ func (p *planRun) newSlot(s *plan.Slot) (*slotRun, error) {
 		}
 		sr.index = append(sr.index, k)
 	}
+	sr.looks = sr.index
+	if sr.place >= 0 && !slices.Contains(sr.index, sr.place) {
+		sr.looks = append(slices.Clip(sr.index), sr.place)
+	}
 	for _, i := range s.FilterColumns {
 		sr.filter = append(sr.filter, sr.index[i])
 	}
@@ -273,7 +278,7 @@ func (t *tableRun) request(slot int, report modules.Report) *modules.Request {
 	req := &modules.Request{
 		Host:     t.run.run.engine.opts.Host,
 		Locators: s.plan.Locators, Keys: s.plan.Keys,
-		Columns: s.index, Filter: s.filter, Only: restrictions(t.run.plan, s, slot),
+		Columns: s.looks, Filter: s.filter, Only: restrictions(t.run.plan, s, slot),
 		Workers: workers, Report: report, Memory: &t.run.shared,
 		Settings: modules.Settings{
 			Depth: int(l.Depth), FollowLinks: l.FollowLinks, OneFilesystem: l.OneFilesystem,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -201,7 +202,7 @@ func (t *tableRun) row(row modules.Row) (err error) {
 		}
 	}()
 	e.rows[0] = rowState{live: row}
-	ok, err := t.permits(e, 0, row)
+	ok, err := t.permits(e, 0, row, t.report)
 	if err != nil || !ok {
 		return err
 	}
@@ -270,8 +271,8 @@ func (t *tableRun) forget() {
 }
 
 // permits says whether a row may be looked at: nothing but its place has been
-// asked for yet. What may not be is counted.
-func (t *tableRun) permits(e *env, slot int, row modules.Row) (bool, error) {
+// asked for yet. What may not be goes to the report of the scan that found it.
+func (t *tableRun) permits(e *env, slot int, row modules.Row, report modules.Report) (bool, error) {
 	s := t.slots[slot]
 	if s.place < 0 {
 		return true, nil
@@ -283,7 +284,7 @@ func (t *tableRun) permits(e *env, slot int, row modules.Row) (bool, error) {
 	place := v.RawText()
 	kind := t.run.run.engine.opts.Permit(s.schema.Name, place)
 	if kind != "" {
-		t.report.Skip(modules.Skip{Kind: kind, Where: place})
+		report.Skip(modules.Skip{Kind: kind, Where: strings.Clone(place)})
 	}
 	return kind == "", nil
 }
