@@ -149,7 +149,18 @@ func TestSubqueries(t *testing.T) {
 	if _, r = ask(t, e, with(not(in))); r.Summary(0).Outcome != answer.Partial {
 		t.Error("not among what could not be seen whole, and the answer is complete")
 	}
+	// Whatever stands between them: what is not known to be there is not known
+	// not to be.
+	deep := with(not(&plan.InSub{Xs: []plan.Expr{col(0, 0)}, Sub: 2}))
+	for i := range 2 {
+		deep.Subs = append(deep.Subs, find(a))
+		deep.Subs[i+1].Where = &plan.InSub{Xs: []plan.Expr{col(0, 0)}, Sub: i}
+	}
+	rows, _ = ask(t, e, deep)
+	same(t, rows)
 	b.skips = nil
+	rows, _ = ask(t, e, deep)
+	same(t, rows, "1", "3")
 
 	p := with(cmp(plan.Eq, col(0, 0), lit(77)))
 	p.Tables[0].Where = and(p.Tables[0].Where, in)

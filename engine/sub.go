@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -68,6 +69,12 @@ func (s *subRun) load(ctx context.Context) error {
 	case t.short.Load():
 		return errMemory
 	}
+	// What its own subqueries left out, it may have left out for that.
+	eachExpr(t.plan, func(x plan.Expr) {
+		if in, ok := x.(*plan.InSub); ok && t.run.subs[in.Sub].table.report.left.Load() {
+			t.report.left.Store(true)
+		}
+	})
 	// A scan that was cut short found too little.
 	return t.run.ctx.Err()
 }
