@@ -15,7 +15,8 @@ type groups struct {
 	byKey map[string]*group
 	full  bool // the memory is used up: no further group is begun
 	rows  int64
-	anys  []int // the aggregates that are any(x), which are of one row
+	anys  []int                    // the aggregates that are any(x), which are of one row
+	last  map[string][]value.Value // of a Merge: the keys of the last group, by agent
 }
 
 type group struct {

@@ -18,8 +18,9 @@ var ErrMalformed = errors.New("engine: malformed rows")
 
 // A Merge makes one answer of what many hosts found with Options.Partial:
 // groups are added up, rows are ordered, made distinct and cut over all of
-// them. Several goroutines may add at once: with ORDER BY, or without LIMIT, the
-// answer is the same in whatever order rows come, but for this: of rows that
+// them. Several goroutines may add at once, those of one agent in the order in
+// which it sent them: with ORDER BY, or without LIMIT, the answer is the same
+// whoever comes first, but for this: of rows that
 // DISTINCT takes for equal though they are written differently (1 and 1.0), that
 // which came first is shown. What it holds grows with groups, or with the rows
 // that ORDER BY and LIMIT leave, and not with those that come.
@@ -79,7 +80,7 @@ func (m *Merge) Add(host, agent string, table int, values []value.Value) (now bo
 	}
 	t := m.tables[table]
 	if t.groups != nil {
-		return false, t.groups.merge(values)
+		return false, t.groups.merge(agent, values)
 	}
 	extra, err := m.fits(t, values)
 	if err != nil || t.done.Load() {
@@ -162,7 +163,7 @@ func (m *Merge) Full() bool {
 }
 
 // merge adds what one host knows of a group.
-func (g *groups) merge(values []value.Value) error {
+func (g *groups) merge(agent string, values []value.Value) error {
 	spec := g.table.plan.Group
 	n := len(spec.Keys)
 	if len(values) != n+len(spec.Aggs) {
@@ -174,6 +175,9 @@ func (g *groups) merge(values []value.Value) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if ok, err := g.follows(agent, e.keys); !ok {
+		return err
+	}
 	g.rows++
 	gr := g.byKey[string(e.key)]
 	if gr == nil {
@@ -193,6 +197,34 @@ func (g *groups) merge(values []value.Value) error {
 	}
 	g.witness(gr, e.args)
 	return nil
+}
+
+// follows says whether a group stands behind the last one of its agent: each
+// sends its groups once, in the order of their keys (see export), and one that
+// sends a group again would count as many hosts. Without memory for who sent
+// what, that cannot be told, and the group is left out.
+func (g *groups) follows(agent string, keys []value.Value) (bool, error) {
+	last, came := g.last[agent]
+	if came && compareRows(keys, last) <= 0 {
+		return false, fmt.Errorf("%w: a group that does not follow the one before it", ErrMalformed)
+	}
+	own := make([]value.Value, len(keys))
+	for i, v := range keys {
+		own[i] = v.Clone()
+	}
+	size := rowSize(own) + int64(len(agent))
+	if came {
+		size = rowSize(own) - rowSize(last)
+	}
+	if !g.table.hold(size) {
+		g.table.short.Store(true)
+		return false, nil
+	}
+	if g.last == nil {
+		g.last = map[string][]value.Value{}
+	}
+	g.last[agent] = own
+	return true, nil
 }
 
 // mergeOne adds what one host knows of one aggregate: see partial.go.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 
@@ -115,6 +116,9 @@ func importSum(vs []value.Value) (n int64, s sum, err error) {
 	kind := vs[1].Int()
 	if n = vs[0].Int(); n < 0 || kind < 0 || kind >= int64(len(sumKinds)) {
 		return 0, s, fmt.Errorf("%w: a sum of %d values of kind %d", ErrMalformed, n, kind)
+	}
+	if odd := vs[4].Float(); odd != 0 && !math.IsInf(odd, 0) && !math.IsNaN(odd) {
+		return 0, s, fmt.Errorf("%w: %v stands with infinities in a sum", ErrMalformed, odd)
 	}
 	s = sum{typ: sumKinds[kind], hi: uint64(vs[2].Int()), lo: uint64(vs[3].Int()), odd: vs[4].Float()}
 	switch f := vs[5]; {
