@@ -79,8 +79,11 @@ func (s *scope) operand(e lang.Expr, word bool) (typed, bool) {
 
 func (s *scope) param(e *lang.ParamRef) (typed, bool) {
 	s.c.used[e.Name] = true
-	if l, ok := s.c.lets[e.Name]; ok {
+	if l := s.c.let(e); l != nil {
 		return s.operand(l.Value, true)
+	}
+	if _, isLet := s.c.lets[e.Name]; isLet || s.c.broken[e.Name] {
+		return typed{}, false // what is wrong with it was said
 	}
 	p, ok := s.c.params[e.Name]
 	if !ok {

@@ -103,8 +103,7 @@ func (s *scope) in(e *lang.In) (plan.Expr, bool) {
 func (s *scope) inList(e *lang.In, xs []typed, y lang.Expr) (plan.Expr, bool) {
 	switch y := y.(type) {
 	case *lang.ParamRef:
-		if l, ok := s.c.lets[y.Name]; ok {
-			s.c.used[y.Name] = true
+		if l := s.c.let(y); l != nil {
 			return s.inList(e, xs, l.Value)
 		}
 		return s.inItems(e, xs, []lang.Expr{y})

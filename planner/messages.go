@@ -101,6 +101,18 @@ func unknownParameter(at lang.Span, name string, names []string) lang.Diagnostic
 	return problem(CodeUnknownParameter, at, hint, "the query declares no parameter %q", name)
 }
 
+func notAbove(at lang.Span, name, by string) lang.Diagnostic {
+	hint := "declare $" + name + " above $" + by
+	if name == by {
+		hint = "give what it is made from another name, and declare that above it"
+	}
+	return problem(CodeUnknownParameter, at, hint, "$%s is not declared above $%s, which names it", name, by)
+}
+
+func standsTooOften(at lang.Span) lang.Diagnostic {
+	return problem(CodeUnknownParameter, at, "name each fewer times in the others", "spelling out the names of LET gives more than %d values", maxStood)
+}
+
 func unknownType(t lang.Ident) lang.Diagnostic {
 	names := []string{"text", "bytes", "int", "float", "bool", "size", "duration", "time", "ip", "cidr", "hash", "version", "mode"}
 	return problem(CodeUnknownType, t.Span(), didYouMean(t.Name, names), "there is no type %q", t.Name)

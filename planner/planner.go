@@ -90,6 +90,8 @@ type compiler struct {
 	params   map[string]*lang.Param
 	lets     map[string]*lang.Let
 	used     map[string]bool // parameters and lets that something names
+	broken   map[string]bool // those whose declaration is refused
+	stood    int             // how often a name of LET stood for its value
 	sets     map[string]int  // plan.Sets by what they were made from
 	depth    int             // of subqueries
 	around   []*scanInfo     // of the FIND that is read, and of those around it
@@ -142,11 +144,12 @@ func (c *compiler) tableName(name string) string {
 
 // declare takes the PARAMs and LETs of a query.
 func (c *compiler) declare(q *lang.Query) {
-	c.params, c.lets, c.used = map[string]*lang.Param{}, map[string]*lang.Let{}, map[string]bool{}
+	c.params, c.lets, c.used, c.broken = map[string]*lang.Param{}, map[string]*lang.Let{}, map[string]bool{}, map[string]bool{}
 	for _, p := range q.Params {
 		if c.declared(p.Name) {
 			continue
 		}
+		c.standsAbove(q, p.Name, p.Default)
 		c.params[p.Name.Name] = p
 		if _, ok := value.ParseType(p.Type.Name); !ok {
 			c.report(unknownType(p.Type))
@@ -154,6 +157,7 @@ func (c *compiler) declare(q *lang.Query) {
 	}
 	for _, l := range q.Lets {
 		if !c.declared(l.Name) {
+			c.standsAbove(q, l.Name, l.Value)
 			c.lets[l.Name.Name] = l
 		}
 	}
@@ -162,6 +166,55 @@ func (c *compiler) declare(q *lang.Query) {
 			c.report(unknownParameter(lang.Span{Start: q.Span().Start, End: q.Span().Start}, name, c.parameterNames()))
 		}
 	}
+}
+
+// standsAbove refuses a declaration whose value names what is not declared
+// above it, itself among that: no value leads back to its own name.
+func (c *compiler) standsAbove(q *lang.Query, name lang.Ident, e lang.Expr) {
+	if e == nil {
+		return
+	}
+	lang.Walk(e, func(n lang.Node) bool {
+		ref, ok := n.(*lang.ParamRef)
+		if !ok {
+			return true
+		}
+		c.used[ref.Name] = true
+		below := slices.ContainsFunc(q.Lets, func(l *lang.Let) bool { return l.Name.Name == ref.Name }) ||
+			slices.ContainsFunc(q.Params, func(p *lang.Param) bool { return p.Name.Name == ref.Name })
+		switch _, isLet := c.lets[ref.Name]; {
+		case isLet || c.params[ref.Name] != nil:
+			c.broken[name.Name] = c.broken[name.Name] || c.broken[ref.Name]
+			return true
+		case below:
+			c.report(notAbove(ref.Span(), ref.Name, name.Name))
+		default:
+			c.report(unknownParameter(ref.Span(), ref.Name, c.parameterNames()))
+		}
+		c.broken[name.Name] = true
+		return true
+	})
+}
+
+// maxStood bounds how often the names of LET stand for their values: one that
+// names another twice, and that a third, doubles with each of them.
+const maxStood = 10_000
+
+// let gives what a name of LET stands for; nil: it is none, or cannot be used,
+// which was said.
+func (c *compiler) let(ref *lang.ParamRef) *lang.Let {
+	l, ok := c.lets[ref.Name]
+	if !ok || c.broken[ref.Name] {
+		return nil
+	}
+	c.used[ref.Name] = true
+	if c.stood++; c.stood > maxStood {
+		if c.stood == maxStood+1 {
+			c.report(standsTooOften(ref.Span()))
+		}
+		return nil
+	}
+	return l
 }
 
 func (c *compiler) declared(name lang.Ident) bool {

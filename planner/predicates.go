@@ -349,8 +349,7 @@ func (s *scope) lintPattern(e *lang.Compare, op plan.MatchOp, p string) {
 // will do, or one expression.
 func (s *scope) patterns(y lang.Expr) (consts []string, dynamic plan.Expr, name string, ok bool) {
 	if p, isParam := y.(*lang.ParamRef); isParam {
-		if l, isLet := s.c.lets[p.Name]; isLet {
-			s.c.used[p.Name] = true
+		if l := s.c.let(p); l != nil {
 			return s.patterns(l.Value)
 		}
 	}

@@ -62,8 +62,7 @@ func (s *scope) alternatives(y lang.Expr) []lang.Expr {
 	case *lang.Paren:
 		return []lang.Expr{y.X}
 	case *lang.ParamRef:
-		if l, ok := s.c.lets[y.Name]; ok {
-			s.c.used[y.Name] = true
+		if l := s.c.let(y); l != nil {
 			return s.alternatives(l.Value)
 		}
 	}
