@@ -356,7 +356,7 @@ func TestFailures(t *testing.T) {
 			tab.Slots[0].Module = "good"
 			tab.Slots = append(tab.Slots, &plan.Slot{Module: "bad", Columns: []string{"x"}, Key: col(0, 0), Link: true})
 			tab.Outputs = returns(col(1, 0))
-			bad.rows = append(bad.rows, nil)
+			bad.rows = [][]value.Value{nil}
 		}, "module bad: panic"},
 		{"a joined scan fails", func(bad *fake, tab *plan.Table) {
 			tab.Slots[0].Module = "good"

@@ -113,9 +113,18 @@ func (t *tableRun) find(f *finding, slot int, key value.Value, dear bool) error 
 	}
 	err := t.each(slot, req, func(e *env, row modules.Row) error {
 		held, err := s.hold(e, row, dear)
-		if err == nil {
-			f.rows = append(f.rows, held)
-			f.bytes += held.size()
+		if err != nil {
+			return err
+		}
+		if !t.hold(held.size()) {
+			t.short.Store(true)
+			f.cut = true
+			return modules.ErrEnough
+		}
+		f.rows = append(f.rows, held)
+		f.bytes += held.size()
+		if s.plan.Link {
+			return modules.ErrEnough // what a link names is one thing
 		}
 		return err
 	})

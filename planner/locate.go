@@ -171,7 +171,7 @@ func (s *scope) nextScan(placed map[int]bool, conjuncts []*conjunct) int {
 		if placed[scan.slot] {
 			continue
 		}
-		if _, key := s.keyFrom(scan, placed, conjuncts); key != nil || s.placeFrom(scan, placed, conjuncts) != nil {
+		if s.keyFrom(scan, placed, conjuncts) != nil || s.placeFrom(scan, placed, conjuncts) != nil {
 			return scan.slot
 		}
 	}
@@ -194,17 +194,17 @@ func (s *scope) placeFrom(scan *scanInfo, placed map[int]bool, conjuncts []*conj
 	return nil
 }
 
-// keyFrom finds a conjunct that says what a scan's key is, from scans that
-// have their place.
-func (s *scope) keyFrom(scan *scanInfo, placed map[int]bool, conjuncts []*conjunct) (*conjunct, plan.Expr) {
+// keyFrom finds a conjunct that says what a scan's key is, from scans that have
+// their place. It stays a condition: a module may take two keys for the same.
+func (s *scope) keyFrom(scan *scanInfo, placed map[int]bool, conjuncts []*conjunct) plan.Expr {
 	for _, c := range conjuncts {
 		here, there := s.sides(c, scan.slot, placed)
 		col, ok := here.(*plan.Col)
 		if ok && s.table.Slots[col.Slot].Columns[col.Index] == scan.schema.Key {
-			return c, there
+			return there
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // sides splits an equality between a slot and slots that have their place.
@@ -245,8 +245,8 @@ func speaksOf(x plan.Expr, in func(int) bool) bool {
 func (s *scope) joinScan(i int, placed map[int]bool, conjuncts []*conjunct) {
 	scan, slot := s.scans[i], s.table.Slots[i]
 	if len(slot.Locators) == 0 && slot.Keys == nil && scan.schema.Key != "" && !(s.c.in.Naive && s.told(scan)) {
-		if c, key := s.keyFrom(scan, placed, conjuncts); key != nil {
-			slot.Key, c.bound = key, true
+		if key := s.keyFrom(scan, placed, conjuncts); key != nil {
+			slot.Key = key
 			return
 		}
 	}

@@ -296,8 +296,11 @@ func (r *row) extended(i int) value.Value {
 		return r.target()
 	case colTargetPath:
 		link := r.target()
-		if link.IsNull() || filepath.IsAbs(link.Text()) {
+		switch {
+		case link.IsNull():
 			return link
+		case filepath.IsAbs(link.Text()):
+			return value.NewText(trimEnd(link.Text())) // as the row that is there has it
 		}
 		return value.NewText(filepath.Join(string(r.dir()), link.Text()))
 	}

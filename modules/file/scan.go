@@ -27,7 +27,7 @@ type request struct {
 	owners *owners
 	brings func() *packages.Owners // who brought files; nil: it is not known
 	done   atomic.Bool             // yield has had enough
-	member bool                    // archives are looked into
+	member bool                    // archives are looked into, but for keys: nothing lies below those
 }
 
 // A scan is one walk for several requests.
@@ -73,7 +73,7 @@ func prepare(reqs []*modules.Request, portable bool, yield func(int, modules.Row
 		if !s.denier.asks() { // the requests of one run see one host
 			s.denier = newDenier(m.Host, root)
 		}
-		r := &request{Request: m, index: i, root: root, member: m.Settings.Archives}
+		r := &request{Request: m, index: i, root: root, member: m.Settings.Archives && m.Keys == nil}
 		r.brings = rememberOwners(r)
 		if r.owners = known[root]; r.owners == nil {
 			r.owners = &owners{host: m.Host, report: m.Report}
