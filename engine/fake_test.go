@@ -31,6 +31,7 @@ type fake struct {
 	fail    error          // what a column ends with
 	hangs   string         // a column that waits until nobody wants it any more
 	endless bool           // the rows come again and again
+	anyKey  bool           // every row is given for every key
 	spares  bool           // rows that Request.Only throws away do not come
 	visit   func(row int)  // called for each row, before yield
 
@@ -150,7 +151,7 @@ func (f *fake) wanted(req *modules.Request, i int) bool {
 			return false
 		}
 	}
-	if req.Keys == nil {
+	if req.Keys == nil || f.anyKey {
 		return len(req.Locators) == 0 || f.located(req.Locators, f.rows[i][0])
 	}
 	return slices.ContainsFunc(req.Keys, func(k value.Value) bool {

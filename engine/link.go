@@ -12,8 +12,9 @@ import (
 	"github.com/quaestor-engine/quaestor/value"
 )
 
-// Bounds of what a slot remembers of what it looked up. When one is reached
-// everything is forgotten, and looked up again when it is asked for.
+// Bounds of what a slot remembers of what it looked up. When one is reached, or
+// the plan's memory, everything is forgotten, and looked up again when it is
+// asked for.
 const (
 	maxLookups     = 10_000
 	maxLookupBytes = 32 << 20
@@ -24,7 +25,7 @@ const (
 type lookups struct {
 	mu    sync.Mutex
 	found map[string]*lookup
-	bytes int64
+	bytes int64 // of the plan's memory, held until it is forgotten
 }
 
 // A lookup is what stands under one key: first on the surface, and in full
@@ -37,6 +38,7 @@ type finding struct {
 	done  atomic.Bool
 	rows  []*heldRow
 	gaps  bool // something was left out
+	cut   bool // for want of memory
 	err   error
 	bytes int64
 }
@@ -47,11 +49,14 @@ func (f *finding) there() value.Truth {
 	return value.TruthOf(len(f.rows) > 0, len(f.rows) > 0 || !f.gaps)
 }
 
-func (l *lookups) get(key []byte) *lookup {
+func (l *lookups) get(t *tableRun, key []byte) *lookup {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.found == nil || len(l.found) >= maxLookups || l.bytes > maxLookupBytes {
-		l.found, l.bytes = map[string]*lookup{}, 0
+	if len(l.found) >= maxLookups || l.bytes > maxLookupBytes {
+		l.clear(t)
+	}
+	if l.found == nil {
+		l.found = map[string]*lookup{}
 	}
 	f := l.found[string(key)]
 	if f == nil {
@@ -61,10 +66,33 @@ func (l *lookups) get(key []byte) *lookup {
 	return f
 }
 
+// grew notes what a finding holds, which may be forgotten from now on.
 func (l *lookups) grew(bytes int64) {
 	l.mu.Lock()
 	l.bytes += bytes
 	l.mu.Unlock()
+}
+
+// drop forgets what is under a key, unless that is another one by now.
+func (l *lookups) drop(key []byte, at *lookup) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.found[string(key)] == at {
+		delete(l.found, string(key))
+	}
+}
+
+// forget gives back the memory of everything that was found.
+func (l *lookups) forget(t *tableRun) (bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.clear(t)
+}
+
+func (l *lookups) clear(t *tableRun) (bytes int64) {
+	bytes, l.found, l.bytes = l.bytes, nil, 0
+	t.hold(-bytes)
+	return bytes
 }
 
 // errUnfinished stands where a lookup or a subquery was given up by a panic,
@@ -76,7 +104,8 @@ var errUnfinished = errors.New("it was given up half-way")
 func (t *tableRun) lookup(ctx context.Context, slot int, key value.Value, dear bool) (*finding, error) {
 	s := t.slots[slot]
 	var buf [128]byte
-	at := s.lookups.get(key.AppendKey(buf[:0]))
+	keyed := key.AppendKey(buf[:0])
+	at := s.lookups.get(t, keyed)
 	f := &at.full
 	dear = dear || !s.isDeep()
 	if !dear && !f.done.Load() {
@@ -88,6 +117,9 @@ func (t *tableRun) lookup(ctx context.Context, slot int, key value.Value, dear b
 		s.lookups.grew(f.bytes)
 		f.done.Store(f.err == nil)
 	})
+	if f.cut {
+		s.lookups.drop(keyed, at) // there may be room for it the next time
+	}
 	if f.err == nil && ctx.Err() != nil {
 		// The scan may have been cut short without saying so.
 		return f, ctx.Err()
@@ -126,8 +158,8 @@ func (t *tableRun) find(f *finding, slot int, key value.Value, dear bool) error 
 		if s.plan.Link {
 			return modules.ErrEnough // what a link names is one thing
 		}
-		return err
+		return nil
 	})
-	f.gaps = report.gaps.Load()
+	f.gaps = f.cut || report.gaps.Load()
 	return err
 }

@@ -106,6 +106,15 @@ func (p *planRun) over(limit, reason string) {
 // hold accounts for memory that the plan keeps. It says no when the bound is
 // reached, which the summary then tells.
 func (p *planRun) hold(bytes int64) bool {
+	if p.fits(bytes) || p.forgetLookups() && p.fits(bytes) {
+		return true
+	}
+	p.over("memory", "")
+	return false
+}
+
+// fits holds memory where there is room for it.
+func (p *planRun) fits(bytes int64) bool {
 	limit := p.plan.Limits.Memory
 	if limit == 0 {
 		limit = defaultMemory
@@ -114,8 +123,20 @@ func (p *planRun) hold(bytes int64) bool {
 		return true
 	}
 	p.memory.Add(-bytes)
-	p.over("memory", "")
 	return false
+}
+
+// forgetLookups makes room by forgetting what can be looked up again, and says
+// whether there was anything.
+func (p *planRun) forgetLookups() bool {
+	bytes := int64(0)
+	for _, t := range p.tables {
+		bytes += t.forgetLookups()
+	}
+	for _, s := range p.subs {
+		bytes += s.table.forgetLookups()
+	}
+	return bytes > 0
 }
 
 // fail notes that the plan was refused, or that a part of it failed: its other

@@ -262,12 +262,22 @@ func (t *tableRun) hold(bytes int64) bool {
 
 // forget lets go of what the table kept, so that others have room.
 func (t *tableRun) forget() {
+	t.forgetLookups()
 	t.run.memory.Add(-t.memory.Swap(0))
 	t.groups = nil
 	t.result.seen, t.result.sort.rows = nil, nil
 	for _, s := range t.slots {
-		s.rows, s.byKey, s.lookups.found = nil, nil, nil
+		s.rows, s.byKey = nil, nil
 	}
+}
+
+// forgetLookups lets go of what can be looked up again, and says how much
+// memory that was.
+func (t *tableRun) forgetLookups() (bytes int64) {
+	for _, s := range t.slots {
+		bytes += s.lookups.forget(t)
+	}
+	return bytes
 }
 
 // permits says whether a row may be looked at: nothing but its place has been
