@@ -123,17 +123,34 @@ func (c *preparer) table(t *Table) {
 	if t.Group != nil {
 		c.exprs(t.Group.Keys)
 		for _, a := range t.Group.Aggs {
-			c.expr(a.Arg)
+			c.aggregate(t, a)
 		}
 		c.slots, c.outs = nil, len(t.Group.Keys)+len(t.Group.Aggs)
 	}
 	c.expr(t.Having)
 	for _, o := range t.Outputs {
-		c.expr(o.Expr)
+		c.whole(t, o.Expr)
 	}
 	for _, o := range t.Order {
-		c.expr(o.Expr)
+		c.whole(t, o.Expr)
 	}
+}
+
+// whole checks an expression that must be there.
+func (c *preparer) whole(t *Table, e Expr) {
+	if e == nil {
+		c.fail("table %q returns nothing, or has nothing to order by", t.Name)
+	}
+	c.expr(e)
+}
+
+// aggregate checks that an aggregate is of something, where it must be.
+func (c *preparer) aggregate(t *Table, a Agg) {
+	alone := a.Func == AggHosts || a.Func == AggCount && !a.Distinct
+	if a.Func < AggCount || a.Func > AggList || a.Arg == nil && !alone || a.Distinct && a.Func != AggCount {
+		c.fail("table %q has an aggregate of no kind, or of nothing", t.Name)
+	}
+	c.expr(a.Arg)
 }
 
 func (c *preparer) exprs(xs []Expr) {

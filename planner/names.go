@@ -217,6 +217,9 @@ func (s *scope) isColumnAsPlace(e lang.Expr, at *scanInfo) bool {
 // columnOf gives the scan whose name and column a text is, as in p.exe; nil
 // where it is none's.
 func (c *compiler) columnOf(text string) *scanInfo {
+	if strings.ContainsAny(text, "*?[{") {
+		return nil // it is a glob whatever it begins with
+	}
 	name, column, _ := strings.Cut(text, ".")
 	for _, scan := range slices.Backward(c.around) { // the nearest has the name
 		if scan.name != name {
