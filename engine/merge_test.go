@@ -95,7 +95,7 @@ func TestMergeAgreesWithOneHost(t *testing.T) {
 			"RETURN s ORDER BY f, h, s, i LIMIT 4",
 			"RETURN i + 1 AS n, upper(s) AS u ORDER BY u, n DESC",
 		}).Draw(rt, "shape")
-		query := fmt.Sprintf("FIND r WHERE %s %s", where.text, shape)
+		query := lets(where) + fmt.Sprintf("FIND r WHERE %s %s", where.text, shape)
 		hosts := make([][][]any, 3)
 		for _, row := range data {
 			k := rapid.IntRange(0, 2).Draw(rt, "host")

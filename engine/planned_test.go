@@ -1,7 +1,10 @@
 package engine_test
 
 import (
+	gocmp "cmp"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -21,17 +24,19 @@ type condition3 struct {
 }
 
 // The columns of a sample, whose first is its key and its place.
-const sample = "s text key, i int, f float, b bool, z size stat, h text scan"
+const sample = "s text key, i int, f float, b bool, z size stat, h text scan, m mode, l list"
 
 var (
 	someTexts = []any{nil, "", "a", "b", "ab", "ba", "aab", "a.b", "A", "AB"}
 	someInts  = []any{nil, 0, 1, 2, 3}
+	someModes = []any{nil, value.NewMode(0o100755), value.NewMode(0o40755), value.NewMode(0o100600), value.NewMode(0o120777)}
+	someLists = []any{nil, value.NewList(nil), value.NewList(vals("a")), value.NewList(vals("A", "b")), value.NewList(vals("ab", "", "ba"))}
 )
 
 func sampleRow(t *rapid.T) []any {
 	pick := func(from []any) any { return rapid.SampledFrom(from).Draw(t, "value") }
 	return []any{pick(someTexts), pick(someInts), pick([]any{nil, 0.0, 0.5, 1.0, 2.5}), pick([]any{nil, true, false}),
-		pick([]any{nil, value.NewSize(0), value.NewSize(1), value.NewSize(2)}), pick(someTexts)}
+		pick([]any{nil, value.NewSize(0), value.NewSize(1), value.NewSize(2)}), pick(someTexts), pick(someModes), pick(someLists)}
 }
 
 // A writer draws conditions over one scan, or over two that are called a and b.
@@ -157,6 +162,67 @@ func (w writer) tuple() condition3 {
 	}}
 }
 
+// mode compares modes, which are read without their kind of file beside one
+// that has none.
+func (w writer) mode() condition3 {
+	name, get := w.column(6)
+	some := []string{"0600", "0755", "0777", "-rw-------", "-rwxr-xr-x", "drwxr-xr-x"}
+	lo, hi := rapid.SampledFrom(some).Draw(w.t, "low"), rapid.SampledFrom(some).Draw(w.t, "high")
+	order := func(rows [][]any, text string) int {
+		want, _ := value.ParseMode(text)
+		mode := get(rows).(value.Value).Int()
+		if want&0o170000 == 0 {
+			mode &= 0o7777
+		}
+		return gocmp.Compare(mode, int64(want))
+	}
+	form := rapid.SampledFrom([]struct {
+		text  string
+		holds func([][]any) bool
+	}{
+		{fmt.Sprintf("%s = %q", name, lo), func(r [][]any) bool { return order(r, lo) == 0 }},
+		{fmt.Sprintf("%s > %q", name, lo), func(r [][]any) bool { return order(r, lo) > 0 }},
+		{fmt.Sprintf("%s BETWEEN %q AND %q", name, lo, hi), func(r [][]any) bool { return order(r, lo) >= 0 && order(r, hi) <= 0 }},
+		{fmt.Sprintf("%s NOT BETWEEN %q AND %q", name, lo, hi), func(r [][]any) bool { return order(r, lo) < 0 || order(r, hi) > 0 }},
+		{fmt.Sprintf("%s IN (%q, %q)", name, lo, hi), func(r [][]any) bool { return order(r, lo) == 0 || order(r, hi) == 0 }},
+		{name + " NOT IN @modes.txt", func(r [][]any) bool { return order(r, "0755") != 0 && order(r, "-rw-------") != 0 }},
+	}).Draw(w.t, "form")
+	return condition3{form.text, func(rows [][]any) value.Truth {
+		known := get(rows) != nil
+		return value.TruthOf(known && form.holds(rows), known)
+	}}
+}
+
+// member looks into a list.
+func (w writer) member() condition3 {
+	name, get := w.column(7)
+	x, member := fmt.Sprintf("%q", "a"), func([][]any) any { return "a" }
+	if rapid.Bool().Draw(w.t, "column") {
+		x, member = w.column(0, 5)
+	}
+	text, fold := fmt.Sprintf("contains(%s, %s)", name, x), false
+	if rapid.Bool().Draw(w.t, "nocase") {
+		text, fold = fmt.Sprintf("%s IN $%s NOCASE", x, strings.ReplaceAll(name, ".", "_")), true
+	}
+	return condition3{text, func(rows [][]any) value.Truth {
+		list, ok := get(rows).(value.Value)
+		s, also := member(rows).(string)
+		return value.TruthOf(slices.ContainsFunc(list.List(), func(v value.Value) bool {
+			return v.Text() == s || fold && strings.EqualFold(v.Text(), s)
+		}), ok && also)
+	}}
+}
+
+// lets declares the names that conditions have for lists.
+func lets(where condition3) (text string) {
+	for _, name := range []string{"l", "a.l", "b.l"} {
+		if let := strings.ReplaceAll(name, ".", "_"); strings.Contains(where.text, "$"+let+" ") {
+			text += fmt.Sprintf("LET %s = %s ", let, name)
+		}
+	}
+	return text
+}
+
 // joined is an equality of columns, of one scan or of two.
 func (w writer) joined() condition3 {
 	x, getX := w.column(0, 5)
@@ -169,9 +235,9 @@ func (w writer) joined() condition3 {
 }
 
 func (w writer) condition(depth int) condition3 {
-	kind := rapid.IntRange(0, 11).Draw(w.t, "kind")
+	kind := rapid.IntRange(0, 13).Draw(w.t, "kind")
 	if depth == 0 {
-		kind %= 8
+		kind %= 10
 	}
 	switch kind {
 	case 0:
@@ -187,7 +253,7 @@ func (w writer) condition(depth int) condition3 {
 	case 5:
 		return w.joined()
 	case 6:
-		name, get := w.column(0, 1, 2, 3, 4, 5)
+		name, get := w.column(0, 1, 2, 3, 4, 5, 6, 7)
 		return condition3{name + " IS NULL", func(rows [][]any) value.Truth { return known(get(rows) == nil) }}
 	case 7:
 		name, get := w.column(3)
@@ -196,11 +262,15 @@ func (w writer) condition(depth int) condition3 {
 			return value.TruthOf(b, ok)
 		}}
 	case 8:
+		return w.mode()
+	case 9:
+		return w.member()
+	case 10:
 		x := w.condition(depth - 1)
 		return condition3{"NOT (" + x.text + ")", func(rows [][]any) value.Truth { return x.holds(rows).Not() }}
 	}
 	x, y := w.condition(depth-1), w.condition(depth-1)
-	if kind == 9 {
+	if kind == 11 {
 		return condition3{"(" + x.text + " OR " + y.text + ")", func(rows [][]any) value.Truth { return x.holds(rows).Or(y.holds(rows)) }}
 	}
 	return condition3{"(" + x.text + ") AND (" + y.text + ")", func(rows [][]any) value.Truth { return x.holds(rows).And(y.holds(rows)) }}
@@ -242,9 +312,12 @@ func TestPlannedAgreesWithNaive(t *testing.T) {
 			fmt.Sprintf("RETURN %[2]s ORDER BY %[1]si DESC, %[1]ss LIMIT 5", first, all),
 			fmt.Sprintf("RETURN %[1]si + 1 AS n, upper(%[1]ss) AS u ORDER BY u, n DESC", first),
 			fmt.Sprintf("STACK %[1]sb", first),
+			fmt.Sprintf("RETURN DISTINCT %[1]sb, count() AS n GROUP BY %[1]sb, %[1]si HAVING n < 3 ORDER BY n", first),
+			fmt.Sprintf("RETURN max(replace(%[1]ss, \"  \", \"x\")) AS x, max(replace(%[1]ss, \" \", \"x\")) AS y", first),
+			fmt.Sprintf("STACK %[1]sb HAVING rows > 1 AND max(%[1]si) > 0 ORDER BY count() DESC, min(%[1]si)", first),
 		}
 		shape := rapid.SampledFrom(shapes).Draw(rt, "shape")
-		query := fmt.Sprintf("FIND %s WHERE %s %s", from, where.text, shape)
+		query := lets(where) + fmt.Sprintf("FIND %s WHERE %s %s", from, where.text, shape)
 		module := func() modules.Module {
 			f := relationOf("r", sample, data...)
 			f.schema.Locator = modules.Locator{Use: modules.LocatorOptional, Column: "s"}
@@ -265,14 +338,21 @@ func TestPlannedAgreesWithNaive(t *testing.T) {
 		if planned != naive {
 			rt.Fatalf("%s\nplanned %s\nnaive   %s", query, planned, naive)
 		}
-		if want := byHand(where, data, len(scans)); shape == shapes[0] && planned != want {
+		want := planned
+		switch shape {
+		case shapes[0]:
+			want = byHand(where, data, len(scans))
+		case shapes[len(shapes)-1]:
+			want = stackedByHand(where, data, len(scans))
+		}
+		if planned != want {
 			rt.Fatalf("%s\ngot    %s\nby hand %s", query, planned, want)
 		}
 	})
 }
 
-// byHand gives the rows for which the condition holds.
-func byHand(where condition3, data [][]any, scans int) string {
+// holding gives the rows for which the condition holds.
+func holding(where condition3, data [][]any, scans int) [][][]any {
 	combos := [][][]any{{}}
 	for range scans {
 		var next [][][]any
@@ -283,16 +363,47 @@ func byHand(where condition3, data [][]any, scans int) string {
 		}
 		combos = next
 	}
+	return slices.DeleteFunc(combos, func(rows [][]any) bool { return where.holds(rows) != value.True })
+}
+
+// byHand gives those rows as they are returned: what is neither mode nor list.
+func byHand(where condition3, data [][]any, scans int) string {
 	var out []string
-	for _, rows := range combos {
-		if where.holds(rows) != value.True {
-			continue
-		}
+	for _, rows := range holding(where, data, scans) {
 		var text []string
-		for _, v := range vals(slices.Concat(rows...)...) {
-			text = append(text, v.Literal())
+		for _, row := range rows {
+			for _, v := range vals(row[:6]...) {
+				text = append(text, v.Literal())
+			}
 		}
 		out = append(out, strings.Join(text, " "))
 	}
 	return unordered(strings.Join(out, "|"))
+}
+
+// stackedByHand stacks them by b, as the last of the shapes says.
+func stackedByHand(where condition3, data [][]any, scans int) string {
+	type stack struct{ rows, least, most int }
+	stacks := map[any]*stack{}
+	for _, rows := range holding(where, data, scans) {
+		s := stacks[rows[0][3]]
+		if s == nil {
+			s = &stack{0, math.MaxInt, -1}
+			stacks[rows[0][3]] = s
+		}
+		s.rows++
+		if i, ok := rows[0][1].(int); ok {
+			s.least, s.most = min(s.least, i), max(s.most, i)
+		}
+	}
+	maps.DeleteFunc(stacks, func(_ any, s *stack) bool { return s.rows < 2 || s.most < 1 })
+	place := map[any]int{false: 0, true: 1, nil: 2}
+	var out []string
+	for _, b := range slices.SortedFunc(maps.Keys(stacks), func(a, b any) int {
+		x, y := stacks[a], stacks[b]
+		return gocmp.Or(gocmp.Compare(y.rows, x.rows), gocmp.Compare(x.least, y.least), gocmp.Compare(place[a], place[b]))
+	}) {
+		out = append(out, fmt.Sprintf("%s 1 %d", vals(b)[0].Literal(), stacks[b].rows))
+	}
+	return strings.Join(out, "|")
 }
