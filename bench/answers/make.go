@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -241,11 +242,16 @@ func (w *workshop) answer(payload *signing.PlanPayload, p *plan.Plan, i int) (by
 	if t.Slots[0].Module == "host" {
 		n = 1
 	}
+	var groups []int // in the order in which an agent sends them
+	for k := range n {
+		groups = append(groups, (i+k*7)%500)
+	}
+	slices.Sort(groups)
 	var plain []byte
 	for k := range n {
 		var row []value.Value
 		if t.Group != nil {
-			row = group(t.Group, (i+k*7)%500)
+			row = group(t.Group, groups[k])
 		} else {
 			for _, o := range t.Outputs {
 				row = append(row, sample(o.Name, o.Type, i*n+k))
