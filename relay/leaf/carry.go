@@ -142,7 +142,8 @@ func (c *carrier) take(ctx context.Context, t message.Type, body []byte) error {
 		c.answer(message.Stored{Agent: chunk.Agent, Ack: message.Ack{Plan: chunk.Plan, Gone: true}})
 		return nil
 	}
-	return c.relay.Deposit(ctx, chunk.Agent, body, func(a message.Ack) { c.answer(message.Stored{Agent: chunk.Agent, Ack: a}) })
+	agent := chunk.Agent // alone: what answers may be kept for as long as the line is up
+	return c.relay.Deposit(ctx, agent, body, func(a message.Ack) { c.answer(message.Stored{Agent: agent, Ack: a}) })
 }
 
 // open opens a channel: an agent's first with a connection of its own, and

@@ -21,6 +21,9 @@ type session struct {
 	out    outbox
 	gone   chan struct{} // closed when all that it said is dealt with
 
+	members sync.Mutex // held while the membership is kept
+	kept    bool
+
 	mu       sync.Mutex
 	hello    message.Hello
 	welcome  bool // it was welcomed, and is not welcomed again
@@ -168,6 +171,9 @@ func (s *session) chunk(body []byte, answer func(message.Type, []byte)) error {
 	if c.Agent != s.id {
 		return fmt.Errorf("a chunk of agent %s", c.Agent)
 	}
+	if err := s.keepMember(); err != nil {
+		return err
+	}
 	next, err := s.leaf.spool.put(&c, body)
 	if errors.Is(err, errFlood) {
 		return err // it comes anew, and sends from where it was acknowledged
@@ -176,6 +182,29 @@ func (s *session) chunk(body []byte, answer func(message.Type, []byte)) error {
 		s.leaf.o.Logger.Error("a chunk was not kept", "plan", c.Plan, "agent", s.id, "why", err)
 	}
 	answer(message.TypeAck, message.Marshal(message.Ack{Plan: c.Plan, Next: next}))
+	return nil
+}
+
+// keepMember keeps the agent's membership before its first chunk is, which could
+// not be sent without it. Most agents are idle, and nothing is written of them.
+func (s *session) keepMember() error {
+	s.members.Lock()
+	defer s.members.Unlock()
+	if s.kept {
+		return nil
+	}
+	s.mu.Lock()
+	welcome := s.welcome
+	s.mu.Unlock()
+	if !welcome {
+		return errors.New("a chunk of an agent that was not welcomed")
+	}
+	if err := s.leaf.spool.keepMember(s.id, s.hello.Membership); err != nil {
+		s.leaf.o.Logger.Error("an agent's membership was not kept", "agent", s.id, "why", err)
+		_ = s.conn.Close() // it keeps what it has, and comes again
+		return err
+	}
+	s.kept = true
 	return nil
 }
 
@@ -193,11 +222,6 @@ func (s *session) carried(t message.Type, body []byte) {
 			return
 		}
 		s.welcome = true
-		if err := s.leaf.spool.keepMember(s.id, s.hello.Membership); err != nil {
-			s.leaf.o.Logger.Error("an agent's membership was not kept", "agent", s.id, "why", err)
-			_ = s.conn.Close() // what it answers could not be sent
-			return
-		}
 	case message.TypeGoodbye, message.TypeFailure:
 		var f message.Failure
 		if message.Unmarshal(body, &f) == nil && f.Code == message.FailShutdown && s.welcome {
