@@ -276,7 +276,7 @@ func (s *agentSession) takeReceipt(body []byte) error {
 	s.relay.mu.Lock()
 	defer s.relay.mu.Unlock()
 	if p := s.relay.plans[id]; p != nil {
-		p.reach(s.agent.id)
+		s.relay.reach(p, s.agent.id)
 	}
 	return nil
 }
@@ -287,7 +287,7 @@ func (s *agentSession) release() {
 	r := s.relay
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range r.plans {
+	for _, p := range r.live {
 		if d := p.agents[s.agent.id]; d != nil && d.sent == s && !d.reached && !p.over(r.now()) {
 			return
 		}

@@ -52,13 +52,15 @@ func readStanding(header string, sequence uint64) (delivery, bool) {
 	return delivery{next: uint32(n), final: final, last: sequence, reached: n > 0}, err == nil
 }
 
-// stands takes how far the spine says that an answer is.
+// stands takes how far the spine says that an answer is, and says whether that
+// is news to who follows.
 func (d *delivery) stands(s delivery) (news bool) {
 	if s.last <= d.last {
 		return false
 	}
-	news = s.next != d.next || s.final != d.final
-	d.next, d.final, d.last, d.reached = s.next, s.final, s.last, d.reached || s.reached
+	reached := d.reached || s.reached
+	news = s.final != d.final || reached != d.reached
+	d.next, d.final, d.last, d.reached = s.next, s.final, s.last, reached
 	return news
 }
 
@@ -83,6 +85,7 @@ func (r *Relay) takeAnswer(_ context.Context, m spineMessage) error {
 		return nil
 	}
 	if p.target(agent).stands(s) {
+		r.revive(p)
 		p.notify(agent)
 	}
 	return nil
@@ -112,7 +115,7 @@ func (r *Relay) standings(ctx context.Context, sess *agentSession, open []messag
 			if d = p.agents[sess.agent.id]; d == nil {
 				d = p.appear(sess.agent.id)
 			}
-			p.reach(sess.agent.id) // it has begun it, and need not be offered it again
+			r.reach(p, sess.agent.id) // it has begun it, and need not be offered it again
 		}
 		r.mu.Unlock()
 		if p == nil {
@@ -146,7 +149,7 @@ func (r *Relay) fence(ctx context.Context, plan, agent message.ID, d *delivery) 
 		msg := nats.NewMsg(subjectOf(plan, agent))
 		msg.Header.Set(headerStanding, standingOf(s.next, false))
 		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(s.last, 10))
-		sequence, err := r.spine.publish(ctx, msg)
+		sequence, err := r.spine.fence(ctx, msg)
 		if err == nil {
 			s.last = sequence
 			r.mu.Lock()
@@ -365,7 +368,11 @@ func (l *chunkLine) expect(ctx context.Context, c *message.Chunk, size int64) (*
 			}
 			d = p.appear(c.Agent)
 		}
-		d.reached = true
+		if !d.reached {
+			d.reached = true
+			r.revive(p)
+			p.notify(c.Agent)
+		}
 		limit := r.policy.Ceilings().Bytes
 		switch {
 		case d.bytes+size > limit+limit/2+message.MaxChunk:
@@ -437,7 +444,9 @@ func (r *Relay) store(c *message.Chunk, d *delivery, size int64, sequence uint64
 	p.share.Bytes += size
 	r.meters.took(size, c.Final)
 	p.dirty = true
-	p.notify(c.Agent)
+	if c.Final {
+		p.notify(c.Agent)
+	}
 	return message.Ack{Plan: c.Plan, Next: d.next}
 }
 

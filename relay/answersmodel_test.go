@@ -95,6 +95,7 @@ func (x *exchange) startRelay(rt *rapid.T) {
 	x.relay = &Relay{
 		log: x.log, now: time.Now, spine: x.spine.spine(), policy: x.policy, inFlight: semaphore.NewWeighted(maxInFlight),
 		plans: map[message.ID]*investigation{x.plan: p}, agents: map[message.ID]*agent{x.agent: who},
+		live: map[message.ID]*investigation{},
 	}
 	for _, m := range x.spine.kept {
 		if err := x.relay.takeAnswer(context.Background(), spineMessage{subject: m.Subject, sequence: m.Sequence, header: m.Header}); err != nil {

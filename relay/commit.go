@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,6 +21,9 @@ const (
 	fewTogether = 8
 	// mostTogether is how many are; a spine takes 1,000.
 	mostTogether = 256
+	// gatherFor is how long messages are gathered after some were stored together,
+	// as then many come. Nobody waits for it who is alone.
+	gatherFor = 20 * time.Millisecond
 	// largeAlone is the size in bytes from which a message is stored by itself:
 	// a batch is written twice.
 	largeAlone = 32 << 10
@@ -50,7 +54,12 @@ type committer struct {
 
 	mu      sync.Mutex
 	waiting []commitment
-	running bool // a goroutine stores until nothing waits
+	running bool          // a goroutine stores until nothing waits
+	full    chan struct{} // of capacity one: as many wait as are stored together
+}
+
+func newCommitter(s *spine) *committer {
+	return &committer{spine: s, work: &s.storing, full: make(chan struct{}, 1)}
 }
 
 // A commitment is a message, and who is told of it. done must not block.
@@ -71,6 +80,12 @@ func (c *committer) put(m commitment) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = append(c.waiting, m)
+	if len(c.waiting) == mostTogether {
+		select {
+		case c.full <- struct{}{}:
+		default:
+		}
+	}
 	if !c.running {
 		c.running = true
 		c.work.Go(c.run)
@@ -109,7 +124,31 @@ func (c *committer) run() {
 		c.mu.Unlock()
 		if n < fewTogether || c.batch(batch) != nil {
 			c.single(batch)
+			continue
 		}
+		c.gather()
+	}
+}
+
+// gather waits until as many wait as are stored together, or gatherFor is over.
+func (c *committer) gather() {
+	c.mu.Lock()
+	enough := len(c.waiting) >= mostTogether
+	if !enough {
+		select {
+		case <-c.full: // of those that were stored
+		default:
+		}
+	}
+	c.mu.Unlock()
+	if enough {
+		return
+	}
+	t := time.NewTimer(gatherFor)
+	defer t.Stop()
+	select {
+	case <-c.full:
+	case <-t.C:
 	}
 }
 
@@ -205,7 +244,7 @@ func await(f jetstream.PubAckFuture) (uint64, error) {
 
 // allowBatches has a spine in this process, of one relay, store batches.
 func (s *spine) allowBatches(ctx context.Context, c *Config) error {
-	s.chunks, s.records = &committer{spine: s, work: &s.storing}, &committer{spine: s, work: &s.storing}
+	s.chunks, s.records = newCommitter(s), newCommitter(s)
 	if s.server == nil || c.replicas() > 1 {
 		return nil
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -184,4 +186,44 @@ func TestReadBatch(t *testing.T) {
 			t.Errorf("%s: %d, %v", text, last, err)
 		}
 	}
+}
+
+// Where many come, what comes is gathered until it is worth it, and no longer.
+func TestGather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCommitter(&spine{})
+		c.together, c.running = true, true // this is who stores
+		put := func(n int) {
+			for i := range n {
+				if err := c.put(commitment{msg: chunkMessage(i, 0, "x")}); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		for name, x := range map[string]struct {
+			before, after int
+			want          time.Duration
+		}{
+			"none":            {0, 0, gatherFor},
+			"some":            {fewTogether, 1, gatherFor},
+			"enough already":  {mostTogether + 3, 0, 0},
+			"enough soon":     {1, mostTogether - 1, gatherFor / 2},
+			"enough was then": {0, 0, gatherFor},
+		} {
+			c.waiting = nil
+			put(x.before)
+			if name == "enough was then" {
+				put(mostTogether)
+				c.waiting = nil
+			}
+			begun := time.Now()
+			go func() { time.Sleep(gatherFor / 2); put(x.after) }()
+			c.gather()
+			if took := time.Since(begun); took != x.want {
+				t.Errorf("%s: it took %s, want %s", name, took, x.want)
+			}
+			time.Sleep(gatherFor)
+			synctest.Wait()
+		}
+	})
 }

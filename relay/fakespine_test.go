@@ -22,7 +22,7 @@ var errSpineDown = errors.New("no responders")
 
 func (f *fakeSpine) spine() *spine {
 	s := &spine{js: fakeJS{f: f}, answers: fakeStream{f: f}}
-	s.chunks = &committer{spine: s, work: &s.storing}
+	s.chunks = newCommitter(s)
 	return s
 }
 

@@ -28,9 +28,19 @@ type watcher struct {
 }
 
 func (w *watcher) ring(id message.ID) {
+	w.later(id)
+	w.wake()
+}
+
+// later has an agent be looked at with the next that ring.
+func (w *watcher) later(id message.ID) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.moved[id] = struct{}{}
-	w.mu.Unlock()
+}
+
+// wake rings without a name: the plan itself may be over.
+func (w *watcher) wake() {
 	select {
 	case w.bell <- struct{}{}:
 	default:
@@ -51,10 +61,25 @@ func (p *investigation) notify(id message.ID) {
 	}
 }
 
-// notifyAll rings without a name: the plan itself changed.
+// notifyAll says that the plan itself changed.
 func (p *investigation) notifyAll() {
 	for w := range p.watchers {
-		w.ring(message.ID{})
+		w.wake()
+	}
+}
+
+// watched has somebody be told of a plan; mu is held.
+func (r *Relay) watched(p *investigation, w *watcher) {
+	p.watchers[w] = struct{}{}
+	r.followed[p] = struct{}{}
+}
+
+func (r *Relay) unwatched(p *investigation, w *watcher) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(p.watchers, w)
+	if len(p.watchers) == 0 {
+		delete(r.followed, p)
 	}
 }
 
@@ -69,16 +94,12 @@ func (r *Relay) follow(ctx context.Context, s *transport.Stream, q message.Reque
 		r.mu.Unlock()
 		return &message.Failure{Code: message.FailUnknown, Reason: fmt.Sprintf("there is no investigation %s", q.Plan)}
 	}
-	p.watchers[w] = struct{}{}
+	r.watched(p, w)
 	for id := range p.agents {
-		w.ring(id)
+		w.later(id)
 	}
 	r.mu.Unlock()
-	defer func() {
-		r.mu.Lock()
-		delete(p.watchers, w)
-		r.mu.Unlock()
-	}()
+	defer r.unwatched(p, w)
 	if err := s.WriteFrame(message.TypeEnvelope, p.envelope); err != nil {
 		return nil
 	}
@@ -93,7 +114,7 @@ func (r *Relay) follow(ctx context.Context, s *transport.Stream, q message.Reque
 	})
 	defer listening.Wait()
 	defer s.SetReadDeadline(time.Unix(1, 0))
-	f := &follower{who: who, relay: r, plan: p, stream: s, watcher: w, known: map[message.ID]bool{}, sent: make(chan struct{})}
+	f := &follower{who: who, relay: r, plan: p, stream: s, watcher: w, known: map[message.ID]heard{}, sent: make(chan struct{})}
 	var chunks sync.WaitGroup
 	var failed error
 	chunks.Go(func() {
@@ -120,9 +141,17 @@ type follower struct {
 	sent    chan struct{} // closed when everything that was stored has been sent
 	passed  atomic.Uint64 // chunks that were sent
 
-	mu    sync.Mutex          // held while an agent is described, so that its chunks come after
-	known map[message.ID]bool // agents that were described
+	mu    sync.Mutex           // held while an agent is described, so that its chunks come after
+	known map[message.ID]heard // agents that were described
 }
+
+// A heard is what somebody who follows has heard of an agent.
+type heard int
+
+const (
+	heardName heard = iota + 1
+	heardAll        // its whole answer
+)
 
 // namesWait is how long naming all agents waits for each of them, and at most:
 // who answers first is named with his answer, and nobody reads a thousand
@@ -130,6 +159,9 @@ type follower struct {
 const (
 	namesWait    = 200 * time.Microsecond
 	maxNamesWait = 200 * time.Millisecond
+	// statesWait is how long states of agents are gathered. Most have answered by
+	// then, and who has an answer needs to hear no more of its agent.
+	statesWait = 100 * time.Millisecond
 )
 
 // states tells how far agents are, until the plan is over and all that was
@@ -143,6 +175,7 @@ func (f *follower) states(ctx context.Context, stored bool) {
 	named, up := names.C, false
 	sent := f.sent
 	bell := (<-chan struct{})(nil) // not before the names
+	gathered := (<-chan time.Time)(nil)
 	for {
 		f.relay.mu.Lock()
 		over := f.plan.closed(f.relay.now(), f.relay.policy.Ceilings().Timeout) && (f.plan.gone || f.passed.Load() >= f.plan.stored())
@@ -152,7 +185,7 @@ func (f *follower) states(ctx context.Context, stored bool) {
 			return
 		}
 		if up && (over || stored) {
-			_ = f.tell()
+			_ = f.tell(true)
 			return
 		}
 		select {
@@ -160,31 +193,35 @@ func (f *follower) states(ctx context.Context, stored bool) {
 			return
 		case <-named:
 			named, bell = nil, f.watcher.bell
-			if f.tell() != nil {
+			if f.tell(false) != nil {
 				return
 			}
 		case <-sent:
 			sent = nil
 		case <-bell:
-			if f.tell() != nil {
+			bell, gathered = nil, time.After(statesWait)
+		case <-gathered:
+			bell, gathered = f.watcher.bell, nil
+			if f.tell(false) != nil {
 				return
 			}
 		}
 		if named == nil && sent == nil && !up {
 			up = true
-			if f.tell() != nil || f.stream.WriteFrame(message.TypeCaughtUp, nil) != nil {
+			if f.tell(true) != nil || f.stream.WriteFrame(message.TypeCaughtUp, nil) != nil {
 				return
 			}
 		}
 	}
 }
 
-// describe names an agent that has not been named yet.
-func (f *follower) describe(id message.ID) error {
+// describe names an agent that has not been named yet, and says what was heard
+// of it before.
+func (f *follower) describe(id message.ID) (before heard, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.known[id] {
-		return nil
+	if before = f.known[id]; before > 0 {
+		return before, nil
 	}
 	f.relay.mu.Lock()
 	a := f.relay.agents[id]
@@ -194,16 +231,41 @@ func (f *follower) describe(id message.ID) error {
 	}
 	f.relay.mu.Unlock()
 	if a == nil {
-		return nil
+		return 0, nil
 	}
-	f.known[id] = true
-	return f.stream.WriteFrame(message.TypeAgent, message.Marshal(described))
+	f.known[id] = heardName
+	return 0, f.stream.WriteFrame(message.TypeAgent, message.Marshal(described))
 }
 
-// tell sends the agents that moved, each described when it is first named.
-func (f *follower) tell() error {
-	var all []message.State
+// tell sends the agents that moved, each described when it is first named, but
+// those whose answer was sent: that says all. Where it is on its way the agent
+// is looked at again, unless this is to be all.
+func (f *follower) tell(all bool) error {
+	for _, state := range f.moved() {
+		before, err := f.describe(state.Agent)
+		if err != nil {
+			return err
+		}
+		switch {
+		case before == heardAll:
+			continue
+		case before == 0 && !state.Reached:
+			continue // its name says whether it is online, and there is nothing else
+		case state.Done && !all:
+			f.watcher.later(state.Agent)
+			continue
+		}
+		if err := f.stream.WriteFrame(message.TypeState, message.Marshal(state)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moved gives the states of the agents that moved.
+func (f *follower) moved() (all []message.State) {
 	f.relay.mu.Lock()
+	defer f.relay.mu.Unlock()
 	for id := range f.watcher.take() {
 		d := f.plan.agents[id]
 		if d == nil {
@@ -215,16 +277,7 @@ func (f *follower) tell() error {
 		}
 		all = append(all, state)
 	}
-	f.relay.mu.Unlock()
-	for _, state := range all {
-		if err := f.describe(state.Agent); err != nil {
-			return err
-		}
-		if err := f.stream.WriteFrame(message.TypeState, message.Marshal(state)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return all
 }
 
 // chunks sends every chunk of the plan, those that are stored first. It reads
@@ -236,6 +289,7 @@ func (f *follower) chunks(ctx context.Context, stored bool) error {
 	if err != nil {
 		return err
 	}
+	defer f.dismiss(consumer)
 	info, err := consumer.Info(ctx)
 	if err != nil {
 		return err
@@ -274,6 +328,16 @@ func (f *follower) chunks(ctx context.Context, stored bool) error {
 				}
 			}
 		}
+	}
+}
+
+// dismiss has the spine forget who asks no more: by itself it does so after
+// minutes, and has room for a thousand.
+func (f *follower) dismiss(consumer jetstream.Consumer) {
+	if info := consumer.CachedInfo(); info != nil {
+		ctx, cancel := context.WithTimeout(f.relay.life, lastWords)
+		defer cancel()
+		_ = f.relay.spine.answers.DeleteConsumer(ctx, info.Name)
 	}
 }
 
@@ -334,7 +398,7 @@ func (f *follower) pass(line map[message.ID]*inOrder, body []byte) error {
 	if len(out) == 0 {
 		return nil
 	}
-	if err := f.describe(c.Agent); err != nil {
+	if _, err := f.describe(c.Agent); err != nil {
 		return err
 	}
 	for _, body := range out {
@@ -344,7 +408,10 @@ func (f *follower) pass(line map[message.ID]*inOrder, body []byte) error {
 		f.passed.Add(1)
 	}
 	if o.ended {
-		f.watcher.ring(c.Agent) // the plan may be over with it
+		f.mu.Lock()
+		f.known[c.Agent] = heardAll
+		f.mu.Unlock()
+		f.watcher.wake() // the plan may be over with it
 	}
 	return nil
 }

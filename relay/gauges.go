@@ -173,8 +173,12 @@ func (r watched) pageSpine(ctx context.Context, p *meter.Page) {
 	r.ledger.mu.Lock()
 	entries := r.ledger.mirror
 	r.ledger.mu.Unlock()
+	answers := r.chunks
+	if answers.once {
+		answers = nil // nobody else stores any, and what is stored here was dealt with
+	}
 	all := []*held{
-		{name: "answers", stream: s.answers, mirror: r.chunks}, {name: "envelopes", stream: s.sealed}, {name: "log", stream: s.entries, mirror: entries},
+		{name: "answers", stream: s.answers, mirror: answers}, {name: "envelopes", stream: s.sealed}, {name: "log", stream: s.entries, mirror: entries},
 		{name: "agents", stream: s.agents.stream, mirror: r.members}, {name: "plans", stream: s.plans.stream, mirror: r.shares},
 		{name: "state", stream: s.state.stream, mirror: r.states}, {name: "relays", stream: s.relays.stream, mirror: r.beats},
 		{name: "releases", stream: s.releases.stream, mirror: r.rollOuts}, {name: "programs", stream: s.pieces.stream},

@@ -92,9 +92,10 @@ func (r *Relay) keepShare(ctx context.Context, p *investigation) error {
 		r.mu.Unlock()
 		return nil
 	}
-	text, err := json.Marshal(p.share)
-	p.dirty, p.shared = false, true
+	share := p.share // what is in it is added to, and never changed
+	p.dirty, p.shared, p.told = false, true, time.Now()
 	r.mu.Unlock()
+	text, err := json.Marshal(share)
 	if err == nil {
 		_, err = r.spine.plans.put(ctx, p.id.String()+"."+r.me, text)
 	}
@@ -106,18 +107,29 @@ func (r *Relay) keepShare(ctx context.Context, p *investigation) error {
 	return err
 }
 
-// keepDirty writes the shares that changed since they were last written. It is
-// told whether it could not the time before, and says whether it can.
-func (r *Relay) keepDirty(ctx context.Context, unkept bool) bool {
-	var dirty []*investigation
+// dirty gives the plans whose shares changed since they were last written: all,
+// or those whose turn it is. Of one that is over the others wait to hear.
+func (r *Relay) dirty(all bool) (dirty []*investigation) {
+	now := r.now()
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, p := range r.plans {
-		if p.dirty {
+		if p.dirty && (all || p.over(now) || time.Since(p.told) >= p.share.pause()) {
 			dirty = append(dirty, p)
 		}
 	}
-	r.mu.Unlock()
-	for _, p := range dirty {
+	return dirty
+}
+
+// pause is for how long a share that was written is not written again.
+func (s *planShare) pause() time.Duration {
+	return min(time.Duration(len(s.Targeted)+len(s.Reached))*shareEach, sharesMost)
+}
+
+// keepShares writes the shares of plans. It is told whether it could not the
+// time before, and says whether it can.
+func (r *Relay) keepShares(ctx context.Context, of []*investigation, unkept bool) bool {
+	for _, p := range of {
 		if err := r.keepShare(ctx, p); err != nil {
 			if ctx.Err() == nil && !unkept {
 				r.log.Error("it is not kept which agents have a plan", "plan", p.id, "why", err)
@@ -197,8 +209,8 @@ func (r *Relay) keepHouse(ctx context.Context) {
 	}
 }
 
-// stale finds what is to be forgotten, and tells who watches a plan that is
-// over.
+// stale finds what is to be forgotten, and of which plans agents have to hear no
+// more, and tells who watches a plan that is over.
 func (r *Relay) stale() []message.ID {
 	now := r.now()
 	r.mu.Lock()
@@ -209,8 +221,11 @@ func (r *Relay) stale() []message.ID {
 		all = append(all, p)
 		if total += p.bytes(); p.over(now) {
 			p.notifyAll()
+		} else {
+			r.revive(p) // whatever the clock said before
 		}
 	}
+	r.retire()
 	slices.SortFunc(all, func(a, b *investigation) int { return a.record.Submitted.Compare(b.record.Submitted) })
 	var out []message.ID
 	for id, p := range r.pending {

@@ -83,11 +83,13 @@ func (s *site) kill() {
 }
 
 func (s *site) online(i *investigator, p signing.ID) (online, done int) {
-	for _, st := range i.stored(p).states {
-		if st.Online {
+	told := i.stored(p)
+	for id, a := range told.agents {
+		st, moved := told.states[id]
+		if moved && st.Online || !moved && a.Online {
 			online++
 		}
-		if st.Done {
+		if told.whole(id) {
 			done++
 		}
 	}

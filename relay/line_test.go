@@ -221,6 +221,12 @@ func (s *story) hear(l *line) message.Type {
 	return t
 }
 
+// whole says whether the end of an agent's answer was told.
+func (s story) whole(id signing.ID) bool {
+	c := s.chunks[id]
+	return len(c) > 0 && c[len(c)-1].Final
+}
+
 func (s story) data(id signing.ID) string {
 	var b strings.Builder
 	for _, c := range s.chunks[id] {

@@ -63,7 +63,7 @@ func (r *Relay) logPlans() {
 	}
 	var missing []*investigation
 	r.mu.Lock()
-	for _, p := range r.plans {
+	for _, p := range r.live {
 		if !p.over(r.now()) && !r.ledger.holds(p.sum, false) {
 			missing = append(missing, p)
 		}
@@ -91,7 +91,7 @@ func (r *Relay) mayOffer(p *investigation) bool {
 func (r *Relay) offerLogged() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range r.plans {
+	for _, p := range r.live {
 		if !p.waits || p.over(r.now()) || !r.mayOffer(p) {
 			continue
 		}

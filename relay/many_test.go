@@ -65,7 +65,7 @@ func TestManyRelays(t *testing.T) {
 	}
 	far.say(message.TypeChunk, far.chunk(p.ID, 0, true, "from afar"))
 	far.wantAck(far.line, p.ID, 1)
-	for !s.states[far.id.ID()].Done || len(s.chunks[far.id.ID()]) == 0 {
+	for !s.whole(far.id.ID()) {
 		s.hear(l)
 	}
 	if s.data(far.id.ID()) != "from afar" {

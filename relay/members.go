@@ -77,6 +77,9 @@ func (r *Relay) learn(a *agent, statement []byte) error {
 // takeMember takes what any relay keeps of an agent.
 func (r *Relay) takeMember(_ context.Context, key string, m spineMessage) error {
 	id, err := signing.ParseID(key)
+	if err == nil && r.saw(id, m.sequence) {
+		return nil
+	}
 	var record agentRecord
 	if err == nil && !m.gone() {
 		err = json.Unmarshal(m.data, &record)
@@ -116,6 +119,14 @@ func (r *Relay) takeMember(_ context.Context, key string, m spineMessage) error 
 		r.log.Warn("facts left out", "agent", key, "why", err)
 	}
 	return nil
+}
+
+// saw says whether what the spine has of an agent is what was written from here.
+func (r *Relay) saw(id message.ID, sequence uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.agents[id]
+	return a != nil && a.revision >= sequence
 }
 
 // merge takes from a record what is newer in it, but for the facts.

@@ -41,6 +41,7 @@ type mirror struct {
 	stream  jetstream.Stream
 	subject string // of which; "" is all
 	all     bool   // every message; else the last one of each subject to begin with
+	once    bool   // what there is, and no more: nobody else keeps anything there
 	headers bool   // without the data
 	ahead   int    // 0 is mirrorAhead
 	log     *slog.Logger
@@ -54,12 +55,12 @@ type mirror struct {
 }
 
 // run mirrors until ctx ends. It calls ready once, when everything has been
-// handed on that was there when it began.
+// handed on that was there when it began; of one that is for once that is its end.
 func (m *mirror) run(ctx context.Context, ready func()) {
 	var once sync.Once
 	for ctx.Err() == nil {
 		err := m.attempt(ctx, func() { once.Do(ready) })
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || err == nil {
 			return
 		}
 		m.log.Debug("a mirror of the spine begins again", "subject", m.subject, "why", err)
@@ -73,7 +74,8 @@ func (m *mirror) run(ctx context.Context, ready func()) {
 // errGap says that the spine left messages out.
 var errGap = errors.New("messages are missing")
 
-// attempt mirrors as long as the spine goes on without a gap.
+// attempt mirrors as long as the spine goes on without a gap. That it ended well
+// is no error.
 func (m *mirror) attempt(ctx context.Context, ready func()) error {
 	cfg := jetstream.ConsumerConfig{
 		AckPolicy: jetstream.AckNonePolicy, HeadersOnly: m.headers, MemoryStorage: true, Replicas: 1, InactiveThreshold: mirrorIdle,
@@ -95,7 +97,9 @@ func (m *mirror) attempt(ctx context.Context, ready func()) error {
 		return err
 	}
 	if c.CachedInfo().NumPending == 0 {
-		ready()
+		if ready(); m.once {
+			return nil
+		}
 	}
 	ahead := m.ahead
 	if ahead == 0 {
@@ -124,7 +128,9 @@ func (m *mirror) attempt(ctx context.Context, ready func()) error {
 		}
 		m.advance(meta.Sequence.Stream)
 		if meta.NumPending == 0 {
-			ready()
+			if ready(); m.once {
+				return nil
+			}
 		}
 	}
 }

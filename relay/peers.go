@@ -440,7 +440,7 @@ func (r *Relay) shareOut() {
 // busy says whether an agent has begun something that it has not ended; mu is
 // held.
 func (r *Relay) busy(a *agent) bool {
-	for _, p := range r.plans {
+	for _, p := range r.live {
 		if d := p.agents[a.id]; d != nil && !d.final && (d.reached || d.sent == a.session) && !p.over(r.now()) {
 			return true
 		}

@@ -51,6 +51,7 @@ type investigation struct {
 	revision uint64           // of the record on the spine
 	share    planShare        // this relay's
 	shared   bool             // it was written, or read back
+	told     time.Time        // when it was written, by this machine's own time
 	others   map[string]int64 // the bytes of the other relays' shares
 	envelope []byte           // shared by everyone that it is sent to
 	sum      translog.Sum
@@ -111,12 +112,7 @@ func (p *investigation) closed(now time.Time, timeout time.Duration) bool {
 	if len(p.others) > 0 && now.Before(p.endedAt().Add(shareLag)) {
 		return false // others may not have told yet who has it
 	}
-	for _, d := range p.agents {
-		if d.reached && !d.final {
-			return false
-		}
-	}
-	return true
+	return !p.busy()
 }
 
 // endedAt says since when a plan takes no further agent.
@@ -182,11 +178,37 @@ func (r *Relay) answered(earlier string, id message.ID) bool {
 	return d != nil && d.final
 }
 
+// revive has agents that come be told of a plan, until nobody has to be: while it
+// takes agents, and after it was cancelled while one that has it has not ended.
+// There are ten thousand plans that are kept, and few of those. mu is held.
+func (r *Relay) revive(p *investigation) { r.live[p.id] = p }
+
+// retire is the end of that, for all plans of which nobody has to hear; mu is
+// held.
+func (r *Relay) retire() {
+	now := r.now()
+	for id, p := range r.live {
+		if p.over(now) && (p.gone || p.record.Secret == nil || !p.busy()) {
+			delete(r.live, id)
+		}
+	}
+}
+
+// busy says whether an agent has a plan and has not ended.
+func (p *investigation) busy() bool {
+	for _, d := range p.agents {
+		if d.reached && !d.final {
+			return true
+		}
+	}
+	return false
+}
+
 // offerAll offers an agent every plan that is for it and that it has not
 // begun, and tells it which of those that it has were cancelled.
 func (r *Relay) offerAll(a *agent) {
 	now := r.now()
-	for _, p := range r.plans {
+	for _, p := range r.live {
 		d := p.agents[a.id]
 		switch {
 		case d != nil && d.final:
@@ -222,7 +244,8 @@ func (p *investigation) appear(id message.ID) *delivery {
 }
 
 // reach notes that an agent of this relay has said that it has a plan.
-func (p *investigation) reach(id message.ID) {
+func (r *Relay) reach(p *investigation, id message.ID) {
+	r.revive(p)
 	if d := p.agents[id]; d != nil && !d.reached {
 		d.reached = true
 		p.share.Reached, p.dirty = append(p.share.Reached, id), true
@@ -232,8 +255,8 @@ func (p *investigation) reach(id message.ID) {
 
 // presence tells who watches that an agent came or went.
 func (r *Relay) presence(a *agent) {
-	for _, p := range r.plans {
-		if len(p.watchers) > 0 && p.agents[a.id] != nil {
+	for p := range r.followed {
+		if p.agents[a.id] != nil {
 			p.notify(a.id)
 		}
 	}

@@ -89,6 +89,8 @@ type Relay struct {
 	agents   map[message.ID]*agent
 	facts    *factTable // of the agents
 	plans    map[message.ID]*investigation
+	live     map[message.ID]*investigation // those of plans that agents may have to hear of, see revive
+	followed map[*investigation]struct{}   // those that somebody follows
 	pending  map[message.ID]*pendingPlan
 	early    map[message.ID]*early // what came before its plan
 	releases map[string]*release   // by version
@@ -113,6 +115,7 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 	r := &Relay{
 		cfg: cfg, log: o.Logger, now: o.Now, me: cfg.key(), fatal: make(chan error, 1),
 		agents: map[message.ID]*agent{}, facts: newFactTable(), plans: map[message.ID]*investigation{}, pending: map[message.ID]*pendingPlan{},
+		live: map[message.ID]*investigation{}, followed: map[*investigation]struct{}{},
 		early: map[message.ID]*early{}, conns: map[*transport.Conn]struct{}{}, uses: map[signing.ID]*tokenUse{}, peers: map[string]*peer{},
 		inFlight: semaphore.NewWeighted(maxInFlight), strangers: semaphore.NewWeighted(maxStrangers),
 		releases: map[string]*release{}, fetching: semaphore.NewWeighted(maxFetching), watching: semaphore.NewWeighted(maxWatching),
@@ -176,7 +179,7 @@ func (r *Relay) Serve(ctx context.Context) error {
 	defer cancel()
 	r.wg.Go(func() { r.keepHouse(ctx) })
 	r.wg.Go(r.serveWatch)
-	r.wg.Go(func() { r.keepShares(ctx) })
+	r.wg.Go(func() { r.tellShares(ctx) })
 	r.wg.Go(func() { r.keepTouch(ctx) })
 	r.wg.Go(func() { r.keepTickets(ctx) })
 	r.wg.Go(func() {
@@ -247,7 +250,7 @@ func (r *Relay) Close() error {
 	r.wg.Wait()
 	last, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
-	r.keepDirty(last, false)
+	r.keepShares(last, r.dirty(true), false)
 	r.leavePeers(last)
 	r.spine.close()
 	return err
@@ -347,7 +350,7 @@ func (r *Relay) load(ctx context.Context) error {
 	r.members = r.mirrorOf(r.spine.agents, r.takeMember)
 	r.shares = r.mirrorOf(r.spine.plans, r.takePlan)
 	r.rollOuts = r.mirrorOf(r.spine.releases, r.takeRelease)
-	r.chunks = &mirror{stream: r.spine.answers, subject: "answer.*.*", headers: true, take: r.takeAnswer}
+	r.chunks = &mirror{stream: r.spine.answers, subject: "answer.*.*", headers: true, take: r.takeAnswer, once: r.spine.chunks.together}
 	for _, m := range []*mirror{r.members, r.shares, r.rollOuts, r.chunks} {
 		if err := r.begin(ctx, m); err != nil {
 			return err
@@ -358,6 +361,9 @@ func (r *Relay) load(ctx context.Context) error {
 		return err
 	}
 	r.sweep(ctx)
+	r.mu.Lock()
+	r.retire()
+	r.mu.Unlock()
 	r.logPlans()
 	r.logReleases()
 	return r.meetPeers(ctx)

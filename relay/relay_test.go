@@ -3,7 +3,6 @@ package relay_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -265,8 +264,8 @@ func TestChunks(t *testing.T) {
 	if got := s.data(a.id.ID()); got != "abc" {
 		t.Errorf("stored %q", got)
 	}
-	if st := s.states[a.id.ID()]; !st.Done || !st.Reached || st.Chunks != 3 {
-		t.Errorf("state %+v", st)
+	if !s.whole(a.id.ID()) {
+		t.Errorf("the end is not stored")
 	}
 	all := i.items(message.OpList)
 	if len(all) != 1 || all[0].Agents != 1 || all[0].Reached != 1 || all[0].Done != 1 || all[0].Bytes < 3 {
@@ -293,54 +292,6 @@ func TestChunkOfAnother(t *testing.T) {
 	b.wantEnd()
 	if got := i.stored(p.ID).chunks; len(got) != 0 {
 		t.Errorf("stored %v", got)
-	}
-}
-
-// Stored and live have no seam: every chunk comes once, in order.
-func TestFollow(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t)
-	i := f.login(f.alice)
-	var all []*agent
-	for n := range 4 {
-		a := f.agent(fmt.Sprint("web-", n), "linux")
-		a.settle()
-		all = append(all, a)
-	}
-	p := f.plan("")
-	i.submit(f.signed(p, f.alice))
-	const chunks = 40
-	for _, a := range all {
-		a.wantPlan(p.ID)
-	}
-	var followers []*line
-	for n := range uint32(chunks) {
-		if n%10 == 5 {
-			followers = append(followers, i.request(message.Request{Op: message.OpFollow, Plan: p.ID}))
-		}
-		for _, a := range all {
-			a.say(message.TypeChunk, a.chunk(p.ID, n, n == chunks-1, fmt.Sprint(n, " ")))
-		}
-	}
-	for k, l := range followers {
-		s := newStory()
-		for finished := 0; finished < len(all); {
-			if s.hear(l) != message.TypeChunk {
-				continue
-			}
-			finished = 0
-			for _, a := range all {
-				if len(s.chunks[a.id.ID()]) == chunks {
-					finished++
-				}
-			}
-		}
-		if len(s.agents) != len(all) {
-			t.Errorf("follower %d was told of %d agents", k, len(s.agents))
-		}
-	}
-	if s := i.stored(p.ID); len(s.chunks[all[0].id.ID()]) != chunks {
-		t.Errorf("%d chunks stored", len(s.chunks[all[0].id.ID()]))
 	}
 }
 
@@ -378,8 +329,8 @@ func TestRestart(t *testing.T) {
 		t.Errorf("stored %q", got)
 	}
 	f.restart()
-	if got := f.login(f.alice).stored(p.ID); got.data(a.id.ID()) != "before after" || !got.states[a.id.ID()].Done {
-		t.Errorf("after the second restart: %q, %+v", got.data(a.id.ID()), got.states)
+	if got := f.login(f.alice).stored(p.ID); got.data(a.id.ID()) != "before after" || !got.whole(a.id.ID()) {
+		t.Errorf("after the second restart: %q", got.data(a.id.ID()))
 	}
 }
 

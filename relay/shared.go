@@ -16,6 +16,11 @@ import (
 const (
 	// sharesEvery is how often a relay tells the others which agents have a plan.
 	sharesEvery = 500 * time.Millisecond
+	// shareEach is for how long a share that was written is not written again, for
+	// each agent in it, and sharesMost at most: written each time, what a round
+	// over many agents costs would grow with their square.
+	shareEach  = 200 * time.Microsecond
+	sharesMost = 2 * time.Second
 	// shareLag is how long a plan that is over is watched for what other relays
 	// have still to tell of it.
 	shareLag = 3 * time.Second
@@ -49,7 +54,7 @@ func (r *Relay) takePlan(ctx context.Context, key string, m spineMessage) error 
 	case err != nil:
 		r.log.Error("a plan is left out that the spine has", "plan", key, "why", err)
 		return nil
-	case isShare && m.gone():
+	case isShare && (m.gone() || relay == r.me && r.wrote(id)):
 		return nil
 	case isShare:
 		var share planShare
@@ -80,6 +85,15 @@ func (r *Relay) takePlan(ctx context.Context, key string, m spineMessage) error 
 	return r.takeRecord(ctx, id, record, m.sequence)
 }
 
+// wrote says whether this relay's share of a plan is what it wrote, or has read
+// back, itself.
+func (r *Relay) wrote(id message.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.plans[id]
+	return p != nil && p.shared
+}
+
 // takeRecord takes a plan that is new here, or that waits for signatures. One
 // without an envelope is what a relay left that died over deleting it.
 func (r *Relay) takeRecord(ctx context.Context, id message.ID, record planRecord, sequence uint64) error {
@@ -107,6 +121,7 @@ func (r *Relay) takeRecord(ctx context.Context, id message.ID, record planRecord
 	}
 	delete(r.pending, id)
 	r.plans[id], p.taken = p, time.Now()
+	r.revive(p)
 	for _, agent := range record.Targeted {
 		p.target(agent)
 	}
@@ -142,6 +157,7 @@ func (r *Relay) change(p *investigation, record planRecord, sequence uint64) {
 	if !fresh {
 		return
 	}
+	r.revive(p)
 	body := message.Marshal(message.Cancel{Plan: p.id, Secret: record.Secret})
 	for id, d := range p.agents {
 		if a := r.agents[id]; !d.final && a != nil && a.session != nil {
@@ -176,6 +192,7 @@ func (r *Relay) share(p *investigation, relay string, share planShare) {
 	for _, id := range share.Reached {
 		if d := p.target(id); !d.reached {
 			d.reached = true
+			r.revive(p)
 			p.notify(id)
 		}
 	}
@@ -201,6 +218,7 @@ func (r *Relay) forget(id message.ID) {
 	}
 	p.gone = true
 	delete(r.plans, id)
+	delete(r.live, id)
 	for agent, d := range p.agents {
 		if a := r.agents[agent]; !d.final && a != nil && a.session != nil {
 			a.session.send(message.TypeAck, message.Marshal(message.Ack{Plan: id, Gone: true}))
@@ -209,8 +227,8 @@ func (r *Relay) forget(id message.ID) {
 	p.notifyAll()
 }
 
-// keepShares tells the other relays which agents have which plan.
-func (r *Relay) keepShares(ctx context.Context) {
+// tellShares tells the other relays which agents have which plan.
+func (r *Relay) tellShares(ctx context.Context) {
 	t := time.NewTicker(sharesEvery)
 	defer t.Stop()
 	for unkept := false; ; {
@@ -218,7 +236,7 @@ func (r *Relay) keepShares(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			unkept = r.keepDirty(ctx, unkept)
+			unkept = r.keepShares(ctx, r.dirty(false), unkept)
 		}
 	}
 }

@@ -428,6 +428,16 @@ func (s *spine) publish(ctx context.Context, msg *nats.Msg, after ...jetstream.P
 	return sequence, err
 }
 
+// fence is publish for what is put among the answers, together with others of
+// agents that come back at the same time where the spine stores batches.
+func (s *spine) fence(ctx context.Context, msg *nats.Msg) (sequence uint64, err error) {
+	if !s.chunks.together {
+		return s.publish(ctx, msg)
+	}
+	defer s.meters.timed(time.Now(), &err)
+	return s.chunks.store(ctx, msg)
+}
+
 // patiently does something with the spine within spineTimeout. Servers that are
 // choosing which of them leads answer nobody, and are asked again.
 func patiently(ctx context.Context, do func(context.Context) error) error {
