@@ -51,7 +51,7 @@ func Osquery() string {
 		}
 		b.WriteByte('\n')
 	}
-	b.WriteString("## Tables that are nowhere here\n\n| table | why |\n|---|---|\n")
+	b.WriteString("## Tables that are not converted\n\n| table | why |\n|---|---|\n")
 	for _, t := range absent {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", t.Name, t.Note)
 	}

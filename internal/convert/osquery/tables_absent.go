@@ -20,7 +20,8 @@ func absentTables() []table {
 	}
 	add(event+": WATCH file tells of changes from now on", "file_events", "process_file_events", "ntfs_journal_events", "file_access_events", "bpf_file_events")
 	add(event+": module log has what programs wrote of it", "process_events", "socket_events", "user_events", "selinux_events", "apparmor_events", "seccomp_events", "bpf_process_events", "bpf_socket_events", "hardware_events", "process_dns_events", "disk_events",
-		"es_process_events", "es_process_file_events", "windows_events", "powershell_events", "windows_eventlog", "yara_events", "dns_lookup_events", "process_etw_events", "key_events", "user_interaction_events", "http_events", "connection_events", "unified_log")
+		"es_process_events", "es_process_file_events", "yara_events", "dns_lookup_events", "process_etw_events", "key_events", "user_interaction_events", "http_events", "connection_events")
+	add("the unified log of macOS is not read", "unified_log")
 	add(self, "osquery_info", "osquery_events", "osquery_extensions", "osquery_flags", "osquery_packs", "osquery_registry", "osquery_schedule", "carbon_black_info")
 	add(figure, "docker_stats", "smart_drive_information", "battery", "fan_speed_sensors", "temperature_sensors", "power_sensors", "prometheus_metrics", "cups_jobs", "virtual_memory_info")
 	add(cloud, "ec2_instance_metadata", "ec2_instance_tags", "azure_instance_metadata", "azure_instance_tags", "ycloud_instance_metadata", "gce_instance_metadata")
@@ -32,12 +33,36 @@ func absentTables() []table {
 	add("augeas is a parser of its own: ini, json, yaml, line, sudo_rule, cron, authorized_key and others have settings as columns", "augeas")
 	add("the settings of SELinux are not read", "selinux_settings")
 	add("Python's, npm's and the system's packages are listed; Atom's were given up with it", "atom_packages")
-	add(mac, "account_policy_data", "ad_config", "alf", "alf_exceptions", "alf_explicit_auths", "alf_services", "app_schemes", "apps", "asl", "authorization_mechanisms", "authorizations", "browser_plugins", "crashes", "cups_destinations", "device_firmware",
-		"event_taps", "gatekeeper", "gatekeeper_approved_apps", "homebrew_packages", "ibridge_info", "iokit_devicetree", "iokit_registry", "kernel_extensions", "kernel_panics", "keychain_acls", "keychain_items", "launchd", "launchd_overrides", "location_services",
-		"managed_policies", "mdfind", "mdls", "nfs_shares", "nvram", "package_bom", "package_install_history", "package_receipts", "password_policy", "plist", "power_sensors", "preferences", "quicklook_cache", "running_apps", "safari_extensions", "sandboxes",
-		"screenlock", "shared_folders", "sharing_preferences", "signature", "sip_config", "smc_keys", "system_extensions", "time_machine_backups", "time_machine_destinations", "user_interaction_events", "virtual_memory_info", "wifi_networks", "wifi_status", "wifi_survey", "xprotect_entries", "xprotect_meta", "xprotect_reports")
-	add(windows, "appcompat_shims", "authenticode", "autoexec", "background_activities_moderator", "bitlocker_info", "chassis_info", "chocolatey_packages", "default_environment", "disk_info", "dns_cache", "drivers", "hvci_status", "ie_extensions", "kva_speculative_info",
-		"logical_drives", "logon_sessions", "ntdomains", "ntfs_acl_permissions", "office_mru", "patches", "physical_disk_performance", "pipes", "prefetch", "process_open_handles", "programs", "recent_files", "registry", "scheduled_tasks", "security_profile_info", "services",
+	for _, t := range [][2]string{
+		{"services", "FIND service"},
+		{"drivers", `FIND service WHERE type IN ("kernel_driver", "file_system_driver")`},
+		{"scheduled_tasks", "FIND scheduled_task"},
+		{"registry", `FIND registry 'HKLM\SOFTWARE\**'`},
+		{"prefetch", "FIND prefetch"},
+		{"programs", `FIND package WHERE manager IN ("windows", "appx")`},
+		{"authenticode", `FIND pe 'C:\Windows\*.exe' RETURN path, signed, signer`},
+		{"windows_eventlog", "FIND eventlog 'Security'"},
+		{"windows_events", "FIND eventlog 'Security'"},
+		{"powershell_events", "FIND eventlog 'Microsoft-Windows-PowerShell/Operational'"},
+		{"launchd", "FIND launchd"},
+		{"launchd_overrides", "FIND launchd RETURN label, disabled, disabled_for"},
+		{"kernel_extensions", `FIND kernel_extension WHERE kind = "kernel"`},
+		{"system_extensions", `FIND kernel_extension WHERE kind = "system"`},
+		{"plist", "FIND plist /Library/LaunchDaemons/*.plist"},
+		{"preferences", "FIND plist /Library/Preferences/*.plist"},
+		{"homebrew_packages", `FIND package WHERE manager IN ("brew", "cask")`},
+		{"package_receipts", `FIND package WHERE manager = "pkgutil"`},
+		{"apps", `FIND package WHERE manager = "app"`},
+		{"signature", "FIND macho /usr/local/bin/* RETURN path, signed, identifier, team, signer"},
+	} {
+		add("it is not converted: ask `"+t[1]+"`", t[0])
+	}
+	add(mac, "account_policy_data", "ad_config", "alf", "alf_exceptions", "alf_explicit_auths", "alf_services", "app_schemes", "asl", "authorization_mechanisms", "authorizations", "browser_plugins", "crashes", "cups_destinations", "device_firmware",
+		"event_taps", "gatekeeper", "gatekeeper_approved_apps", "ibridge_info", "iokit_devicetree", "iokit_registry", "kernel_panics", "keychain_acls", "keychain_items", "location_services",
+		"managed_policies", "mdfind", "mdls", "nfs_shares", "nvram", "package_bom", "package_install_history", "password_policy", "quicklook_cache", "running_apps", "safari_extensions", "sandboxes",
+		"screenlock", "shared_folders", "sharing_preferences", "sip_config", "smc_keys", "time_machine_backups", "time_machine_destinations", "wifi_networks", "wifi_status", "wifi_survey", "xprotect_entries", "xprotect_meta", "xprotect_reports")
+	add(windows, "appcompat_shims", "autoexec", "background_activities_moderator", "bitlocker_info", "chassis_info", "chocolatey_packages", "default_environment", "disk_info", "dns_cache", "hvci_status", "ie_extensions", "kva_speculative_info",
+		"logical_drives", "logon_sessions", "ntdomains", "ntfs_acl_permissions", "office_mru", "patches", "physical_disk_performance", "pipes", "process_open_handles", "recent_files", "security_profile_info",
 		"shared_resources", "shellbags", "shimcache", "tpm_info", "user_assist", "userassist", "video_info", "winbaseobj", "windows_crashes", "windows_firewall_rules", "windows_optional_features", "windows_security_center", "windows_security_products", "windows_update_history", "wmi_bios_info", "wmi_cli_event_consumers", "wmi_event_filters", "wmi_filter_consumer_binding", "wmi_script_event_consumers", "deviceguard_status")
 	return out
 }
