@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/engine"
+	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/std"
 	"github.com/quaestor-engine/quaestor/signing"
 )
@@ -65,5 +67,37 @@ func TestPolicyOfPrivacy(t *testing.T) {
 	}
 	if r := p.Rule("memory"); r.Weight != 1000 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// The page names what an agent tells its relay, all of it: the columns of host
+// that tell most about a machine by name.
+func TestRelayOfPrivacy(t *testing.T) {
+	page, err := os.ReadFile(root + "/docs/privacy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := regexp.MustCompile(`(?m)^- \*\*The relay\*\*.*$`).FindString(string(page))
+	cat, err := modules.NewCatalogue(std.Modules()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts, err := engine.FactsOf(t.Context(), cat, modules.Host{Root: t.TempDir(), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, _ := cat.Schema("host")
+	for _, c := range schema.Columns {
+		if _, sent := facts[c.Name]; !sent {
+			t.Errorf("%s is not told, and the page says that all columns are", c.Name)
+		}
+	}
+	for fact, words := range map[string]string{
+		"": "all columns of `host`", "hostname": "the name", "addresses": "addresses", "mac_addresses": "hardware addresses",
+		"serial": "serial numbers", "board_serial": "serial numbers",
+	} {
+		if _, sent := facts[fact]; (sent || fact == "") && !strings.Contains(said, words) {
+			t.Errorf("the page does not say that a relay is told %s: %s", words, said)
+		}
 	}
 }
