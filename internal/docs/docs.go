@@ -133,7 +133,7 @@ func aboutColumn(c modules.Column) string {
 	if len(c.Values) == 0 {
 		return c.Doc
 	}
-	return c.Doc + ": " + strings.Join(c.Values, ", ")
+	return strings.TrimSuffix(c.Doc, ".") + ": " + strings.Join(c.Values, ", ")
 }
 
 // Functions prints the reference of functions and aggregates.

@@ -8,5 +8,5 @@
 // faults is drawn from a seed, which a failure prints: TestFleetUnderFaults,
 // and make faults T=30m SEED=7.
 //
-// There is one relay: several that serve one fleet together are not built yet.
+// Several relays serve the fleet together: three, unless -relays says how many.
 package faults

@@ -27,7 +27,7 @@ func bpfs() modules.Module {
 	return table.New(modules.Schema{
 		Name: "bpf", Processes: true,
 		Doc:     "The BPF programs in the kernel that a process has open, that the kernel lists in its BPF file system, or that are pinned there.",
-		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "A glob of names.", Example: "trace_*"},
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "a glob of names", Example: "trace_*"},
 	}, []table.Column[bpfObject]{
 		number("id", "The kernel's number of the program; null for what is pinned, which does not say.", func(b *bpfObject) *int64 { return b.id }).Shown(),
 		table.Text("kind", "What this is: a program, a link that holds one where it is attached, or something pinned, which may be a map as well.", func(b *bpfObject) string { return b.kind }).Shown().OneOf("program", "link", "pinned"),

@@ -24,7 +24,7 @@ func certificates() modules.Module {
 	return table.New(modules.Schema{
 		Name: "certificate", Key: "sha256",
 		Doc:     "The certificates in the trust stores of the system, or in the files that are named.",
-		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "path", Doc: "A glob of paths; without one, the trust stores.", Example: "/etc/nginx/**"},
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "path", Doc: "a glob of paths; without one, the trust stores", Example: "/etc/nginx/**"},
 	}, append(identity(), purpose()...), listCertificates).By()
 }
 

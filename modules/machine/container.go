@@ -31,7 +31,7 @@ func containers() modules.Module {
 	return table.New(modules.Schema{
 		Name: "container", Key: "id",
 		Doc:     "The containers of Docker, Podman, CRI-O and LXC, and those of containerd that run, as their runtimes write them down.",
-		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "A glob of names.", Example: "web-*"},
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "a glob of names", Example: "web-*"},
 	}, []table.Column[container]{
 		table.Text("id", "Its identifier; of LXC its name.", func(c *container) string { return c.id }).Shown(),
 		table.Text("name", "Its name; null where its runtime gives it none.", func(c *container) string { return c.name }).Shown(),

@@ -27,7 +27,7 @@ func usbs() modules.Module {
 	return table.New(modules.Schema{
 		Name: "usb", Key: "name",
 		Doc:     "The USB devices that are plugged in.",
-		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "A glob of places.", Example: "1-*"},
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "a glob of places", Example: "1-*"},
 	}, append(commonColumns("Where it is plugged in: the bus and the ports, as in 1-2.4."),
 		deviceText("vendor", "Who made it, as it says itself, or else as the host's list of vendors has it.", "manufacturer", vendorName).Shown(),
 		deviceText("product", "What it is, as it says itself, or else as the host's list of products has it.", "product", productName).Shown(),
@@ -49,7 +49,7 @@ func pcis() modules.Module {
 	return table.New(modules.Schema{
 		Name: "pci", Key: "name",
 		Doc:     "The PCI devices of the machine.",
-		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "A glob of addresses.", Example: "0000:00:*"},
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "a glob of addresses", Example: "0000:00:*"},
 	}, append(commonColumns("Its address: domain, bus, device and function, as in 0000:00:1f.2."),
 		deviceText("vendor", "Who made it, as the host's list of vendors has it.", "", vendorName).Shown(),
 		deviceText("product", "What it is, as the host's list of products has it.", "", productName).Shown(),

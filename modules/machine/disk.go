@@ -26,7 +26,7 @@ func disks() modules.Module {
 	return table.New(modules.Schema{
 		Name: "disk", Key: "name",
 		Doc:     "The block devices of the machine that runs: disks, loops, and those made of others.",
-		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "A glob of names.", Example: "sd*"},
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "a glob of names", Example: "sd*"},
 	}, append([]table.Column[disk]{
 		table.Text("name", "Its name, as in sda.", func(d *disk) string { return d.name }).Shown(),
 		table.Text("device", "Its file.", func(d *disk) string { return "/dev/" + d.name }).To("file"),

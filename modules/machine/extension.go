@@ -30,7 +30,7 @@ func extensions() modules.Module {
 	return table.New(modules.Schema{
 		Name:    "browser_extension",
 		Doc:     "The extensions of Chrome, Chromium, Edge, Brave, Vivaldi, Opera and Firefox, and of Thunderbird, in the homes of users.",
-		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "id", Doc: "A glob of identifiers.", Example: "*@example.org"},
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "id", Doc: "a glob of identifiers", Example: "*@example.org"},
 	}, []table.Column[extension]{
 		table.Text("user", "The user in whose home it is.", func(x *extension) string { return x.user }).Shown().To("user"),
 		table.Text("browser", "The browser that has it, as in chrome or firefox.", func(x *extension) string { return x.browser }).Shown(),

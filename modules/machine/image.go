@@ -27,7 +27,7 @@ func images() modules.Module {
 	return table.New(modules.Schema{
 		Name: "image", Key: "id",
 		Doc:     "The container images that Docker, Podman and CRI-O keep.",
-		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "id", Doc: "A glob of identifiers.", Example: "0a1b*"},
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "id", Doc: "a glob of identifiers", Example: "0a1b*"},
 	}, []table.Column[image]{
 		table.Text("id", "Its identifier, the SHA-256 of its configuration in hexadecimal digits.", func(m *image) string { return m.id }).Shown(),
 		table.Texts("names", "Its names with their tags, as in alpine:latest.", func(m *image) []string { return m.names }).Shown(),

@@ -13,7 +13,7 @@ func mounts() modules.Module {
 	return table.New(modules.Schema{
 		Name: "mount", Key: "path",
 		Doc:     "What is mounted where: on a running machine as its first process sees it, in an image as its fstab says.",
-		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "path", Doc: "A glob of the places where something is mounted.", Example: "/mnt/*"},
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "path", Doc: "a glob of the places where something is mounted", Example: "/mnt/*"},
 	}, []table.Column[mountPoint]{
 		table.Text("path", "Where it is mounted; null for swap.", func(m *mountPoint) string { return m.path }).Shown().To("file"),
 		table.Text("device", "What is mounted: a device, a server's directory, or the name of a file system without one.", func(m *mountPoint) string { return m.device }).Shown().To("file"),

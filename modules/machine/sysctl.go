@@ -24,7 +24,7 @@ func sysctls() modules.Module {
 	return table.New(modules.Schema{
 		Name: "sysctl", Key: "name",
 		Doc:     "The settings of the kernel that runs.",
-		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "A glob of names.", Example: "net.ipv4.*"},
+		Locator: modules.Locator{Use: modules.LocatorOptional, Column: "name", Doc: "a glob of names", Example: "net.ipv4.*"},
 	}, []table.Column[sysctl]{
 		table.Text("name", "Its name, as sysctl has it.", func(c *sysctl) string { return c.name }).Shown(),
 		table.Computed("value", value.Text, "Its value; null for one that can only be written, and for keys, which are left alone.", func(s *table.Scan, c *sysctl) (value.Value, error) {

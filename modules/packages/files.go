@@ -89,7 +89,7 @@ func packageFileModule() modules.Module {
 		Doc:  "Files, folders and links that packages brought, as the managers' databases list them.",
 		Locator: modules.Locator{
 			Use: modules.LocatorOptional, Column: "path", Example: "/usr/bin/*",
-			Doc: "A glob of absolute paths, by whichever of the names that a merged /usr gives them.",
+			Doc: "a glob of absolute paths, by whichever of the names that a merged /usr gives them",
 		},
 	}, []table.Column[packed]{
 		table.Text("path", "Where it is, after dpkg's diversions.", func(x *packed) string { return x.path }).Shown().To("file"),

@@ -83,7 +83,7 @@ func packageModule() modules.Module {
 		Key:  "id",
 		Locator: modules.Locator{
 			Use: modules.LocatorOptional, Column: "name", Example: "openssl*",
-			Doc: "A glob of names, before which dpkg: or another manager may stand, or the absolute path of a jar or a program, whose parts are listed.",
+			Doc: "a glob of names, before which dpkg: or another manager may stand, or the absolute path of a jar or a program, whose parts are listed",
 		},
 	}, packageColumns(), listPackages).By()
 }

@@ -36,7 +36,7 @@ func verifyModule() modules.Module {
 		Doc:  "Files that are not as their packages brought them: gone, or of other content, mode or owner. It reads every file that it checks.",
 		Locator: modules.Locator{
 			Use: modules.LocatorOptional, Column: "path", Example: "/usr/sbin/*",
-			Doc: "A glob of absolute paths, by whichever of the names that a merged /usr gives them.",
+			Doc: "a glob of absolute paths, by whichever of the names that a merged /usr gives them",
 		},
 	}, []table.Column[finding]{
 		table.Text("path", "The file.", func(x *finding) string { return x.path }).Shown().To("file"),
