@@ -21,6 +21,7 @@ type realRelay struct {
 	dir  string
 	addr string
 	pin  string
+	now  func() time.Time // nil: the system's clock
 	stop func()
 }
 
@@ -35,7 +36,7 @@ func newRealRelay(t *testing.T, policy []byte) *realRelay {
 
 func (r *realRelay) start() {
 	ctx, cancel := context.WithCancel(context.Background())
-	rl, err := relay.Open(ctx, r.dir, relay.Options{})
+	rl, err := relay.Open(ctx, r.dir, relay.Options{Now: r.now})
 	if err != nil {
 		cancel()
 		r.t.Fatal(err)
