@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -95,11 +97,49 @@ func (p *Plan) version() int {
 // Standing says whether the plan is not answered once and for all.
 func (p *Plan) Standing() bool { return p.Every != 0 || p.Watch }
 
-// isLater says whether a field is not on the wire in a version.
-func isLater(f reflect.StructField, version int) bool {
-	mark := f.Tag.Get(fieldMark)
-	return mark != "" && int(mark[0]-'0') > version
+// A wireField is a field that is on the wire.
+type wireField struct {
+	index int
+	since int  // the version
+	must  bool // where it is one of an expression: it is never nil
 }
+
+// wireFields has the fields of each struct that a plan can hold, in their order:
+// what reflection says of them costs more than to write them.
+var wireFields = sync.OnceValue(func() map[reflect.Type][]wireField {
+	all := map[reflect.Type][]wireField{}
+	var add func(t reflect.Type)
+	add = func(t reflect.Type) {
+		switch t.Kind() {
+		case reflect.Slice, reflect.Pointer:
+			add(t.Elem())
+		case reflect.Struct:
+			if _, known := all[t]; known || t == valueType {
+				return
+			}
+			all[t] = nil // it may hold itself
+			var fields []wireField
+			for i := range t.NumField() {
+				f := t.Field(i)
+				if !f.IsExported() {
+					continue
+				}
+				since := 1
+				if mark := f.Tag.Get(fieldMark); mark != "" {
+					since = int(mark[0] - '0')
+				}
+				fields = append(fields, wireField{i, since, f.Type == exprType && !optional(t, f.Name)})
+				add(f.Type)
+			}
+			all[t] = fields
+		}
+	}
+	add(reflect.TypeFor[Plan]())
+	for _, t := range exprTags[1:] {
+		add(t)
+	}
+	return all
+})
 
 func encode(dst []byte, v reflect.Value, version int) []byte {
 	if v.Type() == valueType {
@@ -134,9 +174,9 @@ func encode(dst []byte, v reflect.Value, version int) []byte {
 		node := v.Elem().Elem()
 		return encode(append(dst, tagOf(node.Type())), node, version)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() && !isLater(f, version) {
-				dst = encode(dst, v.Field(i), version)
+		for _, f := range wireFields()[v.Type()] {
+			if f.since <= version {
+				dst = encode(dst, v.Field(f.index), version)
 			}
 		}
 	}
@@ -219,11 +259,11 @@ func (d *decoder) decode(v reflect.Value, depth int) error {
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Type().Field(i); !f.IsExported() || isLater(f, d.version) {
+		for _, f := range wireFields()[v.Type()] {
+			if f.since > d.version {
 				continue
 			}
-			if err := d.decode(v.Field(i), depth+1); err != nil {
+			if err := d.decode(v.Field(f.index), depth+1); err != nil {
 				return err
 			}
 		}
@@ -259,7 +299,7 @@ func (d *decoder) scalar(v reflect.Value) error {
 		if size <= 0 {
 			return errShort
 		}
-		if len(binary.AppendVarint(nil, n)) != size {
+		if size != uvarintLen(uint64(n<<1)^uint64(n>>63)) {
 			return errCanonical
 		}
 		d.rest = d.rest[size:]
@@ -280,7 +320,7 @@ func (d *decoder) slice(v reflect.Value, depth int) error {
 	switch {
 	case size <= 0:
 		return errShort
-	case len(binary.AppendUvarint(nil, n)) != size:
+	case size != uvarintLen(n):
 		return errCanonical
 	case n == 0:
 		d.rest = d.rest[size:]
@@ -322,10 +362,8 @@ func (d *decoder) expr(v reflect.Value, depth int) error {
 	if err := d.decode(node.Elem(), depth+1); err != nil {
 		return err
 	}
-	for i := range node.Elem().NumField() {
-		field := node.Elem().Field(i)
-		name := node.Elem().Type().Field(i)
-		if field.Type() == exprType && field.IsNil() && !optional(exprTags[tag], name.Name) {
+	for _, f := range wireFields()[exprTags[tag]] {
+		if f.must && node.Elem().Field(f.index).IsNil() {
 			return errNilNode
 		}
 	}
@@ -356,9 +394,12 @@ func (d *decoder) count() (int, error) {
 	switch {
 	case size <= 0 || n > uint64(len(d.rest)-size):
 		return 0, errShort
-	case len(binary.AppendUvarint(nil, n)) != size:
+	case size != uvarintLen(n):
 		return 0, errCanonical
 	}
 	d.rest = d.rest[size:]
 	return int(n), nil
 }
+
+// uvarintLen is how many bytes an unsigned varint takes at least.
+func uvarintLen(n uint64) int { return (bits.Len64(n|1) + 6) / 7 }

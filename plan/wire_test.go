@@ -240,3 +240,15 @@ func FuzzDecode(f *testing.F) {
 		_ = p.String()
 	})
 }
+
+func BenchmarkWire(b *testing.B) {
+	wire := sample().Encode()
+	b.ReportAllocs()
+	for b.Loop() {
+		p, err := Decode(wire)
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.Encode()
+	}
+}
