@@ -34,6 +34,23 @@ func BenchmarkVerifyMegabyte(b *testing.B) {
 	}
 }
 
+// plain is a plan as most are; with parameters it is read by JSON.
+func BenchmarkDecodePlan(b *testing.B) {
+	h := newHouse(b)
+	for name, p := range map[string]*PlanPayload{"plain": h.plain(), "with parameters": h.plan()} {
+		p.Compiled, p.ReplyKey, p.Wrapped = make([]byte, 400), make([]byte, 1216), make([]byte, 600)
+		raw := p.Encode()
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := DecodePlanPayload(raw); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkMember(b *testing.B) {
 	h := newHouse(b)
 	raw := h.token(b, h.admin).Enroll(agent(b).Public(), "web-1", now()).Encode()

@@ -195,7 +195,7 @@ func (r *reader) text(n int, allowed func(byte) bool) string {
 // nothing in the bits that count for no byte.
 func (r *reader) base64() []byte {
 	b := r.until()
-	if bytes.ContainsAny(b, "\r\n") {
+	if bytes.IndexByte(b, '\r') >= 0 || bytes.IndexByte(b, '\n') >= 0 { // ContainsAny goes byte by byte
 		r.bad = true
 		return nil
 	}

@@ -2,6 +2,7 @@ package signing
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 )
 
@@ -34,6 +35,28 @@ func FuzzDecodePlanPayload(f *testing.F) {
 			t.Fatal("read in another spelling than it is written in")
 		}
 	})
+}
+
+// What plainPlan reads decodeJSON reads, too, and as the same.
+func FuzzPlainPlan(f *testing.F) {
+	h := newHouse(f)
+	p := h.plain()
+	f.Add(p.Encode())
+	f.Add(h.plan().Encode())
+	p.Query, p.Purpose, p.Wrapped, p.Content = "FIND \"\\\n\t\r\x7f<é>\u2028", "\ufffd\u2029", []byte{1}, []string{"host.x"}
+	f.Add(p.Encode())
+	f.Fuzz(func(t *testing.T, b []byte) { samePlan(t, b) })
+}
+
+// samePlan fails where plainPlan reads what decodeJSON does not, or otherwise. It
+// says whether it read anything.
+func samePlan(t interface{ Fatalf(string, ...any) }, b []byte) bool {
+	plain, slow := plainPlan(b), &PlanPayload{}
+	err := decodeJSON(b, slow)
+	if plain != nil && (err != nil || !reflect.DeepEqual(plain, slow)) {
+		t.Fatalf("%s\nis read as %+v\nand as %+v, %v", b, plain, slow, err)
+	}
+	return plain != nil
 }
 
 func FuzzParsePolicy(f *testing.F) {

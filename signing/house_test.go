@@ -120,6 +120,13 @@ func (h *house) plan() *PlanPayload {
 	}
 }
 
+// plain gives a good plan as most are: without parameters and lists.
+func (h *house) plain() *PlanPayload {
+	p := h.plan()
+	p.Params, p.Lists = nil, nil
+	return p
+}
+
 // files gives a good plan that looks at files, too.
 func (h *house) files() *PlanPayload {
 	p := h.plan()

@@ -84,9 +84,12 @@ func DecodePlanPayload(b []byte) (*PlanPayload, error) {
 	if err := checkVersion(b); err != nil {
 		return nil, err
 	}
-	p := &PlanPayload{}
-	if err := decodeJSON(b, p); err != nil {
-		return nil, fmt.Errorf("the plan: %w", err)
+	p := plainPlan(b)
+	if p == nil {
+		p = &PlanPayload{}
+		if err := decodeJSON(b, p); err != nil {
+			return nil, fmt.Errorf("the plan: %w", err)
+		}
 	}
 	if !slices.Equal(p.Modules, sorted(p.Modules)) || !slices.Equal(p.Content, sorted(p.Content)) {
 		return nil, fmt.Errorf("the plan: %w: its modules or columns are not sorted", ErrMalformed)

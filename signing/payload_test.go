@@ -38,6 +38,34 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 	}
 }
 
+// Most plans are read without JSON, and none is read otherwise than by it,
+// whatever stands in it and whichever byte is another.
+func TestPlainPlans(t *testing.T) {
+	h := newHouse(t)
+	b := h.plain().Encode()
+	if !samePlan(t, b) {
+		t.Errorf("not read: %s", b)
+	}
+	for i := range b {
+		for _, c := range []byte("\"\\,:{}[]01aZ \n\x00\x7f\x80\xff") {
+			changed := bytes.Clone(b)
+			changed[i] = c
+			samePlan(t, changed)
+		}
+		samePlan(t, b[:i])
+		samePlan(t, append(bytes.Clone(b[:i]), b[i+1:]...))
+	}
+	text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~\n\t\r\x00-\x1f\x7f\x{80}\x{2028}\x{2029}\x{fffd}"\\<>&]*`))
+	rapid.Check(t, func(t *rapid.T) {
+		p := h.plain()
+		p.Query, p.Purpose = text.Draw(t, "query"), text.Draw(t, "purpose")
+		p.Modules, p.Content = rapid.SliceOf(text).Draw(t, "modules"), rapid.SliceOf(text).Draw(t, "content")
+		p.Wrapped, p.Cancel = rapid.SliceOf(rapid.Byte()).Draw(t, "wrapped"), rapid.SliceOf(rapid.Byte()).Draw(t, "cancel")
+		p.Expires = time.Unix(rapid.Int64Range(-62135596800, 253402300799).Draw(t, "expires"), 0)
+		samePlan(t, p.Encode())
+	})
+}
+
 func TestPlanRoundTrip(t *testing.T) {
 	h := newHouse(t)
 	p := h.files()
