@@ -11,6 +11,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/engine"
 	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
 	"github.com/quaestor-engine/quaestor/value"
@@ -163,8 +164,8 @@ func (a *Agent) checkNamed(ctx context.Context, hosts []string) error {
 	return refusal(signing.CodeTarget, "the plan is for other hosts: this is %q, agent %s", name, id)
 }
 
-// checkEarlier: an earlier plan matched here, or did not. The journal knows,
-// and nobody else is asked.
+// checkEarlier: an earlier plan matched here, or looked at everything and did
+// not. The journal knows, and nobody else is asked.
 func (a *Agent) checkEarlier(p *plan.Plan) error {
 	if len(p.Hosts) != 1 {
 		return refusal(signing.CodeMalformed, "FROM %s names %d plans", p.Source, len(p.Hosts))
@@ -173,11 +174,13 @@ func (a *Agent) checkEarlier(p *plan.Plan) error {
 	if err != nil {
 		return refusal(signing.CodeTarget, "FROM %s names no plan: %w", p.Source, err)
 	}
-	matched, known := a.journal.Matched(earlier)
+	end, known := a.journal.Ended(earlier)
 	switch {
 	case !known:
 		return refusal(signing.CodeTarget, "plan %s did not run here to its end", earlier)
-	case matched != (p.Source == "hits"):
+	case !end.Matched && end.Outcome != answer.Complete.String():
+		return refusal(signing.CodeTarget, "plan %s did not look at everything here, and found nothing in the rest: its outcome was %q, which makes it neither hit nor miss", earlier, end.Outcome)
+	case end.Matched != (p.Source == "hits"):
 		return refusal(signing.CodeTarget, "plan %s is none of this host's %s", earlier, p.Source)
 	}
 	return nil

@@ -47,6 +47,7 @@ type standing struct {
 	// resumed: this life has done no round of it yet.
 	resumed bool
 	gap     string // when nobody watched, in a sentence
+	unsure  bool   // an earlier life may have told rows that are not counted
 }
 
 // stands begins a plan that stands.
@@ -130,7 +131,9 @@ func (a *Agent) repeat(ctx context.Context, s *standing) {
 			break
 		}
 	}
-	sum.Matched = s.w.rows
+	if sum.Matched = s.w.rows; s.unsure && sum.Matched == 0 && sum.Outcome == answer.Complete {
+		sum.Outcome, sum.Reason = answer.Partial, join(sum.Reason, "nobody knows what was found before the agent was started anew")
+	}
 	a.endStanding(s.running, s.w, sum)
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -86,6 +87,36 @@ func TestStandingOutlivesTheAgent(t *testing.T) {
 	}
 }
 
+// What an earlier life found counts: a plan that stood and told its rows before
+// the agent was started anew is a hit of this host, and no miss.
+func TestStandingMatchedInAnEarlierLife(t *testing.T) {
+	f := newStandingFleet(t, "1s")
+	dir := f.enroll()
+	stop := f.run(f.open(dir, numbers{rows: 3}))
+	q := f.ask("FROM fleet FIND number RETURN n EVERY 1s")
+	f.relay.offer(f.sign(q, f.asker))
+	eventually(t, "the first round", func() bool {
+		_, err := os.Stat(dir + "/standing/" + q.payload.ID.String() + stateExt)
+		return err == nil && f.chunks(q.payload.ID) >= 1
+	})
+	stop()
+	had := f.chunks(q.payload.ID)
+	b := f.open(dir, numbers{rows: 3})
+	f.run(b)
+	eventually(t, "a round of the next life", func() bool { return f.chunks(q.payload.ID) > had })
+	f.cancel(q)
+	if got := q.open(t, b, f.relay.answerOf(q.payload.ID)); got.sum.Matched != 3 || len(got.rows) != 3 {
+		t.Errorf("%d rows, %+v", len(got.rows), got.sum)
+	}
+	eventually(t, "the end in the journal", func() bool { return len(b.journal.Unfinished()) == 0 })
+	for source, ok := range map[string]bool{"hits": true, "misses": false} {
+		p := &permit{plan: &plan.Plan{Source: source, Hosts: []string{q.payload.ID.String()}}}
+		if err := b.checkSource(t.Context(), p); (err == nil) != ok {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+}
+
 // Where the rows of the last round are lost, all rows come again, and none of
 // them is called new.
 func TestStandingForgets(t *testing.T) {
@@ -100,7 +131,7 @@ func TestStandingForgets(t *testing.T) {
 	})
 	stop()
 	had := f.chunks(q.payload.ID)
-	if err := os.WriteFile(dir+"/standing/"+q.payload.ID.String()+stateExt, []byte("QSR2 torn"), 0o600); err != nil {
+	if err := os.WriteFile(dir+"/standing/"+q.payload.ID.String()+stateExt, []byte("QSR3 torn"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b := f.open(dir, numbers{rows: 2})

@@ -71,6 +71,6 @@ var sourceNames = [...]SourceName{
 	{"local", "This machine, without any relay; what is meant without FROM, too.", `FROM local FIND host`},
 	{"host", "The agents of hosts with these names.", `FROM host "web-1", "web-2" FIND host`},
 	{"hits", "The hosts where an earlier investigation found something.", `FROM hits("01J9Z3") FIND host`},
-	{"misses", "The hosts where an earlier investigation looked and found nothing.", `FROM misses("01J9Z3") FIND host`},
+	{"misses", "The hosts where an earlier investigation looked at everything and found nothing.", `FROM misses("01J9Z3") FIND host`},
 	{"case", "The answers that are kept in a case.", `FROM case("shop-2026") FIND answer`},
 }

@@ -22,7 +22,7 @@ func TestCompaction(t *testing.T) {
 		}
 		largest = max(largest, j.size)
 	}
-	ok(t, j.rewrite())
+	ok(t, anew(j))
 	j = reopen(t, j)
 	entries := j.Entries()
 	if len(entries) != maxAccepted {
@@ -63,7 +63,7 @@ func TestCompactionKeepsWhatCanComeAgain(t *testing.T) {
 		{expiry.Add(remember + time.Second), maxAccepted},
 	} {
 		ok(t, j.Clock(c.now))
-		ok(t, j.rewrite())
+		ok(t, anew(j))
 		j = reopen(t, j)
 		if n := len(j.Entries()); n != c.kept {
 			t.Errorf("at %v %d are kept, not %d", c.now, n, c.kept)
@@ -93,7 +93,7 @@ func TestFloodOfRefusals(t *testing.T) {
 		e.Code = "signature"
 		ok(t, j.Refuse(e))
 	}
-	ok(t, j.rewrite())
+	ok(t, anew(j))
 	if n := len(j.Entries()); n != 10+maxRefused {
 		t.Errorf("%d entries are kept", n)
 	}

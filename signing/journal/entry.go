@@ -66,6 +66,14 @@ func (e *Entry) add(f Finish) {
 	e.Rows, e.Bytes, e.Matched = f.Rows, f.Bytes, f.Matched
 }
 
+// state is what the index has of an accepted plan.
+func (e *Entry) state() state {
+	return state{finished: !e.Finished.IsZero(), end: Ending{Outcome: e.Outcome, Matched: e.Matched}, deaths: e.Deaths}
+}
+
+// ending is what the index has of an end.
+func (f *Finish) ending() Ending { return Ending{Outcome: f.Outcome, Matched: f.Matched} }
+
 // die counts a process that died.
 func (e *Entry) die(d death) { e.Deaths, e.Death = e.Deaths+1, d.Why }
 

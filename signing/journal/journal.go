@@ -60,6 +60,9 @@ const (
 	// remember is how long after its expiry a plan is surely known. The leeway
 	// counts twice: once past the expiry, and once for a clock set back.
 	remember = 3 * ClockLeeway
+	// syncWithin is how long the disk may lack what no plan waits for, such as
+	// how one ended: a loss of power shows a plan that ended as one that did not.
+	syncWithin = 5 * time.Second
 	// clockEvery is how often the time is written: often enough against a clock
 	// set back over a restart, seldom enough for a disk that sleeps.
 	clockEvery = time.Minute
@@ -87,9 +90,11 @@ type Journal struct {
 	refused map[signing.ID]string // the code of the latest refusal
 	err     error                 // why nothing can be written any more
 	keep    bounds
-	noted   uint64     // records that were written since Open
-	synced  uint64     // of them, those that the disk has
-	settled *sync.Cond // synced or err changed
+	noted   uint64      // records that were written since Open
+	synced  uint64      // of them, those that the disk has
+	settled *sync.Cond  // synced or err changed
+	later   *time.Timer // has the syncer look within syncWithin
+	waiting bool        // for later
 
 	dirty chan struct{} // has room for one; Close closes it
 	done  chan struct{} // closed by the goroutine that syncs
@@ -109,8 +114,15 @@ type appender interface {
 
 // A state is what is known of an accepted plan without reading the log.
 type state struct {
-	finished, matched bool
-	deaths            int
+	finished bool
+	end      Ending // zero until then
+	deaths   int
+}
+
+// An Ending is how a plan ended, in few words.
+type Ending struct {
+	Outcome string // as Finish had it
+	Matched bool
 }
 
 // Open opens the journal in a folder, and makes both if they are not there.
@@ -128,6 +140,8 @@ func Open(dir string) (*Journal, error) {
 		dirty: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	j.settled = sync.NewCond(&j.mu)
+	j.later = time.AfterFunc(syncWithin, j.soilNow)
+	j.later.Stop()
 	if err := j.load(); err != nil {
 		lock.Close()
 		return nil, err
@@ -145,6 +159,7 @@ func (j *Journal) Close() error {
 	}
 	failed := j.err
 	j.err = ErrClosed
+	j.later.Stop()
 	j.settled.Broadcast()
 	close(j.dirty)
 	j.mu.Unlock()
@@ -179,7 +194,7 @@ func (j *Journal) Clock(now time.Time) error {
 	if j.latest.Sub(j.written) < clockEvery {
 		return nil
 	}
-	return j.append(kindClock, clock{At: j.latest})
+	return j.append(&record{kind: kindClock, clock: clock{At: j.latest}})
 }
 
 // Seen says whether a plan was accepted before. One that has expired is
@@ -207,7 +222,7 @@ func (j *Journal) Begin(e Entry) error {
 	if _, ok := j.plans[e.Plan]; ok {
 		return fmt.Errorf("%w: %s", ErrSeen, e.Plan)
 	}
-	return j.append(kindBegin, e)
+	return j.append(&record{kind: kindBegin, entry: e})
 }
 
 // Sync waits until the disk has everything that was noted so far. What runs
@@ -217,6 +232,7 @@ func (j *Journal) Sync() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for noted := j.noted; j.synced < noted && j.err == nil; {
+		j.soil() // it may be that nobody was in a hurry before
 		j.settled.Wait()
 	}
 	return j.err
@@ -234,11 +250,12 @@ func (j *Journal) Refuse(e Entry) error {
 	if code, ok := j.refused[e.Plan]; ok && code == e.Code && !e.Plan.IsZero() {
 		return j.err
 	}
-	return j.append(kindRefuse, e)
+	return j.append(&record{kind: kindRefuse, entry: e})
 }
 
 // Finish notes how a plan ended that Begin noted. It is ErrUnknown when there
-// is none, or it has ended.
+// is none, or it has ended. A loss of power within seconds takes it back: then
+// the plan has not ended.
 func (j *Journal) Finish(plan signing.ID, f Finish) error {
 	f = f.clean()
 	j.mu.Lock()
@@ -246,7 +263,7 @@ func (j *Journal) Finish(plan signing.ID, f Finish) error {
 	if s, ok := j.plans[plan]; !ok || s.finished {
 		return fmt.Errorf("%w: %s", ErrUnknown, plan)
 	}
-	return j.append(kindFinish, finish{Plan: plan, Finish: f})
+	return j.append(&record{kind: kindFinish, finish: finish{Plan: plan, Finish: f}})
 }
 
 // Died notes that a process that looked for a plan ended that was to live. It
@@ -257,7 +274,7 @@ func (j *Journal) Died(plan signing.ID, at time.Time, why string) error {
 	if s, ok := j.plans[plan]; !ok || s.finished {
 		return fmt.Errorf("%w: %s", ErrUnknown, plan)
 	}
-	return j.append(kindDeath, death{Plan: plan, At: clean(at), Why: cut(why, maxHearsay)})
+	return j.append(&record{kind: kindDeath, death: death{Plan: plan, At: clean(at), Why: cut(why, maxHearsay)}})
 }
 
 // Deaths says how many processes have died that looked for a plan, by Died, in
@@ -268,11 +285,12 @@ func (j *Journal) Deaths(plan signing.ID) int {
 	return j.plans[plan].deaths
 }
 
-// Matched says whether an accepted plan matched here, and whether that is
-// known: it is when the plan has ended and is not forgotten.
-func (j *Journal) Matched(plan signing.ID) (matched, known bool) {
+// Ended gives how an accepted plan ended, and whether that is known: it is when
+// the plan has ended and is not forgotten. Only the outcome tells whether one
+// that did not match looked at everything.
+func (j *Journal) Ended(plan signing.ID) (end Ending, known bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := j.plans[plan]
-	return s.matched, s.finished
+	return s.end, s.finished
 }

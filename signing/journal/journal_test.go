@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/signing"
@@ -65,6 +66,13 @@ func reopen(t testing.TB, j *Journal) *Journal {
 	return mustOpen(t, j.dir)
 }
 
+// anew has the log written anew, as it is when it has grown.
+func anew(j *Journal) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.rewrite()
+}
+
 func TestLifeOfAPlan(t *testing.T) {
 	j := mustOpen(t, t.TempDir())
 	if j.Seen(id(1)) {
@@ -77,8 +85,8 @@ func TestLifeOfAPlan(t *testing.T) {
 	refused := entry(3)
 	refused.Code, refused.Reason = "weight", "1 of 2"
 	ok(t, j.Refuse(refused))
-	if _, known := j.Matched(id(1)); known {
-		t.Error("it is known whether a plan matched that has not ended")
+	if _, known := j.Ended(id(1)); known {
+		t.Error("it is known how a plan ended that has not")
 	}
 	end := Finish{At: noon.Add(time.Minute), Outcome: "complete", Rows: 7, Bytes: 900, Matched: true}
 	ok(t, j.Finish(id(1), end))
@@ -98,8 +106,8 @@ func TestLifeOfAPlan(t *testing.T) {
 			t.Errorf("%s a restart: not what was accepted is seen", when)
 		}
 		is(t, j.Begin(entry(2)), ErrSeen)
-		if matched, known := j.Matched(id(1)); !matched || !known {
-			t.Errorf("%s a restart: matched %v, known %v", when, matched, known)
+		if got, known := j.Ended(id(1)); got != (Ending{Outcome: "complete", Matched: true}) || !known {
+			t.Errorf("%s a restart: %+v, known %v", when, got, known)
 		}
 		if got, err := Read(j.dir); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s a restart, read beside: %v, %+v", when, err, got)
@@ -241,7 +249,7 @@ func TestConcurrent(t *testing.T) {
 					t.Error(err)
 				}
 				j.Seen(id(n))
-				j.Matched(id(n))
+				j.Ended(id(n))
 			}
 			j.Entries()
 		})
@@ -256,6 +264,10 @@ func TestConcurrent(t *testing.T) {
 		t.Error("a plan did not end")
 	}
 }
+
+// outcomes are those of the plans in TestAgainstModel; the empty one is of who
+// did not say.
+var outcomes = [...]string{"complete", "partial", "failed", ""}
 
 // TestAgainstModel: whatever happens, in whatever order, over restarts and
 // rewrites, the journal knows what a map would.
@@ -281,7 +293,7 @@ func TestAgainstModel(t *testing.T) {
 				}
 				begun[n] = true
 			case "finish":
-				err := j.Finish(id(n), Finish{At: noon, Matched: n%2 == 0})
+				err := j.Finish(id(n), Finish{At: noon, Outcome: outcomes[n%len(outcomes)], Matched: n%2 == 0})
 				if errors.Is(err, ErrUnknown) != (!begun[n] || ended[n]) {
 					r.Fatalf("finish %d: %v", n, err)
 				}
@@ -306,11 +318,60 @@ func TestAgainstModel(t *testing.T) {
 				}
 			}
 			for n := range 10 {
-				matched, known := j.Matched(id(n))
-				if j.Seen(id(n)) != begun[n] || known != ended[n] || matched != (ended[n] && n%2 == 0) {
-					r.Fatalf("plan %d: seen %v, known %v, matched %v", n, j.Seen(id(n)), known, matched)
+				got, known := j.Ended(id(n))
+				var want Ending
+				if ended[n] {
+					want = Ending{Outcome: outcomes[n%len(outcomes)], Matched: n%2 == 0}
+				}
+				if j.Seen(id(n)) != begun[n] || known != ended[n] || got != want {
+					r.Fatalf("plan %d: seen %v, known %v, %+v, want %+v", n, j.Seen(id(n)), known, got, want)
 				}
 			}
+		}
+	})
+}
+
+// TestSyncedWithin: the disk is told at once of what a plan waits for, and within
+// seconds of all else; who asks for it waits for no clock.
+func TestSyncedWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := mustOpen(t, t.TempDir())
+		disk := &modelDisk{fullDisk: fullDisk{appender: j.log, room: 1 << 20}}
+		j.mu.Lock()
+		j.log = disk
+		j.mu.Unlock()
+		lacks := func() bool {
+			synctest.Wait()
+			return disk.synced.Load() < disk.written.Load()
+		}
+		ok(t, j.Begin(entry(1)))
+		ok(t, j.Begin(entry(2)))
+		if lacks() {
+			t.Error("a plan began, and the disk does not know it")
+		}
+		ok(t, j.Died(id(1), noon, "of a fault"))
+		if lacks() {
+			t.Error("a process died, and the disk does not know it")
+		}
+		for _, step := range []func() error{
+			func() error { return j.Finish(id(1), Finish{At: noon}) },
+			func() error { return j.Clock(noon) },
+			func() error { return j.Refuse(entry(3)) },
+		} {
+			ok(t, step())
+			if !lacks() {
+				t.Error("the disk was told at once")
+			}
+			time.Sleep(syncWithin)
+			if lacks() {
+				t.Error("the disk was not told in time")
+			}
+		}
+		ok(t, j.Finish(id(2), Finish{At: noon}))
+		before := time.Now()
+		ok(t, j.Sync())
+		if lacks() || !time.Now().Equal(before) {
+			t.Error("Sync waited for the clock, or did not sync")
 		}
 	})
 }
@@ -336,7 +397,7 @@ func TestDeaths(t *testing.T) {
 	}
 	check()
 	for range 2 {
-		ok(t, j.rewrite())
+		ok(t, anew(j))
 		check()
 		j = reopen(t, j)
 		check()

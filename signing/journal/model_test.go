@@ -287,7 +287,7 @@ func (m *endpoint) again(rt *rapid.T, log []byte) {
 // taken over.
 func (m *endpoint) check(rt *rapid.T, begun, ended func(*planModel) bool) {
 	for n, p := range m.plans {
-		_, known := m.j.Matched(id(n))
+		_, known := m.j.Ended(id(n))
 		seen := m.j.Seen(id(n))
 		forgotten := ended(p) && m.j.latest.After(p.expires.Add(remember))
 		if begun(p) && !seen && !forgotten || ended(p) && !known && !forgotten {

@@ -47,13 +47,29 @@ type death struct {
 	Why  string     `json:"why"`
 }
 
-// A record is one that was read, with the one field set that its kind says.
+// A record has the one field set that its kind says.
 type record struct {
 	kind   byte
 	entry  Entry // of 'B' and 'R'
 	finish finish
 	clock  clock
 	death  death
+}
+
+// body gives the field that the kind says, for JSON to read or to write; nil
+// for a kind that is not known.
+func (r *record) body() any {
+	switch r.kind {
+	case kindBegin, kindRefuse:
+		return &r.entry
+	case kindFinish:
+		return &r.finish
+	case kindClock:
+		return &r.clock
+	case kindDeath:
+		return &r.death
+	}
+	return nil
 }
 
 // encode makes the bytes of a record.
@@ -132,20 +148,8 @@ func decode(b []byte) (*record, int) {
 	if binary.BigEndian.Uint32(b[8:]) != checksum(rec.kind, body) {
 		return nil, 0
 	}
-	var into any
-	switch rec.kind {
-	case kindBegin, kindRefuse:
-		into = &rec.entry
-	case kindFinish:
-		into = &rec.finish
-	case kindClock:
-		into = &rec.clock
-	case kindDeath:
-		into = &rec.death
-	default:
-		return nil, 0
-	}
-	if json.Unmarshal(body, into) != nil {
+	into := rec.body()
+	if into == nil || json.Unmarshal(body, into) != nil {
 		return nil, 0
 	}
 	return rec, n

@@ -77,12 +77,12 @@ func (j *Journal) note(r *record) {
 	at := r.clock.At
 	switch r.kind {
 	case kindBegin:
-		j.plans[r.entry.Plan] = state{finished: !r.entry.Finished.IsZero(), matched: r.entry.Matched, deaths: r.entry.Deaths}
+		j.plans[r.entry.Plan] = r.entry.state()
 	case kindRefuse:
 		j.refused[r.entry.Plan] = r.entry.Code
 	case kindFinish:
 		if s, ok := j.plans[r.finish.Plan]; ok {
-			j.plans[r.finish.Plan] = state{finished: true, matched: r.finish.Matched, deaths: s.deaths}
+			j.plans[r.finish.Plan] = state{finished: true, end: r.finish.ending(), deaths: s.deaths}
 		}
 	case kindDeath:
 		if s, ok := j.plans[r.death.Plan]; ok {
@@ -99,13 +99,13 @@ func (j *Journal) note(r *record) {
 	}
 }
 
-// append writes a record and takes it into the index, in this order. A write
-// that failed is undone: the record did not happen.
-func (j *Journal) append(kind byte, body any) error {
+// append writes a record, which is as one that was read, and takes it into the
+// index, in this order. A write that failed is undone: the record did not happen.
+func (j *Journal) append(r *record) error {
 	if j.err != nil {
 		return j.err
 	}
-	b, err := encode(kind, body)
+	b, err := encode(r.kind, r.body())
 	if err != nil {
 		return err
 	}
@@ -117,9 +117,12 @@ func (j *Journal) append(kind byte, body any) error {
 	}
 	j.size += int64(len(b))
 	j.noted++
-	rec, _ := decode(b)
-	j.note(rec)
-	j.soil()
+	j.note(r)
+	if r.kind == kindBegin || r.kind == kindDeath {
+		j.soil() // a plan waits for it, or the next thing to die may be the machine
+	} else {
+		j.soilLater()
+	}
 	if j.size >= j.compact {
 		// The record is written, and what it says is so: that the log cannot be
 		// made smaller is no reason to refuse it, but one to try later.
@@ -194,6 +197,24 @@ func (j *Journal) soil() {
 	}
 }
 
+// soilLater has it look within syncWithin.
+func (j *Journal) soilLater() {
+	if !j.waiting {
+		j.waiting = true
+		j.later.Reset(syncWithin)
+	}
+}
+
+// soilNow is what comes of soilLater.
+func (j *Journal) soilNow() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.waiting = false
+	if j.synced < j.noted && !errors.Is(j.err, ErrClosed) {
+		j.soil()
+	}
+}
+
 // writeNew writes the new log: the latest time, and of the plans those that are
 // kept, each with its end in one record. It says what is in it.
 func (j *Journal) writeNew() (keep *survey, err error) {
@@ -206,15 +227,15 @@ func (j *Journal) writeNew() (keep *survey, err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	out := bufio.NewWriter(f)
-	put := func(kind byte, body any) error {
-		b, err := encode(kind, body)
+	put := func(r *record) error {
+		b, err := encode(r.kind, r.body())
 		if err == nil {
 			_, err = out.Write(b)
 		}
 		return err
 	}
 	if !j.latest.IsZero() {
-		if err := put(kindClock, clock{At: j.latest}); err != nil {
+		if err := put(&record{kind: kindClock, clock: clock{At: j.latest}}); err != nil {
 			return nil, err
 		}
 	}
@@ -222,7 +243,7 @@ func (j *Journal) writeNew() (keep *survey, err error) {
 		if !keep.take(r) {
 			return nil
 		}
-		return put(r.kind, r.entry)
+		return put(r)
 	})
 	if err != nil {
 		return nil, err
@@ -277,7 +298,7 @@ func (s *survey) take(r *record) bool {
 			s.accepted--
 			return false
 		}
-		s.plans[r.entry.Plan] = state{finished: !r.entry.Finished.IsZero(), matched: r.entry.Matched, deaths: r.entry.Deaths}
+		s.plans[r.entry.Plan] = r.entry.state()
 		return true
 	case kindRefuse:
 		if s.refusals > 0 {
