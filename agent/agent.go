@@ -74,6 +74,8 @@ type Agent struct {
 	// housekeeping alone, once it runs.
 	noted   life
 	notedAt time.Time
+	wrote   []byte // the status that was written last, without the time
+	tags    tagsRead
 	// connect makes connections to relays; nil: over the network, but in tests.
 	connect func(ctx context.Context, addr string) (net.Conn, error)
 	// These are the constants, but in tests.
@@ -413,7 +415,7 @@ func (a *Agent) housekeeping(ctx context.Context) {
 				s.tellFacts(ctx)
 			}
 		case <-facts.C:
-			a.spool.sweep(a.opts.Now())
+			a.abandon(a.spool.stale(a.opts.Now())...)
 			a.noteLife()
 			if s := a.current(); s != nil {
 				s.tellFacts(ctx)

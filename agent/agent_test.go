@@ -131,7 +131,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 		dir := f.enroll()
 		a := f.open(dir, numbers{rows: 30_000})
 		q := f.ask("FROM fleet FIND number")
-		p, err := a.admit(t.Context(), f.sign(q, f.asker))
+		p, err := a.admit(t.Context(), arrived(f.sign(q, f.asker)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +150,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 				t.Fatal(err)
 			}
 			if i < 2 { // the rest is lost with the memory
-				if err := out.put(t.Context(), data, false); err != nil {
+				if err := out.put(t.Context(), fullWait, data, false); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -22,10 +21,20 @@ const (
 	// stallPause is how long a chunk that a relay could not store, or has on
 	// its way still, is given before it is sent again.
 	stallPause = 2 * time.Second
+	// smallChunk is how many bytes a chunk has, at most, for which no memory is
+	// taken when it is sent: a final one of few rows.
+	smallChunk = 1 << 10
 )
 
 // errStall says that a relay has not stored what it was sent.
 var errStall = errors.New("agent: the relay did not store a chunk")
+
+// A sending is how far a session is with an answer.
+type sending struct {
+	asked   bool // it is known what the relay has of it: what it said, or nothing
+	large   bool // it has a stream of its own
+	refused bool // this relay does not take it
+}
 
 // deliver has the present session, if there is one, send an answer. It is
 // called with each chunk, and begins with the first.
@@ -37,13 +46,52 @@ func (a *Agent) deliver(o *outgoing) {
 		return
 	}
 	s.mu.Lock()
-	_, known := s.sent[o]
-	if !known {
-		s.sent[o] = true
+	known := s.sent[o] != nil
+	x := s.of(o)
+	if !known && x != nil {
+		x.asked = true
 	}
 	s.mu.Unlock()
-	if !known {
+	if !known && x != nil {
 		s.start(o, 0)
+	}
+}
+
+// abandon forgets an answer that nobody wants.
+func (s *session) abandon(o *outgoing) {
+	o.abandon()
+	s.over(o)
+}
+
+// over forgets what was known of an answer that is whole or gone.
+func (s *session) over(o *outgoing) {
+	s.mu.Lock()
+	delete(s.sent, o)
+	s.mu.Unlock()
+	s.leaveIfDone()
+}
+
+// of gives what is known of an answer, from now on if nothing was; nil where it
+// is over. It needs mu.
+func (s *session) of(o *outgoing) *sending {
+	x := s.sent[o]
+	if x == nil && !o.whole() { // whoever ends it now comes to over later
+		x = &sending{}
+		s.sent[o] = x
+	}
+	return x
+}
+
+// abandon forgets an answer that cannot be given, or was kept for long enough.
+func (a *Agent) abandon(all ...*outgoing) {
+	a.mu.Lock()
+	s := a.session
+	a.mu.Unlock()
+	for _, o := range all {
+		o.abandon()
+		if s != nil {
+			s.over(o)
+		}
 	}
 }
 
@@ -51,11 +99,17 @@ func (a *Agent) deliver(o *outgoing) {
 // relay says that it is.
 func (s *session) resume(o *outgoing, next uint32) {
 	s.mu.Lock()
-	s.sent[o] = true
+	x := s.of(o)
+	if x != nil {
+		x.asked = true
+	}
 	s.mu.Unlock()
+	if x == nil {
+		return
+	}
 	if err := s.agent.mend(s.ctx, o, next); err != nil {
 		s.agent.log.Error("the answer cannot be resumed", "plan", o.head.Plan, "error", err)
-		s.refuse(o.head.Plan)
+		s.refuse(o)
 		return
 	}
 	if first, _ := o.holds(); next >= first {
@@ -63,7 +117,7 @@ func (s *session) resume(o *outgoing, next uint32) {
 		return
 	}
 	s.agent.log.Warn("this relay lacks chunks of the answer that another one took", "plan", o.head.Plan, "next", next)
-	s.refuse(o.head.Plan)
+	s.refuse(o)
 }
 
 // mend ends an answer that an earlier life left without its end.
@@ -81,11 +135,12 @@ func (a *Agent) mend(ctx context.Context, o *outgoing, next uint32) error {
 	return a.endCut(ctx, o)
 }
 
-// start sends an answer on a goroutine of its own.
+// start sends an answer: on a goroutine of its own, where it is not a single
+// chunk that the wire takes without waiting.
 func (s *session) start(o *outgoing, from uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx.Err() != nil || s.left {
+	if s.ctx.Err() != nil || s.left || from == 0 && s.sendNow(o) {
 		return
 	}
 	s.work.Go(func() {
@@ -109,6 +164,23 @@ func (s *session) start(o *outgoing, from uint32) {
 	})
 }
 
+// sendNow sends an answer that is a single chunk, and small, where nobody has
+// to wait for that. It needs mu.
+func (s *session) sendNow(o *outgoing) bool {
+	select {
+	case <-s.ready: // nothing comes before the hello
+	default:
+		return false
+	}
+	data, ok := o.single()
+	if !ok {
+		return false
+	}
+	var room [smallChunk]byte // Offer keeps nothing of it
+	c := message.Chunk{Agent: s.agent.id.ID(), Plan: o.head.Plan, Final: true, Data: data}
+	return s.stream.Offer(message.TypeChunk, c.Append(room[:0]))
+}
+
 // decide says whether an answer is sent again, from where it is acknowledged,
 // after the attempt to send it ended like this.
 func (s *session) decide(o *outgoing, err error) (pause time.Duration, again bool) {
@@ -123,14 +195,13 @@ func (s *session) decide(o *outgoing, err error) (pause time.Duration, again boo
 		return 0, false
 	case f.Code == message.FailUnknown || f.Code == message.FailExpired:
 		s.agent.log.Warn("the relay wants no answer", "plan", o.head.Plan, "reason", f.Reason)
-		o.abandon()
-		s.leaveIfDone()
+		s.abandon(o)
 		return 0, false
 	case f.Code == message.FailLimit || f.Code == message.FailStore:
 		return limitPause, true
 	}
 	s.agent.log.Error("the relay refuses the answer", "plan", o.head.Plan, "code", f.Code, "reason", f.Reason)
-	s.refuse(o.head.Plan)
+	s.refuse(o)
 	return 0, false
 }
 
@@ -139,7 +210,7 @@ func (s *session) decide(o *outgoing, err error) (pause time.Duration, again boo
 func (s *session) stalled(o *outgoing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx.Err() != nil || s.left || s.large[o.head.Plan] {
+	if x := s.sent[o]; s.ctx.Err() != nil || s.left || x == nil || x.large {
 		return
 	}
 	s.work.Go(func() {
@@ -175,7 +246,9 @@ func (s *session) send(o *outgoing, from uint32) error {
 		return s.ctx.Err()
 	}
 	s.mu.Lock()
-	s.large[o.head.Plan] = true
+	if x := s.of(o); x != nil {
+		x.large = true
+	}
 	s.mu.Unlock()
 	stream, err := s.conn.Open(s.ctx, message.KindAnswer)
 	if err != nil {
@@ -266,13 +339,15 @@ func (s *session) heard(o *outgoing, body []byte) (news bool, err error) {
 		return false, fmt.Errorf("agent: the relay acknowledges plan %s on the stream of another", ack.Plan)
 	}
 	if ack.Gone {
-		o.abandon()
-		s.leaveIfDone()
+		s.abandon(o)
 		return true, errGone
 	}
 	before, _ := o.holds()
-	o.ack(ack.Next)
-	s.leaveIfDone()
+	if o.ack(ack.Next) {
+		s.over(o)
+	} else {
+		s.leaveIfDone()
+	}
 	after, _ := o.holds()
 	return after != before, nil
 }
@@ -318,7 +393,7 @@ func (s *session) leaveIfDone() {
 // waiting says whether the spool holds answers that this relay may still take.
 func (s *session) waiting() bool {
 	for _, o := range s.agent.spool.open() {
-		if !s.refused[o.head.Plan] && !o.quiet() {
+		if x := s.sent[o]; (x == nil || !x.refused) && !o.quiet() {
 			return true
 		}
 	}
@@ -326,9 +401,11 @@ func (s *session) waiting() bool {
 }
 
 // refuse notes that this relay does not take an answer.
-func (s *session) refuse(plan signing.ID) {
+func (s *session) refuse(o *outgoing) {
 	s.mu.Lock()
-	s.refused[plan] = true
+	if x := s.of(o); x != nil {
+		x.refused = true
+	}
 	s.mu.Unlock()
 	s.leaveIfDone()
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
 	"github.com/quaestor-engine/quaestor/signing/sealing"
+	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -38,9 +38,9 @@ type running struct {
 	out     *outgoing
 	cancel  context.CancelCauseFunc
 	started time.Time
-	sum     [sha256.Size]byte // of the envelope
-	resting bool              // it waits for its next round; under the agent's lock
-	waits   string            // for what it waits, in words, before it looks; likewise
+	sum     translog.Sum // of the envelope
+	resting bool         // it waits for its next round; under the agent's lock
+	waits   string       // for what it waits, in words, before it looks; likewise
 }
 
 // execute runs a plan to its end and seals what it finds. Whatever happens, the
@@ -148,7 +148,7 @@ func (a *Agent) finish(p *permit, out *outgoing, w *writer, sum answer.Summary) 
 		}
 		f.Bytes = w.bytes
 	} else {
-		out.abandon()
+		a.abandon(out)
 	}
 	if err := a.journal.Finish(out.head.Plan, f); err != nil {
 		a.log.Error("the journal cannot be written", "error", err)
@@ -262,11 +262,12 @@ func (w *writer) send(plain []byte, final bool) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(w.ctx, w.agent.fullWait, errUnsent)
-	defer cancel()
-	if err := w.out.put(ctx, chunk, final); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
+	if err := w.out.put(w.ctx, w.agent.fullWait, chunk, final); err != nil {
+		if cause := context.Cause(w.ctx); cause != nil {
 			return cause
+		}
+		if errors.Is(err, errUnsent) {
+			return errUnsent
 		}
 		return err
 	}
@@ -383,7 +384,7 @@ func (a *Agent) refuse(raw []byte, why error) {
 	}
 	if err != nil {
 		a.log.Warn("the refusal is not sent", "error", err)
-		out.abandon()
+		a.abandon(out)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -68,14 +69,15 @@ func (a *Agent) ownFacts() plan.Facts {
 	}
 	f["policy_version"] = value.NewInt(a.Policy().Version())
 	maps.Copy(f, a.upgradeFacts())
-	tags, err := readTags(filepath.Join(a.opts.Dir, tagsFile))
+	tags, err := a.tags.read(filepath.Join(a.opts.Dir, tagsFile))
 	if err != nil {
 		a.log.Warn("tags are not read", "error", err)
 	}
 	// The administrator's word comes last.
-	maps.Copy(tags, a.member().Tags)
-	for k, v := range tags {
-		f["tags."+k] = value.NewText(v)
+	for _, tags := range []map[string]string{tags, a.member().Tags} {
+		for k, v := range tags {
+			f["tags."+k] = value.NewText(v)
+		}
 	}
 	return f
 }
@@ -100,6 +102,46 @@ func steady(f plan.Facts) plan.Facts {
 	f = maps.Clone(f)
 	delete(f, "uptime")
 	return f
+}
+
+// tagsSettle is how long a file of tags must have been as it is before it is not
+// read again while it looks the same. The times of files go by steps, of two
+// seconds where they are longest: who edits it twice within one may leave
+// another text behind the same time, and length.
+const tagsSettle = 5 * time.Second
+
+// A tagsRead is a file of tags as it was read last.
+type tagsRead struct {
+	mu   sync.Mutex
+	info fs.FileInfo // nil: it must be read
+	tags map[string]string
+	err  error
+}
+
+// read gives what stands in the file, which need not be there. It opens it where
+// another one stands there, or it was written since, or just before it was read.
+func (t *tagsRead) read(name string) (map[string]string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	info, err := os.Stat(name)
+	if err != nil {
+		t.info = nil
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	if t.info != nil && info.Size() == t.info.Size() && info.ModTime().Equal(t.info.ModTime()) && os.SameFile(info, t.info) {
+		return t.tags, t.err
+	}
+	now := time.Now()
+	t.info = nil
+	t.tags, t.err = readTags(name)
+	// A time that lies ahead says nothing of what comes next.
+	if age := now.Sub(info.ModTime()); age > tagsSettle {
+		t.info = info
+	}
+	return t.tags, t.err
 }
 
 // readTags reads the file of tags, which need not be there.

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,12 +13,14 @@ import (
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
+	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
 // A permit says that a plan may run here, now, once. The gate alone makes one,
 // and execute takes nothing else; the zero permit is refused there.
 type permit struct {
+	sum      translog.Sum // of the envelope
 	verified signing.Verified
 	payload  *signing.PlanPayload
 	plan     *plan.Plan
@@ -28,6 +29,14 @@ type permit struct {
 	proof    []byte            // that the plan is in the log, where the policy asks for that
 	own      map[string]string // bounds that are this host's own: see hold
 }
+
+// An arrival is an envelope as it came, with its sum, which is computed once.
+type arrival struct {
+	raw []byte
+	sum translog.Sum
+}
+
+func arrived(raw []byte) arrival { return arrival{raw, translog.SumOf(raw)} }
 
 // limit gives the plan its limits.
 func (p *permit) limit(c config) {
@@ -39,9 +48,9 @@ func (p *permit) limit(c config) {
 // stand in the order of docs/threat-model.md, and the first that fails ends it.
 // What is permitted is in the journal when admit returns, and does not pass a
 // second time. The error is a *signing.Refusal.
-func (a *Agent) admit(ctx context.Context, raw []byte) (*permit, error) {
-	p := &permit{policy: a.Policy()}
-	env, err := checkStructure(raw)
+func (a *Agent) admit(ctx context.Context, in arrival) (*permit, error) {
+	p := &permit{policy: a.Policy(), sum: in.sum}
+	env, err := checkStructure(in.raw)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +77,7 @@ func (a *Agent) admit(ctx context.Context, raw []byte) (*permit, error) {
 	if err := a.checkMember(); err != nil {
 		return nil, err
 	}
-	if err := a.checkLogged(ctx, p, raw); err != nil {
+	if err := a.checkLogged(ctx, p); err != nil {
 		return nil, err
 	}
 	if err := a.checkOnce(verified, p.proof); err != nil {
@@ -251,31 +260,29 @@ func refusalOf(err error) (code, reason string) {
 // that repeats itself is not answered again and again.
 type offers struct {
 	mu   sync.Mutex
-	seen map[[sha256.Size]byte]bool
-	ring [maxOffers][sha256.Size]byte
+	seen map[translog.Sum]bool
+	ring [maxOffers]translog.Sum
 	next int
 }
 
 const maxOffers = 1024
 
-// forget takes back what again noted last: the envelope was not refused, or not
-// judged.
-func (o *offers) forget(raw []byte) {
+// again says whether an envelope was refused before.
+func (o *offers) again(sum translog.Sum) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.seen, sha256.Sum256(raw))
+	return o.seen[sum]
 }
 
-// again says whether an envelope was refused before, and notes that it is now.
-func (o *offers) again(raw []byte) bool {
-	sum := sha256.Sum256(raw)
+// note notes that an envelope is refused, and says whether it was before.
+func (o *offers) note(sum translog.Sum) (again bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.seen[sum] {
 		return true
 	}
 	if o.seen == nil {
-		o.seen = map[[sha256.Size]byte]bool{}
+		o.seen = map[translog.Sum]bool{}
 	}
 	delete(o.seen, o.ring[o.next])
 	o.ring[o.next] = sum

@@ -131,7 +131,7 @@ func (f *fleet) judge(dir string, all ...offense) (error, *attempt) {
 	if x.before != nil {
 		x.before(a)
 	}
-	p, err := a.admit(f.t.Context(), raw)
+	p, err := a.admit(f.t.Context(), arrived(raw))
 	if (p == nil) == (err == nil) {
 		f.t.Fatalf("permit %v and error %v", p, err)
 	}
@@ -212,7 +212,7 @@ func TestUnknownFact(t *testing.T) {
 		`FROM fleet WHERE cloud.provider = "none" FIND number`:    false,
 		`FROM fleet WHERE virtualisation = "unheard" FIND number`: false,
 	} {
-		_, err := a.admit(t.Context(), f.sign(f.ask(query), f.asker))
+		_, err := a.admit(t.Context(), arrived(f.sign(f.ask(query), f.asker)))
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", query, err)
 		}
@@ -231,12 +231,12 @@ func TestAnyBitChanged(t *testing.T) {
 	}
 	for bit := 0; bit < 8*len(raw); bit += step {
 		raw[bit/8] ^= 1 << (bit % 8)
-		if _, err := a.admit(t.Context(), raw); !errors.Is(err, signing.ErrRefused) {
+		if _, err := a.admit(t.Context(), arrived(raw)); !errors.Is(err, signing.ErrRefused) {
 			t.Fatalf("bit %d changed: %v", bit, err)
 		}
 		raw[bit/8] ^= 1 << (bit % 8)
 	}
-	if _, err := a.admit(t.Context(), raw); err != nil {
+	if _, err := a.admit(t.Context(), arrived(raw)); err != nil {
 		t.Errorf("unchanged: %v", err)
 	}
 }
@@ -247,11 +247,11 @@ func TestReplays(t *testing.T) {
 	dir := f.enroll()
 	raw := f.sign(f.ask("FROM fleet FIND number"), f.asker)
 	a := f.open(dir, numbers{})
-	if _, err := a.admit(t.Context(), raw); err != nil {
+	if _, err := a.admit(t.Context(), arrived(raw)); err != nil {
 		t.Fatal(err)
 	}
 	code := func(a *Agent) string {
-		_, err := a.admit(t.Context(), raw)
+		_, err := a.admit(t.Context(), arrived(raw))
 		code, _ := refusalOf(err)
 		return code
 	}
@@ -266,14 +266,14 @@ func TestReplays(t *testing.T) {
 	a.opts.Now = func() time.Time { return time.Now().Add(48 * time.Hour) }
 	other := f.ask("FROM fleet FIND number")
 	other.payload.Expires = time.Now().Add(72 * time.Hour)
-	if _, err := a.admit(t.Context(), f.sign(other, f.asker)); err != nil {
+	if _, err := a.admit(t.Context(), arrived(f.sign(other, f.asker))); err != nil {
 		t.Fatalf("two days later: %v", err)
 	}
 	a.Close()
 	a = f.open(dir, numbers{})
 	defer a.Close()
 	late := f.ask("FROM fleet FIND number")
-	if _, err := a.admit(t.Context(), f.sign(late, f.asker)); err == nil {
+	if _, err := a.admit(t.Context(), arrived(f.sign(late, f.asker))); err == nil {
 		t.Error("a clock that was set back by two days is believed")
 	} else if c, _ := refusalOf(err); c != signing.CodeClock {
 		t.Errorf("clock set back: %v", err)

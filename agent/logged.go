@@ -26,15 +26,15 @@ type seenLog struct {
 }
 
 // checkLogged: where the policy asks for it, the plan is in the log.
-func (a *Agent) checkLogged(ctx context.Context, p *permit, raw []byte) (err error) {
-	p.proof, err = a.proved(ctx, p.policy, translog.Entry{Kind: translog.KindPlan, Name: p.payload.ID.String()}, raw)
+func (a *Agent) checkLogged(ctx context.Context, p *permit) (err error) {
+	p.proof, err = a.proved(ctx, p.policy, translog.Entry{Kind: translog.KindPlan, Name: p.payload.ID.String(), Sum: p.sum})
 	return err
 }
 
-// proved gives the proof that an envelope is in the log under a name, where the
-// policy asks for one: by a checkpoint that enough witnesses signed and that
-// goes on from the largest one seen here, which it then is.
-func (a *Agent) proved(ctx context.Context, policy *signing.Policy, as translog.Entry, raw []byte) ([]byte, error) {
+// proved gives the proof that an envelope is in the log by its sum, under a name,
+// where the policy asks for one: by a checkpoint that enough witnesses signed and
+// that goes on from the largest one seen here, which it then is.
+func (a *Agent) proved(ctx context.Context, policy *signing.Policy, as translog.Entry) ([]byte, error) {
 	rule := policy.Log()
 	if rule == nil || !rule.Required {
 		return nil, nil
@@ -43,8 +43,7 @@ func (a *Agent) proved(ctx context.Context, policy *signing.Policy, as translog.
 	if err != nil {
 		return nil, refusal(signing.CodeRollback, "what this host has seen of the log cannot be read, and nothing runs that could be a rollback of it: %w; remove %s to begin anew", err, a.path(seenFile))
 	}
-	sum := translog.SumOf(raw)
-	proof, err := a.fetchProof(ctx, sum, last.Size)
+	proof, err := a.fetchProof(ctx, as.Sum, last.Size)
 	if err != nil {
 		return nil, refusal(signing.CodeUnlogged, "the policy asks for a proof that %s %s is in the log, and the relay gives none: %w", as.Kind, as.Name, err)
 	}
@@ -61,7 +60,7 @@ func (a *Agent) proved(ctx context.Context, policy *signing.Policy, as translog.
 			return nil, refusal(signing.CodeRollback, "the log's checkpoint cannot be kept here, and nothing runs that a rollback could hide: %w", err)
 		}
 	}
-	entry, _, err := rule.Keys.Check(proof, sum)
+	entry, _, err := rule.Keys.Check(proof, as.Sum)
 	if err == nil && (entry.Kind != as.Kind || entry.Name != as.Name) {
 		err = fmt.Errorf("%w: the log calls it %s %s", translog.ErrUnlogged, entry.Kind, entry.Name)
 	}

@@ -29,7 +29,7 @@ func TestEndedFromOutside(t *testing.T) {
 			dir := f.enroll()
 			a := f.open(dir, numbers{})
 			q := f.ask("FROM fleet FIND number")
-			p, err := a.admit(t.Context(), f.sign(q, f.asker))
+			p, err := a.admit(t.Context(), arrived(f.sign(q, f.asker)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -229,5 +230,97 @@ func TestTags(t *testing.T) {
 	tags, err := readTags(name)
 	if !maps.Equal(tags, map[string]string{"team": "web", "rack": "", "site": "a=b"}) || err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("%v, %v", tags, err)
+	}
+}
+
+// The file of tags is opened again where it changed, by its size, its time or in
+// its place, and as long as it is so new that a change could hide.
+func TestTagsAreReadAnew(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "tags")
+	var tags tagsRead
+	long := time.Now().Add(-time.Hour).Truncate(time.Second)
+	write := func(text string, at time.Time) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(name, []byte(text), 0o600), os.Chtimes(name, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(step, rack string) {
+		t.Helper()
+		for range 2 {
+			if got, err := tags.read(name); err != nil || got["rack"] != rack {
+				t.Errorf("%s: %v, %v, want rack %q", step, got, err, rack)
+			}
+		}
+	}
+	want("no file", "")
+	write("rack = 1", long)
+	want("the first", "1")
+	write("rack = 2", long)
+	want("all that a stat shows is the same", "1") // which shows that it was not read
+	write("rack = 3", long.Add(time.Second))
+	want("another time", "3")
+	write("rack = 44", long.Add(time.Second))
+	want("another size", "44")
+	if runtime.GOOS != "windows" { // which tells them apart by their names
+		at := long.Add(time.Second)
+		if err := errors.Join(os.WriteFile(name+".new", []byte("rack = 55"), 0o600), os.Chtimes(name+".new", at, at), os.Rename(name+".new", name)); err != nil {
+			t.Fatal(err)
+		}
+		want("another file in its place", "55")
+	}
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	want("gone", "")
+	now := time.Now()
+	for _, rack := range []string{"6", "7", "8"} {
+		write("rack = "+rack, now)
+		want("twice within one step of the time", rack)
+	}
+	write("rack = 9", time.Now().Add(time.Hour))
+	want("of a time to come", "9")
+	write("rack = 0", time.Now().Add(time.Hour))
+	want("of a time to come, again", "0")
+	write("Rack", long)
+	for range 2 {
+		if _, err := tags.read(name); err == nil {
+			t.Error("what is no tag is not told")
+		}
+	}
+}
+
+// The status is written where it changed, and says since when it has been so.
+func TestStatusIsWrittenOnChange(t *testing.T) {
+	f := newFleet(t)
+	a := f.open(f.enroll(), numbers{})
+	defer a.Close()
+	name := a.path(statusFile)
+	written := func() (there bool) {
+		t.Helper()
+		_, err := os.Stat(name)
+		if there = err == nil; there {
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return there
+	}
+	a.writeStatus()
+	if !written() {
+		t.Error("the first is not written")
+	}
+	a.writeStatus()
+	if written() {
+		t.Error("what was written is written again")
+	}
+	a.note(func(s *Status) { s.Error = "no relay" })
+	a.writeStatus()
+	s, err := ReadStatus(a.opts)
+	if err != nil || s.Error != "no relay" || s.Process != os.Getpid() || s.Written.IsZero() || s.Certificate.IsZero() {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if !written() {
+		t.Error("a change is not written")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
+	"github.com/quaestor-engine/quaestor/signing/translog"
 )
 
 // obeyedAfter is how long an agent waits for further policies before it tells
@@ -23,7 +24,7 @@ func (a *Agent) takePolicy(raw []byte) {
 	if err != nil {
 		code, reason := refusalOf(err)
 		a.log.Error("policy refused", "code", code, "reason", reason)
-		if a.offered.again(raw) {
+		if a.offered.note(translog.SumOf(raw)) {
 			return // it is in the journal
 		}
 		if err := a.journal.Refuse(journal.Entry{At: a.opts.Now(), Verdict: journal.Refused, Code: signing.CodePolicy, Reason: "a policy: " + reason}); err != nil {

@@ -88,6 +88,21 @@ func (a *Agent) certificate() (*tls.Certificate, *x509.Certificate, error) {
 	return s.cert, s.leaf, nil
 }
 
+// expires gives when the certificate ends that was read last; zero where there
+// is none to be read.
+func (a *Agent) expires() time.Time {
+	a.shown.mu.Lock()
+	leaf := a.shown.leaf
+	a.shown.mu.Unlock()
+	if leaf == nil {
+		var err error
+		if _, leaf, err = a.certificate(); err != nil {
+			return time.Time{}
+		}
+	}
+	return leaf.NotAfter
+}
+
 // renewIfDue asks for the next certificate when a third of the present one's
 // time is left. It counts from the next connection on.
 func (a *Agent) renewIfDue(ctx context.Context) {
@@ -106,5 +121,9 @@ func (a *Agent) renewIfDue(ctx context.Context) {
 		a.log.Warn("the certificate is not renewed", "error", err, "expires", leaf.NotAfter)
 		return
 	}
+	if _, _, err := a.certificate(); err != nil {
+		a.log.Warn("the new certificate cannot be read", "error", err)
+	}
+	a.touch() // the status says when it ends
 	a.log.Info("the certificate is renewed")
 }

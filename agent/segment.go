@@ -56,7 +56,20 @@ type head struct {
 
 func (h head) path(dir string) string { return filepath.Join(dir, h.Plan.String()+headExt) }
 
-func (h head) write(dir string) error { return wholefile.Put(h.path(dir), 0o600, message.Marshal(h)) }
+// write makes the file of the head. It is one step all the same: what a kill
+// leaves is cut, and a head that was cut is none, to a later life, as one that
+// was not begun.
+func (h head) write(dir string) error {
+	f, err := os.OpenFile(h.path(dir), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(message.Marshal(h))
+	if err = errors.Join(err, f.Close()); err != nil {
+		h.remove(dir) // what a full disk took of it is of no use
+	}
+	return err
+}
 
 func (h head) remove(dir string) { os.Remove(h.path(dir)) }
 
@@ -152,7 +165,7 @@ func (s *spool) reopen(name string, now time.Time) error {
 		// Whatever it was, nobody can be given it any more.
 		return s.removeAll(strings.TrimSuffix(name, headExt))
 	}
-	o := &outgoing{head: h, spool: s, more: make(chan struct{})}
+	o := &outgoing{head: h, spool: s}
 	for _, file := range s.segmentsOf(h.Plan.String()) {
 		whole, err := o.read(file)
 		if err != nil {

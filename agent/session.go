@@ -50,15 +50,13 @@ type session struct {
 	telling sync.Mutex // held while facts are looked up and sent, and guards last once the relay has welcomed
 
 	mu       sync.Mutex
-	left     bool                // nothing more is begun
-	unjudged int                 // plans, policies and cancels that came and were not dealt with
-	sent     map[*outgoing]bool  // an answer that was begun; false while the relay has not said what it has of it
-	large    map[signing.ID]bool // answers that have streams of their own
-	refused  map[signing.ID]bool // answers that this relay does not take
-	last     told                // what the relay has of the facts; zero: nothing that this agent knows of
-	knows    bool                // the facts were looked up, and the relay has them
-	well     translog.Sum        // of the statement that this program is well; zero for none
-	idle     bool                // once mode: it was said that nothing is left
+	left     bool                   // nothing more is begun
+	unjudged int                    // plans, policies and cancels that came and were not dealt with
+	sent     map[*outgoing]*sending // answers that were begun, until they are over
+	last     told                   // what the relay has of the facts; zero: nothing that this agent knows of
+	knows    bool                   // the facts were looked up, and the relay has them
+	well     translog.Sum           // of the statement that this program is well; zero for none
+	idle     bool                   // once mode: it was said that nothing is left
 	idleAt   *time.Timer
 }
 
@@ -83,7 +81,7 @@ func (a *Agent) meet(ctx context.Context, once bool) (welcome bool, err error) {
 	s := &session{
 		agent: a, ctx: ctx, end: end, conn: conn, once: once, ready: make(chan struct{}),
 		offers: make(chan frame, offersWaiting), slots: make(chan struct{}, answerStreams), long: make(chan struct{}, maxStanding),
-		begun: map[signing.ID]bool{}, sent: map[*outgoing]bool{}, large: map[signing.ID]bool{}, refused: map[signing.ID]bool{},
+		begun: map[signing.ID]bool{}, sent: map[*outgoing]*sending{},
 	}
 	w, err := s.hello()
 	if err != nil {
@@ -172,7 +170,7 @@ func (a *Agent) enter(s *session) []*outgoing {
 	defer a.mu.Unlock()
 	open := a.spool.open()
 	for _, o := range open {
-		s.sent[o], s.begun[o.head.Plan] = false, true
+		s.sent[o], s.begun[o.head.Plan] = &sending{}, true
 	}
 	a.session, s.last = s, a.told
 	return open
@@ -245,14 +243,17 @@ func (s *session) acked(body []byte) error {
 		return nil
 	}
 	if ack.Gone {
-		o.abandon()
 		s.agent.log.Info("nobody wants the answer", "plan", ack.Plan)
-		s.leaveIfDone()
+		s.abandon(o)
 		return nil
 	}
-	o.ack(ack.Next)
+	if o.ack(ack.Next) {
+		s.over(o)
+		return nil
+	}
 	s.mu.Lock()
-	asked, known := s.sent[o]
+	x := s.sent[o]
+	known, asked := x != nil, x != nil && x.asked
 	s.mu.Unlock()
 	switch {
 	case known && !asked:
@@ -288,9 +289,10 @@ func (s *session) judge() {
 
 // offer takes a plan from a relay: what passes the gate runs.
 func (a *Agent) offer(s *session, raw []byte) {
+	in := arrived(raw)
 	// A relay that lost the connection offers again what it cannot know to have
 	// arrived.
-	if id, ok := a.inHand(raw); ok {
+	if id, ok := a.inHand(in.sum); ok {
 		s.receipt(id)
 		return
 	}
@@ -304,25 +306,24 @@ func (a *Agent) offer(s *session, raw []byte) {
 			return
 		}
 	}
-	if a.offered.again(raw) {
+	if a.offered.again(in.sum) {
 		if payload := payloadOf(raw, &e); payload != nil {
 			s.receipt(payload.ID)
 		}
 		return
 	}
-	p, err := a.admit(s.ctx, raw)
+	p, err := a.admit(s.ctx, in)
 	if err != nil {
 		if s.ctx.Err() != nil {
-			a.offered.forget(raw) // it was not judged to the end, and will be offered again
-			return
+			return // it was not judged to the end, and will be offered again
 		}
+		a.offered.note(in.sum)
 		if payload := payloadOf(raw, &e); payload != nil {
 			s.receipt(payload.ID)
 		}
 		a.refuse(raw, err)
 		return
 	}
-	a.offered.forget(raw)
 	s.receipt(p.payload.ID)
 	a.begin(p, raw)
 }
@@ -336,7 +337,7 @@ func (a *Agent) begin(p *permit, raw []byte) {
 		return
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	r := &running{permit: p, out: out, cancel: cancel, started: a.opts.Now(), sum: sha256.Sum256(raw)}
+	r := &running{permit: p, out: out, cancel: cancel, started: a.opts.Now(), sum: p.sum}
 	a.mu.Lock()
 	a.running[p.payload.ID] = r
 	a.mu.Unlock()
@@ -364,7 +365,7 @@ func (a *Agent) cannotBegin(p *permit, why error) {
 			a.finish(p, out, w, sum)
 			return
 		}
-		out.abandon()
+		a.abandon(out)
 	}
 	a.log.Error("nobody is told that a plan was not begun", "plan", p.payload.ID, "error", err)
 	f := journal.Finish{At: a.opts.Now(), Outcome: sum.Outcome.String(), Reason: sum.Reason}
@@ -374,8 +375,7 @@ func (a *Agent) cannotBegin(p *permit, why error) {
 }
 
 // inHand says whether an envelope is the one of a plan that runs.
-func (a *Agent) inHand(raw []byte) (signing.ID, bool) {
-	sum := sha256.Sum256(raw)
+func (a *Agent) inHand(sum translog.Sum) (signing.ID, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for id, r := range a.running {

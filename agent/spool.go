@@ -52,7 +52,7 @@ type spool struct {
 	held    int64         // bytes in memory
 	kept    int64         // bytes of segments
 	online  bool          // a relay takes chunks
-	room    chan struct{} // closed, and made anew, when bytes become free
+	room    chan struct{} // closed when bytes become free; nil: nobody waits
 }
 
 // An outgoing answer is one whose chunks have not all been acknowledged. Its
@@ -68,7 +68,7 @@ type outgoing struct {
 	gone   bool
 	stands bool // its plan does: it has no end for a long time
 	segs   []*segment
-	more   chan struct{} // closed, and made anew, when a chunk comes or it is gone
+	more   chan struct{} // closed when a chunk comes or it is gone; nil: nobody waits
 }
 
 // A piece is one chunk, in memory or in a segment.
@@ -88,7 +88,7 @@ func openSpool(dir string, memory, disk int64, now time.Time) (*spool, error) {
 	}
 	s := &spool{
 		dir: dir, memory: memory, disk: disk, create: createFile, perFile: segmentSize,
-		answers: map[signing.ID]*outgoing{}, room: make(chan struct{}),
+		answers: map[signing.ID]*outgoing{},
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -120,7 +120,7 @@ func (s *spool) begin(h head) (*outgoing, error) {
 	if err := h.write(s.dir); err != nil {
 		return nil, err
 	}
-	o := &outgoing{head: h, spool: s, more: make(chan struct{})}
+	o := &outgoing{head: h, spool: s}
 	s.answers[h.Plan] = o
 	return o, nil
 }
@@ -138,7 +138,7 @@ func (s *spool) beginEnd(h head) (*outgoing, error) {
 		return nil, fmt.Errorf("%w: %d answers wait for a relay", errSpoolFull, len(s.answers))
 	}
 	_ = h.write(s.dir) // it may have room by now, and its owner hears of it elsewhere
-	o := &outgoing{head: h, spool: s, more: make(chan struct{})}
+	o := &outgoing{head: h, spool: s}
 	s.answers[h.Plan] = o
 	return o, nil
 }
@@ -185,15 +185,16 @@ func (s *spool) setOnline(yes bool) error {
 	return errors.Join(errs...)
 }
 
-// sweep forgets the answers that no relay took in time.
-func (s *spool) sweep(now time.Time) {
+// stale lists the answers that no relay took in time.
+func (s *spool) stale(now time.Time) (all []*outgoing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, o := range s.answers {
 		if now.After(o.head.Expires.Add(retention)) {
-			o.forget()
+			all = append(all, o)
 		}
 	}
+	return all
 }
 
 // close closes files. What waits stays on disk.
@@ -209,22 +210,15 @@ func (s *spool) close() error {
 	return err
 }
 
-// put adds a chunk, which must be the next. It waits for room until ctx ends;
-// the final chunk of an answer waits for none.
-func (o *outgoing) put(ctx context.Context, data []byte, final bool) error {
+// put adds a chunk, which must be the next. It waits for room until ctx ends, or
+// so long that it is errUnsent; the final chunk of an answer waits for none.
+func (o *outgoing) put(ctx context.Context, patience time.Duration, data []byte, final bool) error {
 	s := o.spool
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for !final && !o.gone && !o.done && !o.fits(int64(len(data))) {
-		room := s.room
-		s.mu.Unlock()
-		select {
-		case <-room:
-		case <-ctx.Done():
-		}
-		s.mu.Lock()
-		if ctx.Err() != nil {
-			return fmt.Errorf("%w: %w", errSpoolFull, context.Cause(ctx))
+	if n := int64(len(data)); !final && !o.takes(n) {
+		if err := o.await(ctx, patience, n); err != nil {
+			return err
 		}
 	}
 	switch {
@@ -244,8 +238,48 @@ func (o *outgoing) put(ctx context.Context, data []byte, final bool) error {
 		}
 	}
 	o.done = final
-	o.wake()
+	tell(&o.more)
 	return nil
+}
+
+// takes says whether nobody waits who puts so many bytes more: there is room, or
+// it is in vain.
+func (o *outgoing) takes(n int64) bool { return o.gone || o.done || o.fits(n) }
+
+// await waits until takes.
+func (o *outgoing) await(ctx context.Context, patience time.Duration, n int64) error {
+	s := o.spool
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errUnsent)
+	defer cancel()
+	for !o.takes(n) {
+		wait(ctx, &s.mu, &s.room)
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: %w", errSpoolFull, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// wait lets go of a lock until what it guards is closed, or ctx has ended.
+func wait(ctx context.Context, mu *sync.Mutex, news *chan struct{}) {
+	if *news == nil {
+		*news = make(chan struct{})
+	}
+	come := *news
+	mu.Unlock()
+	select {
+	case <-come:
+	case <-ctx.Done():
+	}
+	mu.Lock()
+}
+
+// tell wakes those who wait.
+func tell(news *chan struct{}) {
+	if *news != nil {
+		close(*news)
+		*news = nil
+	}
 }
 
 // fits says whether so many bytes more are within the bounds.
@@ -297,6 +331,16 @@ func (o *outgoing) segment(seq uint32) (*segment, error) {
 	return g, err
 }
 
+// single gives the only chunk of an answer that has one, final and in memory.
+func (o *outgoing) single() ([]byte, bool) {
+	o.spool.mu.Lock()
+	defer o.spool.mu.Unlock()
+	if o.gone || !o.done || o.first != 0 || len(o.pieces) != 1 || o.pieces[0].seg != nil {
+		return nil, false
+	}
+	return o.pieces[0].data, true
+}
+
 // take gives the chunk with a sequence number, as soon as it is there. Before
 // the first that is held, and after the final one, there is errEnded.
 func (o *outgoing) take(ctx context.Context, seq uint32) (data []byte, final bool, err error) {
@@ -304,13 +348,7 @@ func (o *outgoing) take(ctx context.Context, seq uint32) (data []byte, final boo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !o.gone && !o.done && seq == o.next() {
-		more := o.more
-		s.mu.Unlock()
-		select {
-		case <-more:
-		case <-ctx.Done():
-		}
-		s.mu.Lock()
+		wait(ctx, &s.mu, &o.more)
 		if ctx.Err() != nil {
 			return nil, false, ctx.Err()
 		}
@@ -401,7 +439,7 @@ func (o *outgoing) ack(next uint32) (whole bool) {
 	}
 	o.pieces = slices.Delete(o.pieces, 0, n)
 	o.first += uint32(n)
-	o.freed()
+	tell(&s.room)
 	if o.done && len(o.pieces) == 0 {
 		o.forget()
 		return true
@@ -444,16 +482,6 @@ func (o *outgoing) forget() {
 	}
 	o.pieces, o.segs, o.gone = nil, nil, true
 	delete(o.spool.answers, o.head.Plan)
-	o.wake()
-	o.freed()
-}
-
-func (o *outgoing) wake() {
-	close(o.more)
-	o.more = make(chan struct{})
-}
-
-func (o *outgoing) freed() {
-	close(o.spool.room)
-	o.spool.room = make(chan struct{})
+	tell(&o.more)
+	tell(&o.spool.room)
 }

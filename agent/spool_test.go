@@ -14,6 +14,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
 // load opens a spool with small bounds.
@@ -41,7 +42,7 @@ func TestTornSegments(t *testing.T) {
 	ends := []int{0}
 	for i := range 4 {
 		data := bytes.Repeat([]byte{byte(i)}, 10*i+1)
-		if err := o.put(t.Context(), data, i == 3); err != nil {
+		if err := o.put(t.Context(), fullWait, data, i == 3); err != nil {
 			t.Fatal(err)
 		}
 		ends = append(ends, ends[i]+recordHead+len(data))
@@ -82,6 +83,28 @@ func TestTornSegments(t *testing.T) {
 	s.close()
 }
 
+// A head that ends anywhere, as a kill or a power failure leaves it, or has zeroes
+// from there on, is none: nothing of it is left, and nothing of its chunks.
+func TestTornHead(t *testing.T) {
+	h := headFor(signing.NewID())
+	whole := message.Marshal(h)
+	for n := range len(whole) + 1 {
+		for _, zeroes := range []int{0, len(whole) - n} {
+			dir := t.TempDir()
+			text := append(bytes.Clone(whole[:n]), make([]byte, zeroes)...)
+			chunk := filepath.Join(dir, h.Plan.String()+".00000000"+segmentExt)
+			if err := errors.Join(os.WriteFile(h.path(dir), text, 0o600), os.WriteFile(chunk, []byte("x"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			s := load(t, dir, 0, 1000)
+			left, err := os.ReadDir(dir)
+			if there := s.find(h.Plan) != nil; there != (n == len(whole)) || err != nil || len(left) != map[bool]int{true: 1}[there] {
+				t.Fatalf("cut at %d of %d, %d zeroes: there %v, %v, %v", n, len(whole), zeroes, there, left, err)
+			}
+		}
+	}
+}
+
 // A spool that is full makes who writes wait, until something is taken; the
 // end of an answer waits for nothing.
 func TestSpoolFull(t *testing.T) {
@@ -92,32 +115,32 @@ func TestSpoolFull(t *testing.T) {
 	}
 	data := make([]byte, 30)
 	for range 3 {
-		if err := o.put(t.Context(), data, false); err != nil {
+		if err := o.put(t.Context(), fullWait, data, false); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, io.ErrNoProgress)
 	defer cancel()
-	if err := o.put(ctx, data, false); !errors.Is(err, errSpoolFull) || !errors.Is(err, io.ErrNoProgress) {
+	if err := o.put(ctx, fullWait, data, false); !errors.Is(err, errSpoolFull) || !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("beyond the bound: %v", err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- o.put(t.Context(), data, false) }()
+	go func() { done <- o.put(t.Context(), fullWait, data, false) }()
 	o.ack(2)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if err := o.put(t.Context(), data, false); err != nil {
+	if err := o.put(t.Context(), fullWait, data, false); err != nil {
 		t.Error(err)
 	}
-	if err := o.put(t.Context(), data, true); err != nil {
+	if err := o.put(t.Context(), fullWait, data, true); err != nil {
 		t.Errorf("the end: %v", err)
 	}
-	if err := o.put(t.Context(), data, false); !errors.Is(err, errEnded) {
+	if err := o.put(t.Context(), fullWait, data, false); !errors.Is(err, errEnded) {
 		t.Errorf("after the end: %v", err)
 	}
 	o.abandon()
-	if err := o.put(t.Context(), data, true); !errors.Is(err, errGone) {
+	if err := o.put(t.Context(), fullWait, data, true); !errors.Is(err, errGone) {
 		t.Errorf("abandoned: %v", err)
 	}
 }
@@ -132,11 +155,12 @@ func TestSpoolIsBounded(t *testing.T) {
 	if _, err := s.begin(headFor(signing.NewID())); !errors.Is(err, errSpoolFull) {
 		t.Errorf("one too many: %v", err)
 	}
-	s.sweep(time.Now().Add(retention))
-	if len(s.answers) != maxAnswers {
-		t.Errorf("%d answers are kept", len(s.answers))
+	if n := len(s.stale(time.Now().Add(retention))); n != 0 {
+		t.Errorf("%d answers are too old too early", n)
 	}
-	s.sweep(time.Now().Add(retention + 2*time.Hour))
+	for _, o := range s.stale(time.Now().Add(retention + 2*time.Hour)) {
+		o.abandon()
+	}
 	left, err := os.ReadDir(s.dir)
 	if len(s.answers) != 0 || len(left) != 0 || err != nil {
 		t.Errorf("%d answers, %d files are left: %v", len(s.answers), len(left), err)
@@ -176,7 +200,7 @@ func TestSpoolModes(t *testing.T) {
 	defer s.close()
 	o, err := s.begin(headFor(signing.NewID()))
 	if err == nil {
-		err = o.put(t.Context(), []byte("x"), false)
+		err = o.put(t.Context(), fullWait, []byte("x"), false)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -153,7 +153,7 @@ func (x *machine) put(rt *rapid.T, m *model) {
 	x.spool.mu.Lock()
 	fits := m.out.fits(int64(len(data)))
 	x.spool.mu.Unlock()
-	switch err := m.out.put(ctx, data, final); {
+	switch err := m.out.put(ctx, fullWait, data, final); {
 	case err == nil:
 		m.chunks, m.done = append(m.chunks, data), final
 	case final, errors.Is(err, errSpoolFull) && fits, !errors.Is(err, errSpoolFull) && !errors.Is(err, errNoRoom):
@@ -321,7 +321,7 @@ func TestTornWriteBetweenFiles(t *testing.T) {
 	}
 	put := func(size, room int) error {
 		x.room = room
-		return o.put(t.Context(), bytes.Repeat([]byte{byte(size)}, size), false)
+		return o.put(t.Context(), fullWait, bytes.Repeat([]byte{byte(size)}, size), false)
 	}
 	if err := put(modelChunk, 1<<20); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +16,7 @@ import (
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/signing/journal"
+	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -270,7 +270,7 @@ func (a *Agent) resumeStanding(out *outgoing) (bool, error) {
 		return true, err
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	r := &running{permit: p, out: out, cancel: cancel, started: a.opts.Now(), sum: sha256.Sum256(raw)}
+	r := &running{permit: p, out: out, cancel: cancel, started: a.opts.Now(), sum: translog.SumOf(raw)}
 	s, err := a.newStanding(ctx, r)
 	if err != nil {
 		cancel(nil)

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -51,7 +52,8 @@ type Status struct {
 	Spooled   int64         `json:"spooled"` // bytes that wait for a relay
 	// Upgrade is what became of the latest release; nil: none was offered.
 	Upgrade *upgrade.Report `json:"upgrade,omitempty"`
-	Written time.Time       `json:"written"`
+	// Written is since when all of this has been so.
+	Written time.Time `json:"written"`
 }
 
 // A RunningPlan is one that was accepted and has not ended.
@@ -88,9 +90,7 @@ func (a *Agent) Status() Status {
 	if s.Written = a.opts.Now(); a.spool != nil {
 		s.Spooled = a.spool.bytes()
 	}
-	if _, leaf, err := a.certificate(); err == nil {
-		s.Certificate = leaf.NotAfter
-	}
+	s.Certificate = a.expires()
 	return s
 }
 
@@ -134,10 +134,23 @@ func (a *Agent) touch() {
 	}
 }
 
+// writeStatus writes the status where it is another than the one that was
+// written last: most plans begin and end between two looks. Of those who call it
+// one goes after the other.
 func (a *Agent) writeStatus() {
-	if err := wholefile.Put(a.path(statusFile), 0o600, message.Marshal(a.Status())); err != nil {
-		a.log.Warn("the status cannot be written", "error", err)
+	s := a.Status()
+	now := s.Written
+	s.Written = time.Time{}
+	text := message.Marshal(s)
+	if bytes.Equal(text, a.wrote) {
+		return
 	}
+	s.Written = now
+	if err := wholefile.Put(a.path(statusFile), 0o600, message.Marshal(s)); err != nil {
+		a.log.Warn("the status cannot be written", "error", err)
+		return
+	}
+	a.wrote = text
 }
 
 // ReadStatus gives the state of the agent of a folder, which may be running in

@@ -237,7 +237,7 @@ func (a *Agent) refuseUpgrade(ctx context.Context, u signing.Upgrade, raw []byte
 		p := upgrade.Program{Release: u.Release().Release, Stage: u.RollOut().Number}
 		a.report(p, upgrade.Refused, code+": "+reason)
 	}
-	if a.offered.again(raw) {
+	if a.offered.note(translog.SumOf(raw)) {
 		return // it is in the journal
 	}
 	if err := a.journal.Refuse(journal.Entry{At: a.opts.Now(), Verdict: journal.Refused, Code: code, Reason: "a release: " + reason}); err != nil {

@@ -123,9 +123,9 @@ func (a *Agent) checkOwner() error {
 // gives the proof that the stage is.
 func (a *Agent) checkUpgradeLogged(ctx context.Context, policy *signing.Policy, u signing.Upgrade, m message.Upgrade) ([]byte, error) {
 	release := u.Release().Release
-	if _, err := a.proved(ctx, policy, translog.Entry{Kind: translog.KindRelease, Name: release}, m.Release); err != nil {
+	if _, err := a.proved(ctx, policy, translog.Entry{Kind: translog.KindRelease, Name: release, Sum: translog.SumOf(m.Release)}); err != nil {
 		return nil, err
 	}
 	stage := fmt.Sprintf("%s/%d", release, u.RollOut().Number)
-	return a.proved(ctx, policy, translog.Entry{Kind: translog.KindRollOut, Name: stage}, m.RollOut)
+	return a.proved(ctx, policy, translog.Entry{Kind: translog.KindRollOut, Name: stage, Sum: translog.SumOf(m.RollOut)})
 }
