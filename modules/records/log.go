@@ -115,7 +115,7 @@ func readJournal(s *table.Scan, name string, yield func(*event) error) (is bool,
 func existing(s *table.Scan, globs []string) []string {
 	list := []string{}
 	for name := range s.FS.Glob(globs...) {
-		list = append(list, strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `{`, `\{`, `\`, `\\`).Replace(name))
+		list = append(list, value.EscapeGlob(name))
 	}
 	return list
 }
