@@ -212,6 +212,10 @@ func noMember(e lang.Expr, x, list typed) lang.Diagnostic {
 	return problem(CodeTypeMismatch, e.Span(), hint, "a member of %s is %s, and %s is %s", nodeText(list.node), article(list.elem), nodeText(x.node), article(x.typ))
 }
 
+func otherHashes(at lang.Span, x, y *modules.Column) lang.Diagnostic {
+	return problem(CodeTypeMismatch, at, "ask for the same hash of both", "%s has %d hex digits and %s has %d, so that they are never equal", x.Name, 2*x.HashBytes, y.Name, 2*y.HashBytes)
+}
+
 func notACondition(e lang.Expr, t value.Type) lang.Diagnostic {
 	return problem(CodeNotACondition, e.Span(), "compare it with something: "+nodeText(e)+" = …", "%s is %s, not a condition", nodeText(e), article(t))
 }

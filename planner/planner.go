@@ -63,7 +63,7 @@ func Compile(q *lang.Query, cat Catalogue, in Inputs) (*plan.Plan, []lang.Diagno
 	if in.OS == "" {
 		in.OS = runtime.GOOS
 	}
-	c := &compiler{cat: cat, in: in, plan: &plan.Plan{Query: lang.Format(q)}, sets: map[string]int{}}
+	c := &compiler{cat: cat, in: in, plan: &plan.Plan{Query: lang.Format(q)}}
 	c.query(q)
 	slices.SortStableFunc(c.warnings, bySpan)
 	if len(c.problems) == 0 {
@@ -92,7 +92,6 @@ type compiler struct {
 	used     map[string]bool // parameters and lets that something names
 	broken   map[string]bool // those whose declaration is refused
 	stood    int             // how often a name of LET stood for its value
-	sets     map[string]int  // plan.Sets by what they were made from
 	depth    int             // of subqueries
 	around   []*scanInfo     // of the FIND that is read, and of those around it
 }

@@ -153,6 +153,10 @@ func (s *scope) agree(e lang.Expr, x, y typed) (typed, typed, bool) {
 		s.c.report(cannotCompare(e, x, y))
 		return x, y, false
 	}
+	if apart(x.col, y.col) {
+		s.c.report(otherHashes(e.Span(), x.col, y.col))
+		return x, y, false
+	}
 	return x, y, true
 }
 
@@ -218,6 +222,11 @@ func (s *scope) member(e lang.Expr, x, list typed) (typed, bool) {
 	}
 	x, ok := s.adapt(x, one)
 	return x, ok
+}
+
+// apart says whether two columns are of hashes of different lengths.
+func apart(x, y *modules.Column) bool {
+	return x != nil && y != nil && x.HashBytes != y.HashBytes && x.HashBytes > 0 && y.HashBytes > 0
 }
 
 func comparableNumbers(a, b value.Type) bool {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/quaestor-engine/quaestor/lang"
+	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -169,6 +170,28 @@ func (s *scope) uniqueOutputs(f *lang.Find) {
 	}
 }
 
+// columnIn gives the column of a table that an expression is, or that a key of
+// its groups is; nil where it is none.
+func (c *compiler) columnIn(t *plan.Table, e plan.Expr) *modules.Column {
+	if out, ok := e.(*plan.Out); ok && t.Group != nil && out.Index < len(t.Group.Keys) {
+		e = t.Group.Keys[out.Index]
+	}
+	col, ok := e.(*plan.Col)
+	if !ok {
+		return nil
+	}
+	slot := t.Slots[col.Slot]
+	schema, ok := c.cat.Schema(slot.Module)
+	if !ok {
+		return nil
+	}
+	i, ok := schema.Column(slot.Columns[col.Index])
+	if !ok {
+		return nil
+	}
+	return &schema.Columns[i]
+}
+
 // inSubquery checks X IN (FIND …).
 func (s *scope) inSubquery(e *lang.In, xs []typed, y *lang.Subquery) (plan.Expr, bool) {
 	if s.c.depth == maxSubqueries {
@@ -196,6 +219,10 @@ func (s *scope) inSubquery(e *lang.In, xs []typed, y *lang.Subquery) (plan.Expr,
 		got := t.Outputs[i].Type
 		if x.typ != got && !comparableNumbers(x.typ, got) && x.typ != value.Null && got != value.Null {
 			s.c.report(subqueryType(y.Span(), t.Outputs[i].Name, got, nodeText(e.X), x.typ))
+			return nil, false
+		}
+		if col := s.c.columnIn(t, t.Outputs[i].Expr); apart(x.col, col) {
+			s.c.report(otherHashes(y.Span(), x.col, col))
 			return nil, false
 		}
 	}
