@@ -79,32 +79,34 @@ func TestJoinKeepsItsEquality(t *testing.T) {
 // memory; what can be looked up again makes room for what can not.
 func TestMemoryOfLookups(t *testing.T) {
 	many, few := newFake("many", "k", "v").keyed(), newFake("few", "x").with(ints(1)...)
-	for i := range 2000 {
+	for i := range 500 {
 		many.with([]any{0, fmt.Sprint("row ", i)})
 	}
 	joined := find(few, many)
 	joined.Slots[1].Key = col(0, 0)
 	joined.Outputs = returns(col(1, 1))
 	p := query(joined)
-	p.Limits.Memory = 100_000
+	p.Limits.Memory = 50_000
 	rows, r := ask(t, newEngine(t, many, few), p)
-	if s := r.Summary(0); len(rows) == 0 || len(rows) > 1999 || s.Outcome != answer.Partial || !slices.Equal(s.Limits, []string{"memory"}) {
+	if s := r.Summary(0); len(rows) == 0 || len(rows) > 499 || s.Outcome != answer.Partial || !slices.Equal(s.Limits, []string{"memory"}) {
 		t.Errorf("%d rows, %+v", len(rows), s)
 	}
 
-	// Each of two thousand keys has one row: no two are needed at once.
-	one, linked := newFake("one", "k", "v").keyed().with(ints2(2000)...), newFake("linked", "x").with(ints(2000)...)
+	// Each of five hundred keys has one row: no two are needed at once.
+	one, linked := newFake("one", "k", "v").keyed().with(ints2(500)...), newFake("linked", "x").with(ints(500)...)
 	tab := find(linked)
 	tab.Slots = append(tab.Slots, &plan.Slot{Module: "one", Columns: []string{"k", "v"}, Key: col(0, 0), Link: true})
 	tab.Outputs = returns(col(1, 1))
 	p = query(tab)
-	p.Limits.Memory = 50_000
+	p.Limits.Memory = 10_000
 	rows, r = ask(t, newEngine(t, one, linked), p)
-	if s := r.Summary(0); len(rows) != 2000 || s.Outcome != answer.Complete {
+	if s := r.Summary(0); len(rows) != 500 || s.Outcome != answer.Complete {
 		t.Errorf("%d rows, %+v", len(rows), s)
 	}
 	tab.Group, tab.Outputs = &plan.Group{Keys: []plan.Expr{&plan.Call{Func: "%", Args: []plan.Expr{col(0, 0), lit(100)}}}, Aggs: []plan.Agg{{Func: plan.AggMin, Arg: col(1, 1)}}}, returns(out(0))
-	rows, r = ask(t, newEngine(t, one, linked), query(tab))
+	p = query(tab)
+	p.Limits.Memory = 60_000 // of which a hundred groups take most
+	rows, r = ask(t, newEngine(t, one, linked), p)
 	if s := r.Summary(0); len(rows) != 100 || s.Outcome != answer.Complete {
 		t.Errorf("%d groups, %+v", len(rows), s)
 	}
