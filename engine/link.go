@@ -141,7 +141,7 @@ func (t *tableRun) find(f *finding, slot int, key value.Value, dear bool) error 
 	if s.plan.Within {
 		req.Locators = []string{strings.Clone(key.Text())}
 	} else {
-		req.Keys = []value.Value{key.Clone()}
+		req.Keys = s.asKeys([]value.Value{key.Clone()})
 	}
 	err := t.each(slot, req, func(e *env, row modules.Row) error {
 		held, err := s.hold(e, row, dear)

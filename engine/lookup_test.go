@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/value"
 )
 
 // TestLinksToWhatIsKept: what may not be looked at is not missing, and is
@@ -73,6 +75,28 @@ func TestJoinKeepsItsEquality(t *testing.T) {
 			t.Errorf("naive %v: %s, %v, after %d rows", naive, got, err, b.delivered.Load()-before)
 		}
 	}
+}
+
+// numbered knows its rows by whole numbers alone.
+type numbered struct{ *fake }
+
+func (n numbered) Scan(ctx context.Context, req *modules.Request, yield func(modules.Row) error) error {
+	own := *req
+	own.Keys = slices.DeleteFunc(slices.Clone(req.Keys), func(v value.Value) bool { return v.Type() != value.Int })
+	return n.fake.Scan(ctx, &own, yield)
+}
+
+// TestKeysOfOtherNumbers: what equals a key finds its row, though the module
+// does not know that 1.0 is 1.
+func TestKeysOfOtherNumbers(t *testing.T) {
+	a := relationOf("a", "f float, z size", []any{1.0, value.NewSize(3)}, []any{1.5, nil}, []any{nil, nil}, []any{2.0, nil}, []any{-1e300, nil})
+	b := relationOf("b", "y int key, name text", []any{1, "one"}, []any{2, "two"}, []any{3, "three"})
+	b.schema.Locator = modules.Locator{Use: modules.LocatorOptional, Column: "y"}
+	bothWays(t, []struct{ query, want string }{
+		{`FIND a, b WHERE y = f RETURN f, name`, `1.0 "one"|2.0 "two"`},
+		{`FIND b WHERE y = 1.0 RETURN name`, `"one"`},
+		{`FIND b WHERE y IN (1.0, 2.5, 3) RETURN name`, `"one"|"three"`},
+	}, a, numbered{b})
 }
 
 // TestMemoryOfLookups: what is found under keys is held within the plan's

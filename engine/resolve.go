@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,6 +47,26 @@ func (s *slotRun) isDear(i int) bool { return s.schema.Columns[s.index[i]].Cost 
 // isDeep says whether anything that is asked of the slot is dear.
 func (s *slotRun) isDeep() bool {
 	return len(s.asks) > 0 || slices.ContainsFunc(s.keep, s.isDear)
+}
+
+// asKeys gives keys as the module has them: a number that a float says is equal
+// to the whole number, and modules look for that.
+func (s *slotRun) asKeys(keys []value.Value) []value.Value {
+	isWhole := func(v value.Value) bool {
+		f := v.Float()
+		return v.Type() == value.Float && f == math.Trunc(f) && math.Abs(f) < 1<<63
+	}
+	k, ok := s.schema.Column(s.schema.Key)
+	if !ok || s.schema.Columns[k].Type == value.Float || !slices.ContainsFunc(keys, isWhole) {
+		return keys
+	}
+	own := slices.Clone(keys)
+	for i, v := range own {
+		if isWhole(v) {
+			own[i] = value.NewInt(int64(v.Float()))
+		}
+	}
+	return own
 }
 
 // resolve finds the modules and columns that the plan names. The error wraps
@@ -277,7 +298,7 @@ func (t *tableRun) request(slot int, report modules.Report) *modules.Request {
 	}
 	req := &modules.Request{
 		Host:     t.run.run.engine.opts.Host,
-		Locators: s.plan.Locators, Keys: s.plan.Keys,
+		Locators: s.plan.Locators, Keys: s.asKeys(s.plan.Keys),
 		Columns: s.looks, Filter: s.filter, Only: restrictions(t.run.plan, s, slot),
 		Workers: workers, Report: report, Memory: &t.run.shared,
 		Settings: modules.Settings{
