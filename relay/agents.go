@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/plan"
-	"github.com/quaestor-engine/quaestor/relay/meter"
+	"github.com/quaestor-engine/quaestor/relay/outbox"
 	"github.com/quaestor-engine/quaestor/signing/translog"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -25,7 +25,6 @@ const (
 	maxAgents   = 1_000_000
 	kindFacts   = "facts"
 	lastWords   = 5 * time.Second // for what an agent is told that is let go
-	flushStep   = 10 * time.Millisecond
 	// comeBackEach is how many of them come back a second, see comeBack.
 	comeBackEach = 2 * time.Millisecond
 	maxComeBack  = 5 * time.Minute
@@ -44,7 +43,7 @@ type agentSession struct {
 	stray int
 	// greeted: it was told of the policies so far, and is told of further ones.
 	greeted bool
-	outbox  outbox
+	outbox  outbox.Box
 	chunks  *chunkLine
 	streams sync.WaitGroup // that the agent opened beside the first
 	upgrade translog.Sum   // of the roll-out that was offered last
@@ -127,9 +126,8 @@ func (r *Relay) enter(c *transport.Conn, s *transport.Stream, hello *message.Hel
 		r.wg.Go(func() { _ = before.conn.Close() })
 	}
 	sess = &agentSession{relay: r, agent: a, conn: c, stream: s, gone: make(chan struct{})}
-	sess.outbox.begin(&r.wg, s)
+	sess.outbox = outbox.Box{Work: &r.wg, Stream: s, Most: maxOutbox, Waits: &r.meters.fanOut}
 	sess.chunks = newChunkLine(sess, s)
-	sess.outbox.fanOut = &r.meters.fanOut
 	a.session, sess.since = sess, time.Now()
 	r.news.came(a.id)
 	return sess, before, nil
@@ -324,13 +322,13 @@ func (s *agentSession) send(t message.Type, body []byte) { s.sendDue(t, body, ti
 
 // sendDue is send for a plan, which could have been written since a time.
 func (s *agentSession) sendDue(t message.Type, body []byte, due time.Time) {
-	s.push(&s.outbox, outFrame{t, body, due})
+	s.push(&s.outbox, outbox.Frame{Type: t, Body: body, Due: due})
 }
 
 // push hands a frame to one of the agent's outboxes. An agent that takes
 // nothing loses its connection.
-func (s *agentSession) push(o *outbox, f outFrame) {
-	if !o.push(f) {
+func (s *agentSession) push(o *outbox.Box, f outbox.Frame) {
+	if !o.Push(f) {
 		s.relay.meters.slow.Inc()
 		conn := s.conn
 		s.relay.wg.Go(func() { _ = conn.Close() })
@@ -351,84 +349,5 @@ func (s *agentSession) goodbye(within time.Duration) {
 	fail := message.Failure{Code: message.FailShutdown, Reason: "the relay is going", Wait: within}
 	if stream.WriteFrame(message.TypeGoodbye, message.Marshal(fail)) == nil {
 		_ = stream.Close()
-	}
-}
-
-// An outbox holds frames for a stream that may be slow, so that who sends never
-// waits. Bodies are shared. A goroutine runs only while the stream takes no
-// more without waiting.
-type outbox struct {
-	wg     *sync.WaitGroup
-	stream replies
-
-	mu      sync.Mutex
-	frames  []outFrame
-	running bool
-	fanOut  *meter.Histogram
-}
-
-type outFrame struct {
-	t    message.Type
-	body []byte
-	due  time.Time // of a plan: since when it could have been written
-}
-
-func (o *outbox) begin(wg *sync.WaitGroup, s replies) { o.wg, o.stream = wg, s }
-
-// push takes a frame; no where too many wait.
-func (o *outbox) push(f outFrame) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	switch {
-	case len(o.frames) >= maxOutbox:
-		return false
-	case !o.running && o.stream.Offer(f.t, f.body):
-		o.wrote(f)
-		return true
-	}
-	o.frames = append(o.frames, f)
-	if !o.running {
-		o.running = true
-		o.wg.Go(o.drain)
-	}
-	return true
-}
-
-// flushed waits until what was pushed is written, or the time is over.
-func (o *outbox) flushed(within time.Duration) {
-	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(flushStep) {
-		o.mu.Lock()
-		idle := !o.running
-		o.mu.Unlock()
-		if idle {
-			return
-		}
-	}
-}
-
-func (o *outbox) drain() {
-	for {
-		o.mu.Lock()
-		frames := o.frames
-		o.frames = nil
-		if len(frames) == 0 {
-			o.running = false
-			o.mu.Unlock()
-			return
-		}
-		o.mu.Unlock()
-		for _, f := range frames {
-			if o.stream.WriteFrame(f.t, f.body) != nil {
-				return // for ever: the stream is dead
-			}
-			o.wrote(f)
-		}
-	}
-}
-
-// wrote measures how long a plan waited.
-func (o *outbox) wrote(f outFrame) {
-	if !f.due.IsZero() {
-		o.fanOut.Observe(time.Since(f.due))
 	}
 }

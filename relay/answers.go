@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/quaestor-engine/quaestor/relay/outbox"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -196,7 +197,7 @@ func (r *Relay) look(ctx context.Context, plan, agent message.ID, d *delivery) e
 type chunkLine struct {
 	session *agentSession
 	stream  replies       // where acknowledgements go,
-	outbox  outbox        // by this, so that an agent that takes none holds nobody
+	outbox  outbox.Box    // by this, so that an agent that takes none holds nobody
 	landed  chan struct{} // of capacity one, made with the first chunk: the spine has said something
 	ahead   atomic.Int32  // chunks that the spine was given and said nothing of
 	work    sync.WaitGroup
@@ -222,9 +223,7 @@ type replies interface {
 }
 
 func newChunkLine(s *agentSession, stream replies) *chunkLine {
-	l := &chunkLine{session: s, stream: stream}
-	l.outbox.begin(&s.relay.wg, stream)
-	return l
+	return &chunkLine{session: s, stream: stream, outbox: outbox.Box{Work: &s.relay.wg, Stream: stream, Most: maxOutbox}}
 }
 
 // close waits until everything that was taken is stored or not.
@@ -323,10 +322,18 @@ func (l *chunkLine) mend(ctx context.Context, s *stored, err error) {
 	if l.stream.Kind() == message.KindAnswer {
 		// The agent sends it again, over another stream, from what is
 		// acknowledged.
-		l.outbox.flushed(lastWords)
+		written(&l.outbox)
 		fail(l.stream, message.FailStore, "a chunk could not be kept")
 	}
 	l.finish(s.size)
+}
+
+// written waits for lastWords until what was pushed is written.
+func written(o *outbox.Box) {
+	select {
+	case <-o.Written():
+	case <-time.After(lastWords):
+	}
 }
 
 // finish lets the next chunk go ahead.
@@ -344,7 +351,7 @@ func (l *chunkLine) finish(size int64) {
 // loses its connection.
 func (l *chunkLine) acknowledge(a message.Ack) {
 	l.session.relay.meters.acks.Inc()
-	l.session.push(&l.outbox, outFrame{t: message.TypeAck, body: message.Marshal(a)})
+	l.session.push(&l.outbox, outbox.Frame{Type: message.TypeAck, Body: message.Marshal(a)})
 }
 
 // expect waits until nothing else of an answer is on its way, and says whether a

@@ -2,10 +2,13 @@ package relay
 
 import (
 	"context"
+	"net"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/quaestor-engine/quaestor/relay/outbox"
 	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
@@ -43,10 +46,18 @@ func (r *Relay) StuffOutbox(id message.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.agents[id].session
-	s.outbox.mu.Lock()
-	s.outbox.running = true // nobody drains it
-	s.outbox.mu.Unlock()
-	for range maxOutbox + 1 {
+	s.outbox = outbox.Box{Work: &r.wg, Stream: deaf{s.conn}, Most: maxOutbox}
+	for before := r.meters.slow.Value(); r.meters.slow.Value() == before; {
 		s.send(message.TypeHeard, nil)
 	}
 }
+
+// deaf is a stream that takes nothing until its connection ends.
+type deaf struct{ conn *transport.Conn }
+
+func (s deaf) WriteFrame(message.Type, []byte) error {
+	<-s.conn.Done()
+	return net.ErrClosed
+}
+
+func (deaf) Offer(message.Type, []byte) bool { return false }

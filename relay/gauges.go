@@ -50,7 +50,7 @@ func (r watched) pageAgents(p *meter.Page) {
 	for _, a := range r.agents {
 		if a.session != nil {
 			connected++
-			n := a.session.outbox.depth()
+			n := a.session.outbox.Depth()
 			frames, deepest = frames+n, max(deepest, n)
 		}
 	}
@@ -72,13 +72,6 @@ func (r watched) pageAgents(p *meter.Page) {
 	p.Gauge("quaestor_relay_alive_peers", "Other relays of the fleet that live.", float64(alive))
 	p.Gauge("quaestor_relay_peer_connected_agents", "Agents that are connected to other relays that live.", float64(elsewhere))
 	p.Gauge("quaestor_relay_cut_off", "1 while this relay cannot keep anything and serves nobody.", truth(cut))
-}
-
-// depth gives how many frames wait.
-func (o *outbox) depth() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.frames)
 }
 
 func truth(is bool) float64 {

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/quaestor-engine/quaestor/plan"
+	"github.com/quaestor-engine/quaestor/relay/outbox"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -45,8 +46,7 @@ type lobby struct {
 func (l *lobby) come(a *agent) []string {
 	s := &told{}
 	a.session = &agentSession{relay: l.Relay, agent: a, greeted: true}
-	a.session.outbox.begin(&l.wg, s)
-	a.session.outbox.fanOut = &l.meters.fanOut
+	a.session.outbox = outbox.Box{Work: &l.wg, Stream: s, Most: maxOutbox, Waits: &l.meters.fanOut}
 	l.offerAll(a)
 	slices.Sort(s.words)
 	return s.words

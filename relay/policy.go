@@ -310,9 +310,9 @@ func (r *Relay) letGo(id message.ID, a *agent, why error) {
 		return
 	}
 	a.session.send(message.TypeGoodbye, message.Marshal(message.Failure{Code: message.FailDenied, Reason: why.Error()}))
-	conn, stream, outbox := a.session.conn, a.session.stream, &a.session.outbox
+	conn, stream, box := a.session.conn, a.session.stream, &a.session.outbox
 	r.wg.Go(func() {
-		outbox.flushed(lastWords)
+		written(box)
 		stream.SetWriteDeadline(time.Now().Add(lastWords))
 		_ = stream.Flush() // what a stream took it may not have sent
 		_ = conn.Close()

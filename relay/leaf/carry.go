@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/relay/outbox"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -39,7 +40,7 @@ type carrier struct {
 	relay  Relay
 	stream *transport.Stream
 	out    thrifty
-	shuts  outbox // what the reader says: it never waits for the leaf
+	shuts  outbox.Box // what the reader says: it never waits for the leaf
 	wg     sync.WaitGroup
 
 	channels map[uint32]*carried // by the reader alone
@@ -70,7 +71,7 @@ func Carry(ctx context.Context, s *transport.Stream, name string, r Relay) error
 		relay: r, stream: s, out: thrifty{line: s, sent: newBodies()},
 		channels: map[uint32]*carried{}, agents: map[message.ID]*transport.Conn{}, members: map[message.ID]bool{},
 	}
-	c.shuts = outbox{wg: &c.wg, stream: s, most: maxChannels}
+	c.shuts = outbox.Box{Work: &c.wg, Stream: s, Most: maxChannels}
 	var err error
 	for err == nil {
 		var t message.Type
@@ -184,7 +185,7 @@ func (c *carrier) open(ctx context.Context, o message.Opened) error {
 
 // refuse says that a channel is not opened.
 func (c *carrier) refuse(number uint32) error {
-	if !c.shuts.push(message.TypeShut, message.AppendShut(nil, number)) {
+	if !c.shuts.Push(shutOf(number)) {
 		return errUnheard
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/relay/outbox"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -78,7 +79,7 @@ func newCarrier(t *testing.T, r Relay) (*carrier, *transport.Stream) {
 		relay: r, stream: far, out: thrifty{line: far, sent: newBodies()},
 		channels: map[uint32]*carried{}, agents: map[message.ID]*transport.Conn{}, members: map[message.ID]bool{},
 	}
-	c.shuts = outbox{wg: &c.wg, stream: far, most: maxChannels}
+	c.shuts = outbox.Box{Work: &c.wg, Stream: far, Most: maxChannels}
 	return c, near
 }
 
@@ -173,7 +174,7 @@ func TestReaderNeverWaits(t *testing.T) {
 	near, far := wired(t)
 	n := &line{stream: near, channels: map[uint32]channel{3: &pipe{done: make(chan struct{})}}}
 	l := &Leaf{}
-	n.shuts = outbox{wg: &l.wg, stream: near, most: maxChannels}
+	n.shuts = outbox.Box{Work: &l.wg, Stream: near, Most: maxChannels}
 	o := message.Opened{Channel: 3, Agent: signing.NewID(), Kind: message.KindAgent}
 	for name, x := range map[string]struct {
 		full, other *transport.Stream

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/relay/outbox"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -25,8 +26,8 @@ func issuer(c tls.Certificate) (*x509.Certificate, error) {
 // A line is a line to a relay that is up.
 type line struct {
 	stream *transport.Stream
-	got    *bodies // by the reader alone
-	shuts  outbox  // what the reader says: it never waits for the relay
+	got    *bodies    // by the reader alone
+	shuts  outbox.Box // what the reader says: it never waits for the relay
 
 	mu       sync.Mutex
 	last     uint32
@@ -54,6 +55,11 @@ func (n *line) open(agent message.ID, kind string, to channel) (uint32, error) {
 	n.mu.Unlock()
 	o := message.Opened{Channel: number, Agent: agent, Kind: kind}
 	return number, n.stream.WriteFrame(message.TypeOpen, o.Append(nil))
+}
+
+// shutOf says that a channel is closed.
+func shutOf(number uint32) outbox.Frame {
+	return outbox.Frame{Type: message.TypeShut, Body: message.AppendShut(nil, number)}
 }
 
 // close closes a channel from this end.
@@ -102,7 +108,7 @@ func lineLimit(t byte) int {
 // serveLine has the agents that are here use a line, until it ends.
 func (l *Leaf) serveLine(ctx context.Context, s *transport.Stream) error {
 	n := &line{stream: s, got: newBodies(), channels: map[uint32]channel{}, members: map[message.ID]bool{}}
-	n.shuts = outbox{wg: &l.wg, stream: s, most: maxChannels}
+	n.shuts = outbox.Box{Work: &l.wg, Stream: s, Most: maxChannels}
 	ctx, cancel := context.WithCancel(ctx)
 	var work sync.WaitGroup
 	l.mu.Lock()
@@ -163,7 +169,7 @@ func (l *Leaf) take(ctx context.Context, n *line, t message.Type, body []byte) e
 			return nil // it was closed here first
 		}
 		c.shut(false)
-		if !n.shuts.push(message.TypeShut, message.AppendShut(nil, number)) {
+		if !n.shuts.Push(shutOf(number)) {
 			return errUnheard
 		}
 		return nil

@@ -1,13 +1,13 @@
 package leaf
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/relay/outbox"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -18,7 +18,7 @@ type session struct {
 	id     message.ID
 	conn   *transport.Conn
 	stream *transport.Stream
-	out    outbox
+	out    outbox.Box
 	gone   chan struct{} // closed when all that it said is dealt with
 
 	members sync.Mutex // held while the membership is kept
@@ -44,8 +44,7 @@ func (l *Leaf) serveAgent(ctx context.Context, c *transport.Conn, stream *transp
 		return
 	}
 	stream.SetReadDeadline(time.Time{})
-	s := &session{leaf: l, conn: c, stream: stream, gone: make(chan struct{})}
-	s.out.stream, s.out.wg = stream, &l.wg
+	s := &session{leaf: l, conn: c, stream: stream, out: l.outboxOf(stream), gone: make(chan struct{})}
 	if err := message.Unmarshal(body, &s.hello); err != nil {
 		fail(stream, message.FailBad, err.Error())
 		return
@@ -267,7 +266,11 @@ func (s *session) shut(down bool) {
 	s.going = false
 	s.mu.Unlock()
 	if last {
-		s.out.end(s.conn)
+		s.leaf.wg.Go(func() {
+			<-s.out.Written()
+			_ = s.stream.Close()
+			_ = s.conn.Close()
+		})
 		return
 	}
 	s.leaf.wg.Go(func() {
@@ -287,7 +290,7 @@ func (s *session) shut(down bool) {
 // say hands a frame to the agent. One that takes nothing is cut off, and finds
 // everything again when it comes back.
 func (s *session) say(t message.Type, body []byte) {
-	if !s.out.push(t, body) {
+	if !s.out.Push(outbox.Frame{Type: t, Body: body}) {
 		s.leaf.wg.Go(func() { _ = s.conn.Close() })
 	}
 }
@@ -334,13 +337,13 @@ func (s *session) answer(stream *transport.Stream) {
 
 // A pipe hands what the relay says to a stream that it answers.
 type pipe struct {
-	out  *outbox
+	out  outbox.Box
 	done chan struct{}
 	once sync.Once
 }
 
 func (p *pipe) carried(t message.Type, body []byte) {
-	if !p.out.push(t, body) {
+	if !p.out.Push(outbox.Frame{Type: t, Body: body}) {
 		p.shut(false)
 	}
 }
@@ -357,7 +360,7 @@ func (l *Leaf) pipe(ctx context.Context, stream *transport.Stream, agent message
 		fail(stream, message.FailShutdown, down)
 		return
 	}
-	p := &pipe{out: &outbox{stream: stream, wg: &l.wg}, done: make(chan struct{})}
+	p := &pipe{out: l.outboxOf(stream), done: make(chan struct{})}
 	channel, err := n.open(agent, stream.Kind(), p)
 	if err != nil {
 		fail(stream, message.FailShutdown, down)
@@ -377,75 +380,10 @@ func (l *Leaf) pipe(ctx context.Context, stream *transport.Stream, agent message
 	case <-p.done:
 	case <-ctx.Done():
 	}
-	p.out.flush()
+	<-p.out.Written()
 }
 
-// An outbox holds frames for a stream that may be slow. A goroutine runs only
-// while there is something.
-type outbox struct {
-	wg     *sync.WaitGroup
-	stream *transport.Stream
-	most   int // frames that wait; 0 is maxOutbox
-
-	mu      sync.Mutex
-	waiting []frame
-	running bool
-	idle    chan struct{} // closed when running ends
-}
-
-type frame struct {
-	t    message.Type
-	body []byte
-}
-
-// push takes a frame; no where too many wait.
-func (o *outbox) push(t message.Type, body []byte) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.waiting) >= cmp.Or(o.most, maxOutbox) {
-		return false
-	}
-	o.waiting = append(o.waiting, frame{t, body})
-	if !o.running {
-		o.running, o.idle = true, make(chan struct{})
-		o.wg.Go(o.drain)
-	}
-	return true
-}
-
-func (o *outbox) drain() {
-	for {
-		o.mu.Lock()
-		next := o.waiting
-		o.waiting = nil
-		if len(next) == 0 {
-			o.running = false
-			close(o.idle)
-			o.mu.Unlock()
-			return
-		}
-		o.mu.Unlock()
-		for _, f := range next {
-			_ = o.stream.WriteFrame(f.t, f.body) // a dead one gives an error each time, at once
-		}
-	}
-}
-
-// flush waits until what was pushed is written, or the stream dead.
-func (o *outbox) flush() {
-	o.mu.Lock()
-	running, idle := o.running, o.idle
-	o.mu.Unlock()
-	if running {
-		<-idle
-	}
-}
-
-// end closes a connection when what waits has been written.
-func (o *outbox) end(c *transport.Conn) {
-	o.wg.Go(func() {
-		o.flush()
-		_ = o.stream.Close()
-		_ = c.Close()
-	})
+// outboxOf gives one for what is said on a stream.
+func (l *Leaf) outboxOf(s *transport.Stream) outbox.Box {
+	return outbox.Box{Work: &l.wg, Stream: s, Most: maxOutbox}
 }
