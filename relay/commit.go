@@ -23,7 +23,7 @@ const (
 	mostTogether = 256
 	// gatherFor is how long messages are gathered after some were stored together,
 	// as then many come. Nobody waits for it who is alone.
-	gatherFor = 20 * time.Millisecond
+	gatherFor = 50 * time.Millisecond
 	// largeAlone is the size in bytes from which a message is stored by itself:
 	// a batch is written twice.
 	largeAlone = 32 << 10
