@@ -22,8 +22,10 @@ const (
 	// mostTogether is how many are; a spine takes 1,000.
 	mostTogether = 256
 	// gatherFor is how long messages are gathered after some were stored together,
-	// as then many come. Nobody waits for it who is alone.
-	gatherFor = 50 * time.Millisecond
+	// as long as in each gatherStep more come: who is alone does not wait, and a few
+	// who send one after the other only for one step.
+	gatherFor  = 50 * time.Millisecond
+	gatherStep = 10 * time.Millisecond
 	// largeAlone is the size in bytes from which a message is stored by itself:
 	// a batch is written twice.
 	largeAlone = 32 << 10
@@ -130,25 +132,30 @@ func (c *committer) run() {
 	}
 }
 
-// gather waits until as many wait as are stored together, or gatherFor is over.
+// gather waits until as many wait as are stored together, no more come, or
+// gatherFor is over.
 func (c *committer) gather() {
-	c.mu.Lock()
-	enough := len(c.waiting) >= mostTogether
-	if !enough {
-		select {
-		case <-c.full: // of those that were stored
-		default:
-		}
-	}
-	c.mu.Unlock()
-	if enough {
-		return
-	}
-	t := time.NewTimer(gatherFor)
+	t := time.NewTimer(gatherStep)
 	defer t.Stop()
-	select {
-	case <-c.full:
-	case <-t.C:
+	before := -1
+	for end := time.Now().Add(gatherFor); time.Now().Before(end); t.Reset(gatherStep) {
+		c.mu.Lock()
+		n := len(c.waiting)
+		if n < mostTogether {
+			select {
+			case <-c.full: // of those that were stored
+			default:
+			}
+		}
+		c.mu.Unlock()
+		if n >= mostTogether || n == before {
+			return
+		}
+		before = n
+		select {
+		case <-c.full:
+		case <-t.C:
+		}
 	}
 }
 

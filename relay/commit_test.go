@@ -201,28 +201,40 @@ func TestGather(t *testing.T) {
 			}
 		}
 		for name, x := range map[string]struct {
-			before, after int
-			want          time.Duration
+			before int           // that wait
+			each   time.Duration // between those that come; 0: none does
+			want   time.Duration
 		}{
-			"none":            {0, 0, gatherFor},
-			"some":            {fewTogether, 1, gatherFor},
-			"enough already":  {mostTogether + 3, 0, 0},
-			"enough soon":     {1, mostTogether - 1, gatherFor / 2},
-			"enough was then": {0, 0, gatherFor},
+			"none":           {0, 0, gatherStep},
+			"some, no more":  {fewTogether, 0, gatherStep},
+			"enough already": {mostTogether + 3, 0, 0},
+			"enough soon":    {mostTogether - 1, gatherStep / 2, gatherStep / 2},
+			"more and more":  {1, gatherStep / 2, gatherFor},
+			"slowly":         {1, 3 * gatherStep, gatherStep},
 		} {
 			c.waiting = nil
+			put(mostTogether)
+			c.waiting = nil // they were stored
 			put(x.before)
-			if name == "enough was then" {
-				put(mostTogether)
-				c.waiting = nil
+			over := make(chan struct{})
+			if x.each > 0 {
+				go func() {
+					for {
+						select {
+						case <-over:
+							return
+						case <-time.After(x.each):
+							put(1)
+						}
+					}
+				}()
 			}
 			begun := time.Now()
-			go func() { time.Sleep(gatherFor / 2); put(x.after) }()
 			c.gather()
 			if took := time.Since(begun); took != x.want {
 				t.Errorf("%s: it took %s, want %s", name, took, x.want)
 			}
-			time.Sleep(gatherFor)
+			close(over)
 			synctest.Wait()
 		}
 	})
