@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/quaestor-engine/quaestor/engine"
@@ -69,5 +71,26 @@ func BenchmarkRow(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkMergeGroups is a group's way into a merge, one of twenty that each
+// agent sends of five hundred.
+func BenchmarkMergeGroups(b *testing.B) {
+	cat, err := modules.NewCatalogue(relationOf("package", "name text, version text"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	m := engine.NewMerge(compiled(b, cat, "FIND package STACK name, version", false), engine.MergeOptions{})
+	var groups [500][]value.Value
+	for i := range groups {
+		groups[i] = vals(fmt.Sprintf("package-%03d", i), fmt.Sprintf("1.%d-2", i), 1, 1)
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		agent := i / 20
+		if _, err := m.Add("host", strconv.Itoa(agent), 0, groups[agent%480+i%20]); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -208,22 +208,24 @@ func (g *groups) follows(agent string, keys []value.Value) (bool, error) {
 	if came && compareRows(keys, last) <= 0 {
 		return false, fmt.Errorf("%w: a group that does not follow the one before it", ErrMalformed)
 	}
-	own := make([]value.Value, len(keys))
-	for i, v := range keys {
-		own[i] = v.Clone()
-	}
-	size := rowSize(own) + int64(len(agent))
-	if came {
-		size = rowSize(own) - rowSize(last)
+	size := rowSize(keys) - rowSize(last)
+	if !came {
+		size = rowSize(keys) + int64(len(agent))
 	}
 	if !g.table.hold(size) {
 		g.table.short.Store(true)
 		return false, nil
 	}
-	if g.last == nil {
-		g.last = map[string][]value.Value{}
+	if !came {
+		if g.last == nil {
+			g.last = map[string][]value.Value{}
+		}
+		last = make([]value.Value, len(keys))
+		g.last[strings.Clone(agent)] = last
 	}
-	g.last[agent] = own
+	for i, v := range keys {
+		last[i] = v.Clone()
+	}
 	return true, nil
 }
 
