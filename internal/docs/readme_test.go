@@ -74,3 +74,17 @@ func TestCountsOfReadme(t *testing.T) {
 		}
 	}
 }
+
+// No page is left out of the list of all pages.
+func TestAllPagesAreListed(t *testing.T) {
+	list, err := os.ReadFile(filepath.Join(root, "docs", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages(t) {
+		name := filepath.Base(page)
+		if name != "README.md" && !strings.Contains(string(list), name+")") {
+			t.Errorf("docs/README.md does not list %s", name)
+		}
+	}
+}
