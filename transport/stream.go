@@ -21,6 +21,10 @@ const (
 	maxBuffered = 64 << 10
 	// piece is what goes to the wire at once: with its head it fills TLS records.
 	piece = 4*recordSize - muxHead
+	// gather is how long a frame that is in no hurry waits for others, and
+	// gatherBytes how many of them go without waiting longer.
+	gather      = 5 * time.Millisecond
+	gatherBytes = recordSize
 )
 
 // A Stream carries frames in both directions. One goroutine at a time may
@@ -50,6 +54,8 @@ type Stream struct {
 	err      error // of writing, for ever
 	deadline time.Time
 	timer    *time.Timer // of deadline while writing
+	waits    *time.Timer // of frames that are in no hurry; nil before the first
+	waiting  bool        // it runs
 }
 
 // Kind gives what the stream was opened as.
@@ -130,6 +136,38 @@ func (s *Stream) WriteFrame(t byte, body []byte) error {
 		return err
 	}
 	return s.Flush()
+}
+
+// WriteSoon is WriteFrame for a frame that may wait a few milliseconds for
+// others to leave with it, in one record: a frame by WriteFrame takes along what
+// waits.
+func (s *Stream) WriteSoon(t byte, body []byte) error {
+	s.mu.Lock()
+	if s.err != nil || s.closed || s.flushing || len(s.buf)+len(body) > gatherBytes {
+		s.mu.Unlock()
+		return s.WriteFrame(t, body)
+	}
+	defer s.mu.Unlock()
+	s.add(t, body)
+	switch {
+	case s.waiting:
+	case s.waits == nil:
+		s.waits = time.AfterFunc(gather, s.waited)
+	default:
+		s.waits.Reset(gather)
+	}
+	s.waiting = true
+	return nil
+}
+
+// waited has what was in no hurry leave.
+func (s *Stream) waited() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = false
+	if s.err == nil && !s.closed && len(s.buf) > 0 {
+		_ = s.flushLater() // the connection has ended, which the next call tells
+	}
 }
 
 // Offer takes a frame as WriteFrame does where that would not wait, and says

@@ -235,3 +235,67 @@ func TestReadersWakeBeforeThePeerHangsUp(t *testing.T) {
 		server.Close()
 	})
 }
+
+// A frame that is in no hurry leaves with the next that is, in one write, and
+// alone when none comes; closing waits for nothing, and loses nothing.
+func TestWriteSoon(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		client, server, _, sent := piped(t, time.Minute)
+		a, b := streams(t, client, server)
+		time.Sleep(time.Second)
+		want := func(text string) {
+			t.Helper()
+			if _, body, err := b.ReadFrame(atMost(direct)); err != nil || string(body) != text {
+				t.Fatalf("%q, %v; want %q", body, err, text)
+			}
+		}
+		// oneRecord is what frames with bodies of so many bytes take together.
+		oneRecord := func(bodies ...int) int64 {
+			size := int64(22 + muxHead) // TLS 1.3 adds a head of five, a type and a tag
+			for _, n := range bodies {
+				size += int64(frameHead + n)
+			}
+			return size
+		}
+		before := sent.Load()
+		a.WriteSoon(1, []byte("receipt"))
+		synctest.Wait()
+		a.WriteFrame(1, []byte("answer"))
+		want("receipt")
+		want("answer")
+		if n := sent.Load() - before; n != oneRecord(7, 6) {
+			t.Errorf("two frames took %d bytes, not the %d of one record", n, oneRecord(7, 6))
+		}
+		start := time.Now()
+		a.WriteSoon(1, []byte("alone"))
+		want("alone")
+		if took := time.Since(start); took != gather {
+			t.Errorf("alone it left after %v, not %v", took, gather)
+		}
+		before = sent.Load()
+		for range 3 {
+			a.WriteSoon(1, []byte("many"))
+		}
+		for range 3 {
+			want("many")
+		}
+		if n := sent.Load() - before; n != oneRecord(4, 4, 4) {
+			t.Errorf("three frames took %d bytes, not the %d of one record", n, oneRecord(4, 4, 4))
+		}
+		start = time.Now()
+		a.WriteSoon(1, make([]byte, gatherBytes+1))
+		want(string(make([]byte, gatherBytes+1)))
+		if time.Since(start) != 0 {
+			t.Error("what is large waited")
+		}
+		a.WriteSoon(1, []byte("last"))
+		a.Close()
+		want("last")
+		if err := a.WriteSoon(1, nil); !errors.Is(err, ErrClosed) {
+			t.Errorf("after closing: %v", err)
+		}
+		client.Close()
+		server.Close()
+		time.Sleep(time.Second) // a timer that is late finds nothing to do
+	})
+}
