@@ -16,8 +16,9 @@ const (
 )
 
 const (
-	// minCompress is where compression begins to be worth its call, in bytes.
-	minCompress = 64
+	// minCompress is where compression begins to be worth its call, in bytes: a
+	// chunk has more than as much beside its body that nothing makes shorter.
+	minCompress = 1 << 10
 	// window is how far zstd looks back, in bytes: over a chunk as agents make it.
 	window = 256 << 10
 	// decoderMemory is what zstd may take beside the plain bytes, in bytes.
