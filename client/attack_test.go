@@ -100,7 +100,7 @@ func TestRelayAttacks(t *testing.T) {
 		{"the account says what is not so", "a/1 b/3", "a silent, b matched", "", func(m *mallory, a, b *honest, s *transport.Stream, p *signing.PlanPayload) {
 			x := a.chunks(m.t, p, "/1")
 			send(s, x[0])
-			_ = s.WriteFrame(message.TypeState, message.Marshal(message.State{Agent: a.id.ID(), Reached: true, Done: true, Online: true, Chunks: 2}))
+			_ = s.WriteFrame(message.TypeState, (&message.State{Agent: a.id.ID(), Reached: true, Done: true, Online: true, Chunks: 2}).Append(nil))
 			send(s, b.chunks(m.t, p, "/3")...)
 		}},
 	} {

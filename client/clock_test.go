@@ -99,7 +99,7 @@ func TestPausesAreNotSilence(t *testing.T) {
 					for _, body := range many {
 						err = errors.Join(err, f.hand(p, message.TypeChunk, body))
 					}
-					err = errors.Join(err, f.hand(p, message.TypeState, message.Marshal(message.State{Agent: second, Online: true, Reached: true})))
+					err = errors.Join(err, f.hand(p, message.TypeState, (&message.State{Agent: second, Online: true, Reached: true}).Append(nil)))
 					err = errors.Join(err, f.hand(p, message.TypeChunk, few[0]))
 					if c.late {
 						err = errors.Join(err, f.mark(p))

@@ -168,18 +168,13 @@ func (l *lane) stranger(j job, why error) {
 // known gives an agent that was named. No other lane changes it.
 func (l *lane) known(j job) *answering { return l.parts[j.plan.index].agents[j.agent] }
 
-// errTwoAgents says that a frame is about another agent than it begins with.
-var errTwoAgents = fmt.Errorf("%w: %w: it names two agents", errOurs, message.ErrMalformed)
-
 // name takes an agent that the plan is for, once its chain was verified.
 func (l *lane) name(j job) error {
-	var m message.Agent
-	if err := message.Unmarshal(j.body, &m); err != nil {
+	m, err := message.DecodeAgent(j.body)
+	if err != nil {
 		return fmt.Errorf("%w: %w", errOurs, err)
 	}
 	switch {
-	case m.Agent != j.agent:
-		return errTwoAgents
 	case l.known(j) != nil:
 		return nil
 	case j.plan.named.Add(1) > maxFleet:
@@ -204,12 +199,9 @@ func (l *lane) name(j job) error {
 }
 
 func (l *lane) note(j job) error {
-	var m message.State
-	if err := message.Unmarshal(j.body, &m); err != nil {
+	m, err := message.DecodeState(j.body)
+	if err != nil {
 		return fmt.Errorf("%w: %w", errOurs, err)
-	}
-	if m.Agent != j.agent {
-		return errTwoAgents
 	}
 	l.mu.Lock()
 	if a := l.known(j); a != nil {

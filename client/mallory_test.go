@@ -172,7 +172,7 @@ func (m *mallory) stream(s *transport.Stream) {
 		}
 	case message.OpFleet:
 		for _, a := range m.agents {
-			_ = s.WriteFrame(message.TypeAgent, message.Marshal(a))
+			_ = s.WriteFrame(message.TypeAgent, a.Append(nil))
 		}
 	}
 	_ = s.WriteFrame(message.TypeEnd, nil)
@@ -229,8 +229,8 @@ func (h *honest) chunks(t *testing.T, p *signing.PlanPayload, paths ...string) [
 }
 
 func name(s *transport.Stream, a message.Agent) {
-	_ = s.WriteFrame(message.TypeAgent, message.Marshal(a))
-	_ = s.WriteFrame(message.TypeState, message.Marshal(message.State{Agent: a.Agent, Reached: true, Online: true}))
+	_ = s.WriteFrame(message.TypeAgent, a.Append(nil))
+	_ = s.WriteFrame(message.TypeState, (&message.State{Agent: a.Agent, Reached: true, Online: true}).Append(nil))
 }
 
 func send(s *transport.Stream, chunks ...message.Chunk) {

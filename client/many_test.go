@@ -180,7 +180,8 @@ func TestManyAreLeft(t *testing.T) {
 			m, agents := newCrowd(t)
 			m.follow = func(s *transport.Stream, p *signing.PlanPayload) {
 				for _, a := range agents {
-					if s.WriteFrame(message.TypeAgent, message.Marshal(a.described())) != nil {
+					described := a.described()
+					if s.WriteFrame(message.TypeAgent, described.Append(nil)) != nil {
 						return
 					}
 					send(s, a.one(t, p, value.NewText("/etc/x")))

@@ -1,10 +1,8 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -98,7 +96,7 @@ func (f *following) tell() {
 
 // hand gives a frame about an agent to the agent's lane, when there is room.
 func (f *following) hand(p *followed, t message.Type, body []byte) error {
-	id, err := agentOf(t, body)
+	id, err := agentOf(body)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOurs, err)
 	}
@@ -147,28 +145,10 @@ func (f *following) mark(p *followed) error {
 	return nil
 }
 
-// agentPrefix is how a JSON body about an agent begins, as relays write it.
-const agentPrefix = `{"agent":"`
-
-// agentOf says which agent a frame is about. It is asked for every frame, by
-// the one goroutine that reads: the rest of the body is read by the lane, which
-// compares.
-func agentOf(t message.Type, body []byte) (message.ID, error) {
-	var id message.ID
-	if t == message.TypeChunk {
-		if len(body) < len(id) {
-			return id, fmt.Errorf("%w: a chunk of %d bytes", message.ErrMalformed, len(body))
-		}
-		return message.ID(body), nil
+// agentOf says which agent a frame is about, with which it begins.
+func agentOf(body []byte) (message.ID, error) {
+	if len(body) < len(message.ID{}) {
+		return message.ID{}, fmt.Errorf("%w: %d bytes about an agent", message.ErrMalformed, len(body))
 	}
-	if rest, ok := bytes.CutPrefix(body, []byte(agentPrefix)); ok && len(rest) > hex.EncodedLen(len(id)) && rest[hex.EncodedLen(len(id))] == '"' {
-		if _, err := hex.Decode(id[:], rest[:hex.EncodedLen(len(id))]); err == nil {
-			return id, nil
-		}
-	}
-	var m struct {
-		Agent message.ID `json:"agent"`
-	}
-	err := message.Unmarshal(body, &m)
-	return m.Agent, err
+	return message.ID(body), nil
 }

@@ -201,8 +201,8 @@ func (s *Session) Fleet(ctx context.Context) ([]FleetAgent, error) {
 		if detail += len(body); len(out) == maxFleet || detail > maxDetail {
 			return errTooMany
 		}
-		var a message.Agent
-		if err := message.Unmarshal(body, &a); err != nil {
+		a, err := message.DecodeAgent(body)
+		if err != nil {
 			return err
 		}
 		named[a.Agent] = true

@@ -234,7 +234,7 @@ func (f *follower) describe(id message.ID) (before heard, err error) {
 		return 0, nil
 	}
 	f.known[id] = heardName
-	return 0, f.stream.WriteFrame(message.TypeAgent, message.Marshal(described))
+	return 0, f.stream.WriteFrame(message.TypeAgent, described.Append(nil))
 }
 
 // tell sends the agents that moved, each described when it is first named, but
@@ -255,7 +255,7 @@ func (f *follower) tell(all bool) error {
 			f.watcher.later(state.Agent)
 			continue
 		}
-		if err := f.stream.WriteFrame(message.TypeState, message.Marshal(state)); err != nil {
+		if err := f.stream.WriteFrame(message.TypeState, state.Append(nil)); err != nil {
 			return err
 		}
 	}

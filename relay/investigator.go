@@ -292,7 +292,7 @@ func (r *Relay) fleet(s *transport.Stream) *message.Failure {
 	}
 	r.mu.Unlock()
 	for _, a := range all {
-		if err := s.WriteFrame(message.TypeAgent, message.Marshal(a)); err != nil {
+		if err := s.WriteFrame(message.TypeAgent, a.Append(nil)); err != nil {
 			return nil
 		}
 	}

@@ -106,6 +106,16 @@ func read[T any](t testing.TB, body []byte) (v T) {
 	return v
 }
 
+// decoded is read for a body that is no JSON.
+func decoded[T any](t testing.TB, decode func([]byte) (T, error), body []byte) T {
+	t.Helper()
+	v, err := decode(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
 // An investigator is a fake one that proved who he is.
 type investigator struct {
 	f    *fleet
@@ -202,10 +212,10 @@ func (s *story) hear(l *line) message.Type {
 	t, body := l.hear()
 	switch t {
 	case message.TypeAgent:
-		a := read[message.Agent](l.t, body)
+		a := decoded(l.t, message.DecodeAgent, body)
 		s.agents[a.Agent] = a
 	case message.TypeState:
-		st := read[message.State](l.t, body)
+		st := decoded(l.t, message.DecodeState, body)
 		s.states[st.Agent] = st
 	case message.TypeChunk:
 		c := must(message.DecodeChunk(body))(l.t)

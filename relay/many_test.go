@@ -36,7 +36,7 @@ func (i *investigator) connected() (n int) {
 		if t == message.TypeEnd {
 			return n
 		}
-		if read[message.Agent](i.f.t, body).Online {
+		if decoded(i.f.t, message.DecodeAgent, body).Online {
 			n++
 		}
 	}

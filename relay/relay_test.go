@@ -166,7 +166,7 @@ func TestTagsOfToken(t *testing.T) {
 	a.settle()
 	i := f.login(f.alice)
 	l := i.request(message.Request{Op: message.OpFleet})
-	got := read[message.Agent](t, l.want(message.TypeAgent))
+	got := decoded(t, message.DecodeAgent, l.want(message.TypeAgent))
 	l.want(message.TypeEnd)
 	m := must(signing.DecodeMembership(got.Membership))(t)
 	st := must(signing.DecodeStatement(got.Facts))(t)
@@ -218,7 +218,7 @@ func (i *investigator) online(id signing.ID) bool {
 	for {
 		switch t, body := l.hear(); t {
 		case message.TypeAgent:
-			if a := read[message.Agent](i.f.t, body); a.Agent == id {
+			if a := decoded(i.f.t, message.DecodeAgent, body); a.Agent == id {
 				l.want(message.TypeEnd)
 				return a.Online
 			}

@@ -131,7 +131,7 @@ func (w *workshop) enrol() error {
 			Agent: id.ID(), Membership: member.Encode(), Online: true, Seen: now, Software: "1.0.0", Policy: 1,
 			Facts: signing.NewStatement(id, "facts", now, plan.EncodeFacts(facts(i))).Encode(),
 		}
-		return message.TypeAgent, message.Marshal(a), nil
+		return message.TypeAgent, a.Append(nil), nil
 	})
 }
 

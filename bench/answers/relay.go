@@ -161,7 +161,7 @@ func (r *relay) follow(s *transport.Stream, id message.ID) error {
 				return err
 			}
 			state := message.State{Agent: c.Agent, Reached: true, Done: true, Online: true, Chunks: 1}
-			if err := s.WriteFrame(message.TypeState, message.Marshal(state)); err != nil {
+			if err := s.WriteFrame(message.TypeState, state.Append(nil)); err != nil {
 				return err
 			}
 		}

@@ -1,7 +1,7 @@
 // Package message is what agents, relays and investigators say to each other:
 // the kinds of streams, the types of frames on them, and their bodies.
 //
-// A newcomer needs the table of types below, and [Chunk]. Control bodies are
+// A newcomer needs the table of types below, [Chunk] and [Agent]. Control bodies are
 // JSON, decoded by [Unmarshal], which refuses what it does not know; what is
 // large or frequent is binary. Nothing here is trusted because it was said:
 // whoever receives a plan, a policy, facts or a chunk verifies it with package

@@ -45,7 +45,6 @@ func TestControl(t *testing.T) {
 		&message.Ack{Plan: plan, Next: 7, Gone: true},
 		&message.Request{Op: message.OpFollow, Plan: plan, Stored: true},
 		&message.Request{Op: message.OpFleet},
-		&message.State{Agent: plan, Reached: true, Chunks: 9},
 		&message.Investigation{Plan: plan, Envelope: []byte("x"), Submitted: time.Unix(1, 0).UTC()},
 	} {
 		got := reflect.New(reflect.TypeOf(body).Elem()).Interface()
@@ -93,6 +92,60 @@ func FuzzDecodeChunk(f *testing.F) {
 		}
 		if !bytes.Equal(c.Append(nil), b) {
 			t.Fatal("two encodings of one chunk")
+		}
+	})
+}
+
+// What is said about agents and what is read are the same, and there is one
+// way to say it.
+func TestAbout(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		bytes := rapid.SliceOfN(rapid.Byte(), 0, 40)
+		a := message.Agent{
+			Membership: bytes.Draw(t, "membership"), Facts: bytes.Draw(t, "facts"), Software: rapid.String().Draw(t, "software"),
+			Online: rapid.Bool().Draw(t, "online"), Policy: rapid.Int64().Draw(t, "policy"),
+		}
+		copy(a.Agent[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "agent"))
+		if rapid.Bool().Draw(t, "was seen") {
+			a.Seen = time.Unix(rapid.Int64Range(-1<<33, 1<<33).Draw(t, "seen"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")).UTC()
+		}
+		got, err := message.DecodeAgent(a.Append(nil))
+		if err != nil || !reflect.DeepEqual(got, a) {
+			t.Fatalf("%+v, %v\nwant %+v", got, err, a)
+		}
+		s := message.State{Agent: a.Agent, Reached: a.Online, Done: rapid.Bool().Draw(t, "done"), Online: rapid.Bool().Draw(t, "up"), Chunks: rapid.Uint32().Draw(t, "chunks")}
+		if got, err := message.DecodeState(s.Append(nil)); err != nil || got != s {
+			t.Fatalf("%+v, %v\nwant %+v", got, err, s)
+		}
+	})
+	whole := (&message.Agent{Membership: []byte("abc"), Facts: []byte("de"), Software: "1"}).Append(nil)
+	for n := range whole {
+		if _, err := message.DecodeAgent(whole[:n]); !errors.Is(err, message.ErrMalformed) {
+			t.Errorf("%d of %d bytes: %v", n, len(whole), err)
+		}
+	}
+	if _, err := message.DecodeAgent(append(whole, 0)); !errors.Is(err, message.ErrMalformed) {
+		t.Errorf("a byte too many: %v", err)
+	}
+}
+
+func FuzzAbout(f *testing.F) {
+	f.Add((&message.Agent{Membership: []byte("x"), Software: "1.0.0"}).Append(nil))
+	f.Add((&message.State{Reached: true, Chunks: 2}).Append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		a, err := message.DecodeAgent(b)
+		if err != nil && !errors.Is(err, message.ErrMalformed) {
+			t.Fatal(err)
+		}
+		if err == nil && !bytes.Equal(a.Append(nil), b) {
+			t.Fatal("two encodings of one agent")
+		}
+		s, err := message.DecodeState(b)
+		if err != nil && !errors.Is(err, message.ErrMalformed) {
+			t.Fatal(err)
+		}
+		if err == nil && !bytes.Equal(s.Append(nil), b) {
+			t.Fatal("two encodings of one state")
 		}
 	})
 }

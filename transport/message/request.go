@@ -71,27 +71,6 @@ type Submitted struct {
 	Waits []string `json:"waits,omitempty"`
 }
 
-// An Agent is what a relay says of one. Membership and Facts are signed: whoever
-// reads them verifies them.
-type Agent struct {
-	Agent      ID        `json:"agent"`
-	Membership []byte    `json:"membership"`
-	Facts      []byte    `json:"facts"` // a signing.Statement over plan.Facts
-	Online     bool      `json:"online"`
-	Seen       time.Time `json:"seen"` // when it was last connected
-	Software   string    `json:"software"`
-	Policy     int64     `json:"policy"` // the version of the policy that it obeys
-}
-
-// A State is how far one agent has come with a plan, as the relay sees it.
-type State struct {
-	Agent   ID     `json:"agent"`
-	Reached bool   `json:"reached"` // it said that it has the plan
-	Done    bool   `json:"done"`    // its last chunk is stored
-	Online  bool   `json:"online"`
-	Chunks  uint32 `json:"chunks"` // stored so far
-}
-
 // An Investigation is what a relay says of one. Envelope is signed: whoever
 // reads it verifies it.
 type Investigation struct {
