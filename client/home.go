@@ -2,7 +2,6 @@ package client
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,7 +23,7 @@ import (
 const (
 	fileConfig = "config.toml"
 	filePolicy = "policy.env"
-	fileRoster = "roster.json"
+	fileRoster = "roster"
 	dirReplies = "replies"
 )
 
@@ -46,18 +45,19 @@ type Home struct {
 
 	mu        sync.Mutex
 	roster    map[message.ID]known
-	forgotten map[message.ID]bool // taken off the roster since it was read
-	changed   bool                // the roster says more than its file
-	summed    *signing.Policy     // that sum is of
+	read      map[message.ID]time.Time // when those that the file had when it was read were seen
+	forgotten map[message.ID]bool      // taken off the roster since it was read
+	changed   bool                     // the roster says more than its file
+	summed    *signing.Policy          // that sum is of
 	sum       []byte
 }
 
 // known is what is remembered of an agent.
 type known struct {
-	Membership []byte    `json:"membership"`
-	Facts      []byte    `json:"facts"`
-	Seen       time.Time `json:"seen"`
-	By         *verified `json:"verified,omitempty"` // nil: they are to be verified again
+	Membership []byte
+	Facts      []byte
+	Seen       time.Time
+	By         *verified // nil: they are to be verified again
 }
 
 // maxRoster bounds the agents that are remembered.
@@ -88,19 +88,8 @@ func OpenHome(dir string) (*Home, error) {
 		return nil, fmt.Errorf("client: %s: there is no setting %q", h.path(fileConfig), odd[0])
 	}
 	h.roster, err = h.readRoster()
+	h.noteRead(h.roster)
 	return h, err
-}
-
-func (h *Home) readRoster() (map[message.ID]known, error) {
-	roster := map[message.ID]known{}
-	text, err := os.ReadFile(h.path(fileRoster))
-	if err == nil {
-		err = json.Unmarshal(text, &roster)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("client: %s: %w", h.path(fileRoster), err)
-	}
-	return roster, nil
 }
 
 func (h *Home) path(parts ...string) string {
@@ -278,8 +267,16 @@ func (h *Home) Forget(agents ...message.ID) error {
 	return h.saveRoster()
 }
 
+// noteRead notes what the file has.
+func (h *Home) noteRead(roster map[message.ID]known) {
+	h.read = make(map[message.ID]time.Time, len(roster))
+	for id, k := range roster {
+		h.read[id] = k.Seen
+	}
+}
+
 // saveRoster writes down who was seen, beside those whom another program that
-// uses this home saw meanwhile.
+// uses this home saw meanwhile, and without those whom it took off.
 func (h *Home) saveRoster() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -295,13 +292,15 @@ func (h *Home) saveRoster() error {
 			h.roster[id] = k
 		}
 	}
-	text, err := json.Marshal(h.roster)
-	if err != nil {
-		return fmt.Errorf("client: %w", err)
+	for id, seen := range h.read {
+		if _, ok := others[id]; !ok && h.roster[id].Seen.Equal(seen) {
+			delete(h.roster, id)
+		}
 	}
-	if err := h.keep(text, fileRoster); err != nil {
+	if err := h.keep(encodeRoster(h.roster), fileRoster); err != nil {
 		return err
 	}
+	h.noteRead(h.roster)
 	h.changed = false
 	return nil
 }

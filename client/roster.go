@@ -15,11 +15,11 @@ import (
 // for the same bytes under the same policy and rules, and for nothing else. It is kept
 // beside them, as the policy itself is, in a folder that is its owner's alone.
 type verified struct {
-	Policy []byte            `json:"policy"` // as sumUnder gives it
-	Public ed25519.PublicKey `json:"public"`
-	Host   string            `json:"host"`
-	Token  signing.ID        `json:"token"`
-	Uses   int               `json:"uses"`
+	Policy []byte // as sumUnder gives it
+	Public ed25519.PublicKey
+	Host   string
+	Token  signing.ID
+	Uses   int
 }
 
 // recognise gives what is known of an agent that a relay names, where nothing
@@ -49,7 +49,7 @@ func (h *Home) unchanged(m message.Agent, policy []byte, now time.Time) *verifie
 		return nil
 	case !bytes.Equal(have.Membership, m.Membership) || !bytes.Equal(have.Facts, m.Facts):
 		return nil
-	case len(have.By.Public) != ed25519.PublicKeySize || signing.IDOf(have.By.Public) != m.Agent:
+	case signing.IDOf(have.By.Public) != m.Agent:
 		return nil // nobody writes that here
 	}
 	if now.Sub(have.Seen) > freshness {
