@@ -140,7 +140,7 @@ func Open(ctx context.Context, dir string, o Options) (*Relay, error) {
 	r.spine.tell(&r.meters)
 	r.life, r.end = context.WithCancel(context.Background())
 	var keys [][32]byte
-	if err = r.load(ctx); err == nil {
+	if err = r.spine.guarded(ctx, r.load); err == nil {
 		keys, err = tickets(dir, r.now())
 	}
 	if err == nil {
@@ -183,7 +183,7 @@ func (r *Relay) Serve(ctx context.Context) error {
 	r.wg.Go(func() { r.keepTouch(ctx) })
 	r.wg.Go(func() { r.keepTickets(ctx) })
 	r.wg.Go(func() {
-		if r.spine.awaitEnd(ctx) {
+		if r.spine.awaitEnd(ctx, r.spine.recovery()) {
 			r.fail(ErrSpine)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -101,10 +102,12 @@ func openSpine(ctx context.Context, c *Config, ca *transport.CA, log *slog.Logge
 		s.js, err = jetstream.New(s.conn, jetstream.WithPublishAsyncMaxPending(4096), jetstream.WithPublishAsyncTimeout(spineTimeout), jetstream.WithDefaultTimeout(spineTimeout))
 	}
 	if err == nil {
-		err = s.join(ctx, c, log)
-	}
-	if err == nil {
-		err = s.allowBatches(ctx, c)
+		err = s.guarded(ctx, func(ctx context.Context) error {
+			if err := s.join(ctx, c, log); err != nil {
+				return err
+			}
+			return s.allowBatches(ctx, c)
+		})
 	}
 	if err != nil {
 		s.close()
@@ -287,15 +290,15 @@ func (s *spine) first() bool {
 // awaitEnd waits until ctx ends, or until the spine in this process has, or
 // takes nothing more for good; it says whether that was it. One elsewhere is
 // joined again by itself.
-func (s *spine) awaitEnd(ctx context.Context) (ended bool) {
+func (s *spine) awaitEnd(ctx context.Context, recovery time.Duration) (ended bool) {
 	t := time.NewTicker(spineEvery)
 	defer t.Stop()
 	for well := time.Now(); ; {
-		takes := s.takes()
+		takes, broken := s.takes()
 		if takes {
 			well = time.Now()
 		}
-		if s.ended() || !takes && time.Since(well) > s.recovery() {
+		if s.ended() || broken || !takes && time.Since(well) > recovery {
 			return ctx.Err() == nil
 		}
 		select {
@@ -318,20 +321,49 @@ func (s *spine) recovery() time.Duration {
 	return 0
 }
 
-// takes says whether what is kept can still be kept. A stream that could not
-// write once, for want of room, writes nothing more in its life, and answers
-// nobody.
-func (s *spine) takes() bool {
-	if s.server == nil || !s.joined() {
-		return true // that is another fault
+// guarded does a part of a start, for as long as the spine in this process has
+// not ended: whoever waits for the others would wait for ever, and would keep
+// them waiting, since a server that stores nothing may lead all the same.
+func (s *spine) guarded(ctx context.Context, part func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		if s.awaitEnd(ctx, forever) {
+			cancel(ErrSpine)
+		}
+	}()
+	err := part(ctx)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrSpine) {
+		err = cause
 	}
+	cancel(nil)
+	<-watched
+	return err
+}
+
+// forever is the recovery of a relay that starts: it waits for the others.
+const forever = 1<<63 - 1
+
+// takes says whether what is kept can still be kept, and whether that is over
+// for good. A stream that could not write once, for want of room, writes nothing
+// more in its life, and answers nobody.
+func (s *spine) takes() (yes, broken bool) {
+	if s.server == nil {
+		return true, false
+	}
+	yes = true
 	for _, e := range s.server.Healthz(&server.HealthzOptions{Details: true}).Errors {
 		if e.Type == server.HealthzErrorStream {
-			return false
+			yes = false
+			broken = broken || strings.Contains(e.Error, writeError)
 		}
 	}
-	return true
+	return yes || !s.joined(), broken // that it sees no others is another fault
 }
+
+// writeError is in what a server says of a stream that could not write.
+const writeError = "write error: "
 
 // close ends the spine when it has said of everything that it was given whether
 // that is stored. It says so over the connection, which is kept until then: who
