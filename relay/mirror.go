@@ -111,8 +111,13 @@ func (m *mirror) attempt(ctx context.Context, ready func()) error {
 	}
 	defer messages.Stop()
 	defer context.AfterFunc(ctx, messages.Stop)()
+	left := c.CachedInfo().NumPending
 	for next := uint64(1); ; next++ {
-		msg, err := messages.Next()
+		var wait []jetstream.NextOpt // for ever, for what is still to come
+		if left > 0 {
+			wait = append(wait, jetstream.NextMaxWait(stalled))
+		}
+		msg, err := messages.Next(wait...)
 		if err != nil {
 			return err
 		}
@@ -127,7 +132,7 @@ func (m *mirror) attempt(ctx context.Context, ready func()) error {
 			return err
 		}
 		m.advance(meta.Sequence.Stream)
-		if meta.NumPending == 0 {
+		if left = meta.NumPending; left == 0 {
 			if ready(); m.once {
 				return nil
 			}
