@@ -268,9 +268,8 @@ func TestWriteSoon(t *testing.T) {
 		}
 		start := time.Now()
 		a.WriteSoon(1, []byte("alone"))
-		want("alone")
-		if took := time.Since(start); took != gather {
-			t.Errorf("alone it left after %v, not %v", took, gather)
+		if want("alone"); time.Since(start) != gather {
+			t.Errorf("alone it left after %v, not %v", time.Since(start), gather)
 		}
 		before = sent.Load()
 		for range 3 {
@@ -284,15 +283,14 @@ func TestWriteSoon(t *testing.T) {
 		}
 		start = time.Now()
 		a.WriteSoon(1, make([]byte, gatherBytes+1))
-		want(string(make([]byte, gatherBytes+1)))
-		if time.Since(start) != 0 {
+		if want(string(make([]byte, gatherBytes+1))); time.Since(start) != 0 {
 			t.Error("what is large waited")
 		}
 		a.WriteSoon(1, []byte("last"))
 		a.Close()
 		want("last")
-		if err := a.WriteSoon(1, nil); !errors.Is(err, ErrClosed) {
-			t.Errorf("after closing: %v", err)
+		if !errors.Is(a.WriteSoon(1, nil), ErrClosed) {
+			t.Error("a closed stream takes a frame")
 		}
 		client.Close()
 		server.Close()
