@@ -386,9 +386,10 @@ func (a *Agent) inHand(sum translog.Sum) (signing.ID, bool) {
 	return signing.ID{}, false
 }
 
-// receipt tells the relay that a plan arrived.
+// receipt tells the relay that a plan arrived. The answer to a quick one leaves
+// with it.
 func (s *session) receipt(id signing.ID) {
-	if err := s.stream.WriteFrame(message.TypeReceipt, message.Marshal(id)); err != nil {
+	if err := s.stream.WriteSoon(message.TypeReceipt, message.Marshal(id)); err != nil {
 		s.end(err)
 	}
 }
