@@ -113,11 +113,7 @@ func (m *mirror) attempt(ctx context.Context, ready func()) error {
 	defer context.AfterFunc(ctx, messages.Stop)()
 	left := c.CachedInfo().NumPending
 	for next := uint64(1); ; next++ {
-		var wait []jetstream.NextOpt // for ever, for what is still to come
-		if left > 0 {
-			wait = append(wait, jetstream.NextMaxWait(stalled))
-		}
-		msg, err := messages.Next(wait...)
+		msg, err := messages.Next(soonEnough(left)...)
 		if err != nil {
 			return err
 		}
@@ -138,6 +134,15 @@ func (m *mirror) attempt(ctx context.Context, ready func()) error {
 			}
 		}
 	}
+}
+
+// soonEnough bounds the wait for a message where some are known to be there, and
+// no wait for what is still to come.
+func soonEnough(left uint64) []jetstream.NextOpt {
+	if left == 0 {
+		return nil
+	}
+	return []jetstream.NextOpt{jetstream.NextMaxWait(stalled)}
 }
 
 func (m *mirror) at() uint64 {
