@@ -211,46 +211,6 @@ func (r *Relay) begin(ctx context.Context, m *mirror) error {
 	}
 }
 
-// What a relay does while it starts it tries startTries times, each for
-// spineTimeout, and a pause between: relays that start together are choosing
-// who leads what. One of several goes on for as long as nobody leads: it is
-// among those who choose, and if it ended there would be fewer of them.
-const (
-	startTries = 6
-	startPause = time.Second
-	waited     = "the spine is waited for"
-)
-
-// patient does what a start needs, again and again where it fails.
-func (r *Relay) patient(ctx context.Context, step func(context.Context) error) error {
-	for try := 1; ; try++ {
-		err := step(ctx)
-		if err == nil || ctx.Err() != nil || try >= startTries && !(r.cfg.clustered() && leaderless(err)) {
-			return err
-		}
-		r.log.Warn(waited, "why", err)
-		select {
-		case <-time.After(startPause):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// leaderless says whether an error is how a spine answers, or does not, while
-// nobody leads what was asked for.
-func leaderless(err error) bool {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
-		return api.Code == http503
-	}
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) ||
-		errors.Is(err, jetstream.ErrNoStreamResponse)
-}
-
-// http503 is the code of what is not available now, as in HTTP.
-const http503 = 503
-
 // settle is catchUp with the patience of a start.
 func (r *Relay) settle(ctx context.Context, b *bucket, m *mirror) error {
 	return r.patient(ctx, func(ctx context.Context) error { return r.catchUp(ctx, b, m) })

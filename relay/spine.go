@@ -321,30 +321,6 @@ func (s *spine) recovery() time.Duration {
 	return 0
 }
 
-// guarded does a part of a start, for as long as the spine in this process has
-// not ended: whoever waits for the others would wait for ever, and would keep
-// them waiting, since a server that stores nothing may lead all the same.
-func (s *spine) guarded(ctx context.Context, part func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		if s.awaitEnd(ctx, forever) {
-			cancel(ErrSpine)
-		}
-	}()
-	err := part(ctx)
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrSpine) {
-		err = cause
-	}
-	cancel(nil)
-	<-watched
-	return err
-}
-
-// forever is the recovery of a relay that starts: it waits for the others.
-const forever = 1<<63 - 1
-
 // takes says whether what is kept can still be kept, and whether that is over
 // for good. A stream that could not write once, for want of room, writes nothing
 // more in its life, and answers nobody.
