@@ -48,6 +48,7 @@ func Thrift(ctx context.Context) {
 			debug.SetGCPercent(p)
 		}
 		if m.TotalAlloc-before < quiet && m.TotalAlloc-collected > litter {
+			runtime.GC() // pools let go of what they hold at the second collection
 			debug.FreeOSMemory()
 			collected = m.TotalAlloc
 		}

@@ -197,6 +197,9 @@ func child(ctx context.Context, args ...string) (*exec.Cmd, string, error) {
 	if slices.Contains(args, "agents") {
 		cmd = exec.CommandContext(ctx, "nice", append([]string{"-n", "10", self}, args...)...)
 	}
+	if slices.Contains(args, "relay") {
+		cmd.Env = append(os.Environ(), "GODEBUG=adaptivestackstart=0") // as its unit has it
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
 	cmd.Stderr = os.Stderr
