@@ -30,6 +30,7 @@ type planRun struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer  // of the timeout, once it runs
 	memory atomic.Int64 // held for joins, groups, order and logic
+	making sync.Mutex   // of room: held by who forgets what can be looked up again
 	rows   atomic.Int64
 	shared modules.Memory // what modules keep from one scan to the next
 
@@ -106,8 +107,17 @@ func (p *planRun) over(limit, reason string) {
 // hold accounts for memory that the plan keeps. It says no when the bound is
 // reached, which the summary then tells.
 func (p *planRun) hold(bytes int64) bool {
-	if p.fits(bytes) || p.forgetLookups() && p.fits(bytes) {
+	if p.fits(bytes) {
 		return true
+	}
+	// One at a time makes room: who comes second finds nothing to forget any more.
+	p.making.Lock()
+	defer p.making.Unlock()
+	for freed := true; freed; {
+		freed = p.forgetLookups()
+		if p.fits(bytes) {
+			return true
+		}
 	}
 	p.over("memory", "")
 	return false
@@ -119,11 +129,16 @@ func (p *planRun) fits(bytes int64) bool {
 	if limit == 0 {
 		limit = defaultMemory
 	}
-	if p.memory.Add(bytes) <= limit || bytes <= 0 {
-		return true
+	for {
+		held := p.memory.Load()
+		if bytes > 0 && held+bytes > limit {
+			return false
+		}
+		// What does not fit is never added, not for a moment: others would be refused.
+		if p.memory.CompareAndSwap(held, held+bytes) {
+			return true
+		}
 	}
-	p.memory.Add(-bytes)
-	return false
 }
 
 // forgetLookups makes room by forgetting what can be looked up again, and says
