@@ -34,9 +34,9 @@ const (
 
 // Sizes on the wire, in bytes, of FIND host: those of the files of bench/answers.
 const (
-	planBytes   = 3900       // an envelope with one signature
-	answerBytes = 1410       // a key chunk with a row and an account
-	namedBytes  = 2400 + 130 // what a relay says of an agent to an investigator, and its state
+	planBytes   = 3900 // an envelope with one signature
+	answerBytes = 1410 // a key chunk with a row and an account
+	namedBytes  = 1720 // what a relay says of an agent to an investigator
 )
 
 func readRuns(name string) ([]measured.Round, error) {
