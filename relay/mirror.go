@@ -49,9 +49,10 @@ type mirror struct {
 	// again, and again: what cannot be understood is no failure.
 	take func(ctx context.Context, m spineMessage) error
 
-	mu   sync.Mutex
-	seen uint64
-	bell chan struct{} // closed when seen grows
+	mu    sync.Mutex
+	seen  uint64
+	bell  chan struct{} // closed when seen grows
+	again func()        // begins again, at another copy perhaps
 }
 
 // run mirrors until ctx ends. It calls ready once, when everything has been
@@ -59,7 +60,12 @@ type mirror struct {
 func (m *mirror) run(ctx context.Context, ready func()) {
 	var once sync.Once
 	for ctx.Err() == nil {
-		err := m.attempt(ctx, func() { once.Do(ready) })
+		here, again := context.WithCancel(ctx)
+		m.mu.Lock()
+		m.again = again
+		m.mu.Unlock()
+		err := m.attempt(here, func() { once.Do(ready) })
+		again()
 		if ctx.Err() != nil || err == nil {
 			return
 		}
@@ -136,6 +142,16 @@ func (m *mirror) attempt(ctx context.Context, ready func()) error {
 	}
 }
 
+// turn has the mirror begin again: of several copies, of which chance chooses
+// one, it may follow one that gets nothing any more.
+func (m *mirror) turn() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.again != nil {
+		m.again()
+	}
+}
+
 // soonEnough bounds the wait for a message where some are known to be there, and
 // no wait for what is still to come.
 func soonEnough(left uint64) []jetstream.NextOpt {
@@ -179,6 +195,9 @@ func (m *mirror) until(ctx context.Context, sequence uint64) error {
 		select {
 		case <-bell:
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				m.turn()
+			}
 			return fmt.Errorf("relay: what was kept is not seen yet: %w", ctx.Err())
 		}
 	}
