@@ -148,14 +148,15 @@ func (r *Relay) delete(ctx context.Context, id message.ID) error {
 	defer cancel()
 	key := id.String()
 	// The record comes first: without it there is no plan, whatever is left.
-	if err := r.spine.plans.Purge(ctx, key); err != nil {
+	// Servers that are choosing who leads are asked again.
+	if err := patiently(ctx, func(ctx context.Context) error { return r.spine.plans.Purge(ctx, key) }); err != nil {
 		return err
 	}
 	r.forget(id)
 	return errors.Join(
-		r.spine.plans.stream.Purge(ctx, jetstream.WithPurgeSubject(r.spine.plans.prefix+key+".*")),
-		r.spine.answers.Purge(ctx, jetstream.WithPurgeSubject("answer."+key+".*")),
-		r.spine.sealed.Purge(ctx, jetstream.WithPurgeSubject("plan."+key)),
+		purge(ctx, r.spine.plans.stream, r.spine.plans.prefix+key+".*"),
+		purge(ctx, r.spine.answers, "answer."+key+".*"),
+		purge(ctx, r.spine.sealed, "plan."+key),
 	)
 }
 
@@ -242,4 +243,9 @@ func (r *Relay) stale() []message.ID {
 		}
 	}
 	return out
+}
+
+// purge removes what a stream has of a subject.
+func purge(ctx context.Context, from jetstream.Stream, subject string) error {
+	return patiently(ctx, func(ctx context.Context) error { return from.Purge(ctx, jetstream.WithPurgeSubject(subject)) })
 }
