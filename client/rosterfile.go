@@ -50,7 +50,7 @@ func (h *Home) readRoster() (map[message.ID]known, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[message.ID]known{}, nil
 	}
-	roster := map[message.ID]known{}
+	var roster map[message.ID]known
 	if err == nil {
 		roster, err = decodeRoster(text)
 	}
