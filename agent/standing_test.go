@@ -50,19 +50,26 @@ func (f *fleet) cancel(q *question) {
 	f.relay.say(message.TypeCancel, message.Marshal(message.Cancel{Plan: q.payload.ID, Secret: q.key.CancelSecret()}))
 }
 
-// A plan that stands goes on in the agent's next life, and tells only what
-// has changed.
-func TestStandingOutlivesTheAgent(t *testing.T) {
-	f := newStandingFleet(t, "1s")
-	dir := f.enroll()
+// firstLife has an agent with three rows be asked a question that stands, and
+// stops it when it has told of its first round.
+func (f *fleet) firstLife() (dir string, q *question) {
+	dir = f.enroll()
 	stop := f.run(f.open(dir, numbers{rows: 3}))
-	q := f.ask("FROM fleet FIND number RETURN n EVERY 1s")
+	q = f.ask("FROM fleet FIND number RETURN n EVERY 1s")
 	f.relay.offer(f.sign(q, f.asker))
-	eventually(t, "the first round", func() bool {
+	eventually(f.t, "the first round", func() bool {
 		_, err := os.Stat(dir + "/standing/" + q.payload.ID.String() + stateExt)
 		return err == nil && f.chunks(q.payload.ID) >= 1
 	})
 	stop()
+	return dir, q
+}
+
+// A plan that stands goes on in the agent's next life, and tells only what
+// has changed.
+func TestStandingOutlivesTheAgent(t *testing.T) {
+	f := newStandingFleet(t, "1s")
+	dir, q := f.firstLife()
 	had := f.chunks(q.payload.ID)
 	if info, err := os.Stat(dir + "/standing/" + q.payload.ID.String() + stateExt); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the rows of the last round: %v, %v", info, err)
@@ -91,15 +98,7 @@ func TestStandingOutlivesTheAgent(t *testing.T) {
 // the agent was started anew is a hit of this host, and no miss.
 func TestStandingMatchedInAnEarlierLife(t *testing.T) {
 	f := newStandingFleet(t, "1s")
-	dir := f.enroll()
-	stop := f.run(f.open(dir, numbers{rows: 3}))
-	q := f.ask("FROM fleet FIND number RETURN n EVERY 1s")
-	f.relay.offer(f.sign(q, f.asker))
-	eventually(t, "the first round", func() bool {
-		_, err := os.Stat(dir + "/standing/" + q.payload.ID.String() + stateExt)
-		return err == nil && f.chunks(q.payload.ID) >= 1
-	})
-	stop()
+	dir, q := f.firstLife()
 	had := f.chunks(q.payload.ID)
 	b := f.open(dir, numbers{rows: 3})
 	f.run(b)
