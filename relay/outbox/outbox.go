@@ -34,11 +34,12 @@ type Frame struct {
 type Box struct {
 	Work   *sync.WaitGroup // of its goroutine
 	Stream Stream
-	Most   int              // frames that wait
+	Most   int              // frames that wait, with the one that is being written
 	Waits  *meter.Histogram // of those that were due; nil: nobody measures
 
 	mu      sync.Mutex
-	frames  []Frame
+	frames  []Frame // that the goroutine has not taken
+	waits   int     // these, and those that it has and has not written
 	running bool
 	dead    bool          // the stream is, and takes nothing more
 	written chan struct{} // closed when running ends; nil: nobody waits for that
@@ -51,13 +52,14 @@ func (b *Box) Push(f Frame) bool {
 	switch {
 	case b.dead:
 		return true
-	case len(b.frames) >= b.Most:
+	case b.waits >= b.Most:
 		return false
 	case !b.running && b.Stream.Offer(f.Type, f.Body):
 		b.wrote(f)
 		return true
 	}
 	b.frames = append(b.frames, f)
+	b.waits++
 	if !b.running {
 		b.running = true
 		b.Work.Go(b.drain)
@@ -65,11 +67,11 @@ func (b *Box) Push(f Frame) bool {
 	return true
 }
 
-// Depth gives how many frames wait.
+// Depth gives how many frames wait, with the one that is being written.
 func (b *Box) Depth() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.frames)
+	return b.waits
 }
 
 // Written gives what is closed when everything that was pushed has been written,
@@ -100,13 +102,16 @@ func (b *Box) drain() {
 		}
 		b.mu.Unlock()
 		for _, f := range frames {
-			if b.Stream.WriteFrame(f.Type, f.Body) != nil {
-				b.mu.Lock()
-				b.dead, b.frames = true, nil
+			err := b.Stream.WriteFrame(f.Type, f.Body)
+			b.mu.Lock()
+			if err != nil {
+				b.dead, b.frames, b.waits = true, nil, 0
 				b.end()
 				b.mu.Unlock()
 				return
 			}
+			b.waits--
+			b.mu.Unlock()
 			b.wrote(f)
 		}
 	}

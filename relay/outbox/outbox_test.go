@@ -84,13 +84,13 @@ func TestOrder(t *testing.T) {
 			push(4 + n)
 		}
 		written := b.Written()
-		if isClosed(written) || b.Depth() != 5 {
+		if isClosed(written) || b.Depth() != 6 {
 			t.Errorf("%d wait", b.Depth())
 		}
 		p.next <- struct{}{}
-		synctest.Wait()
-		if isClosed(written) {
-			t.Error("it says that all is written")
+		synctest.Wait() // the goroutine has all others
+		if isClosed(written) || b.Depth() != 5 {
+			t.Errorf("%d wait, or it says that all is written", b.Depth())
 		}
 		close(p.next)
 		<-written
@@ -108,15 +108,14 @@ func TestBounds(t *testing.T) {
 		var work sync.WaitGroup
 		p := &pipe{next: make(chan struct{}), dead: errors.New("hung up")}
 		b := &Box{Work: &work, Stream: p, Most: 3}
-		b.Push(frame(0))
-		synctest.Wait()
 		for n := range 3 {
 			if !b.Push(frame(n)) {
 				t.Errorf("number %d is not taken", n)
 			}
+			synctest.Wait() // the goroutine has what it takes, and what it takes waits
 		}
-		if b.Push(frame(4)) {
-			t.Error("one more is taken")
+		if b.Push(frame(4)) || b.Depth() != 3 {
+			t.Errorf("one more is taken, or %d wait", b.Depth())
 		}
 		written := b.Written()
 		close(p.next)
