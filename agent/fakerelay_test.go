@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -193,7 +194,9 @@ func (r *fakeRelay) proof(s *transport.Stream) {
 	}
 	p, err := prove(q)
 	if err != nil {
-		_ = s.WriteFrame(message.TypeFailure, message.Marshal(message.Failure{Code: message.FailUnknown, Reason: err.Error()}))
+		said := &message.Failure{Code: message.FailUnknown, Reason: err.Error()}
+		_ = errors.As(err, &said)
+		_ = s.WriteFrame(message.TypeFailure, message.Marshal(said))
 		return
 	}
 	_ = s.WriteFrame(message.TypeLogProof, message.Marshal(p))

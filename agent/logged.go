@@ -106,7 +106,8 @@ func lastCheckpoint(dir string, keys *translog.Keys) (translog.Checkpoint, error
 
 // fetchProof asks the relay for the proof that an envelope is in the log, and
 // that the log goes on from the entries that were seen. A relay that does not
-// answer loses the session: the plan is judged when there is another.
+// answer loses the session: the plan is judged when there is another. That it is
+// going, or that a leaf has no line to it, is no answer.
 func (a *Agent) fetchProof(ctx context.Context, sum translog.Sum, from int64) (*translog.Proof, error) {
 	s := a.current()
 	if s == nil {
@@ -114,7 +115,8 @@ func (a *Agent) fetchProof(ctx context.Context, sum translog.Sum, from int64) (*
 	}
 	p, err := s.proof(ctx, message.LogQuery{Sum: sum, From: from})
 	var said *message.Failure
-	if err != nil && !errors.As(err, &said) && !errors.Is(err, message.ErrMalformed) {
+	answered := errors.As(err, &said) && said.Code != message.FailShutdown || errors.Is(err, message.ErrMalformed)
+	if err != nil && !answered {
 		s.end(err)
 	}
 	return p, err

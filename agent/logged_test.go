@@ -241,6 +241,31 @@ func (w *logWorld) otherLogs() {
 	}
 }
 
+// A relay that is going, or that a leaf has no line to, has not answered: the plan
+// is not refused for that, and runs when it is proved.
+func TestProofLater(t *testing.T) {
+	w := newLogWorld(t)
+	w.run(w.agent)
+	late := w.newPlan()
+	w.add(w.log, late)
+	head, asked := w.head(w.log, 0, 1), 0
+	w.relay.set(func() {
+		w.relay.prove = func(q message.LogQuery) (*translog.Proof, error) {
+			if asked++; asked <= 2 {
+				return nil, &message.Failure{Code: message.FailShutdown, Reason: "there is no line"}
+			}
+			s, err := w.keys.ReadCheckpoint(head)
+			if err != nil {
+				return nil, err
+			}
+			return w.log.Prove(q.Sum, s, head, q.From)
+		}
+	})
+	if e := w.judged(late); e.Verdict != journal.Accepted || asked != 3 {
+		t.Errorf("asked %d times: %+v", asked, e)
+	}
+}
+
 // What an agent saw of the log outlives it: a fork is refused after a restart,
 // and so is everything where what it saw cannot be read.
 func TestForkAfterRestart(t *testing.T) {
