@@ -368,3 +368,41 @@ func TestTexts(t *testing.T) {
 	q := ask(root + "/a.tar.gz")
 	same(t, collect(t, systems["own"], q, func(r modules.Row) string { return fmt.Sprint(get(r, "entropy").Float()) }), []string{"1"})
 }
+
+// A hard link of a tar is a link, whose content stands with another member; and
+// folders of archives have names like others.
+func TestMembersWithoutContent(t *testing.T) {
+	var tb bytes.Buffer
+	tw := tar.NewWriter(&tb)
+	tw.WriteHeader(&tar.Header{Name: "etc/", Mode: 0o755, Typeflag: tar.TypeDir})
+	tw.WriteHeader(&tar.Header{Name: "etc/one", Size: 6, Mode: 0o644, Typeflag: tar.TypeReg})
+	tw.Write([]byte("needle"))
+	tw.WriteHeader(&tar.Header{Name: "etc/two", Linkname: "etc/one", Mode: 0o644, Typeflag: tar.TypeLink})
+	tw.WriteHeader(&tar.Header{Name: "etc/three", Linkname: "one", Typeflag: tar.TypeSymlink})
+	tw.Close()
+	root := tree(t, map[string]string{"t.tar": tb.String(), "t.tgz": gzipped(tb.String()), "t.zip": zipped(t, map[string]string{"lib/": ""})})
+	q := ask(root + "/*")
+	q.Settings.Archives = true
+	q.Questions = []modules.Question{literal("needle")}
+	got := collect(t, systems["own"], q, func(r modules.Row) string {
+		_, member, found := strings.Cut(pathOf(r), "!/")
+		if !found {
+			return ""
+		}
+		v, err := r.(modules.Asker).Ask(context.Background(), 0)
+		if err != nil {
+			t.Error(err)
+		}
+		return fmt.Sprintf("%s name %s in %s: %s %q %v %v", member, get(r, "name").Text(), strings.TrimPrefix(get(r, "dir").Text(), root+"/"),
+			get(r, "type").Text(), get(r, "target").Text(), v.IsNull(), get(r, "sha256").IsNull())
+	})
+	want := []string{"lib/ name lib in t.zip!: directory \"\" true true"}
+	for _, a := range []string{"t.tar", "t.tgz"} {
+		want = append(want, "etc/ name etc in "+a+"!: directory \"\" true true", "etc/one name one in "+a+"!/etc: file \"\" false false",
+			"etc/two name two in "+a+"!/etc: link \"etc/one\" true true", "etc/three name three in "+a+"!/etc: link \"one\" true true")
+	}
+	same(t, got, want)
+	if len(q.ledger.skips) != 0 {
+		t.Errorf("left out %v", q.ledger.skips)
+	}
+}

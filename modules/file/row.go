@@ -96,12 +96,21 @@ func (r *row) fullPath() []byte {
 	return r.path
 }
 
+// trimmed gives the path without the separator that archives put behind the
+// names of directories.
+func (r *row) trimmed() []byte {
+	if r.e.within == "" {
+		return r.fullPath()
+	}
+	return bytes.TrimRight(r.fullPath(), "/")
+}
+
 // name gives the last part of the path.
 func (r *row) name() []byte {
 	if r.e.within == "" && r.to.base != nil {
 		return r.e.shown
 	}
-	path := r.fullPath()
+	path := r.trimmed()
 	for i := len(path) - 1; i >= 0; i-- {
 		if path[i] == '/' || path[i] == separator[0] {
 			if i == len(path)-1 {
@@ -115,7 +124,7 @@ func (r *row) name() []byte {
 
 // dir gives the path without its last part.
 func (r *row) dir() []byte {
-	path, name := r.fullPath(), r.name()
+	path, name := r.trimmed(), r.name()
 	n := len(path) - len(name)
 	if n == 0 {
 		return path

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"errors"
 	"io"
+	"io/fs"
 	"strings"
 )
 
@@ -38,7 +39,11 @@ func (w *walker) tarEntry(t *tar.Reader, h *tar.Header, file *io.SectionReader) 
 	e := &entry{w: w, member: Member{
 		Size: h.Size, Mode: mode, ModTime: h.ModTime.UTC(), Type: mode.Type(), Target: h.Linkname,
 	}}
-	if h.Typeflag == tar.TypeLink || !mode.IsRegular() {
+	if h.Typeflag == tar.TypeLink { // a further name of a member, whose content stands there and not here
+		e.member.Mode |= fs.ModeSymlink
+		e.member.Type = fs.ModeSymlink
+	}
+	if !e.member.Mode.IsRegular() {
 		return e, nil
 	}
 	sparse := isSparse(h)

@@ -17,7 +17,7 @@ type Member struct {
 	Mode    fs.FileMode // permissions and type
 	ModTime time.Time   // as the archive says; a zip without a zone is read as UTC
 	Type    fs.FileMode // Mode.Type(): 0 for a regular file
-	Target  string      // what a link in a tar points to
+	Target  string      // what a link in a tar points to, a hard one too
 	// Open gives the content from its beginning, as long as visit runs. In a
 	// compressed tar it can be called once for each member that is no small
 	// archive. The content of what is not a regular file is empty.
