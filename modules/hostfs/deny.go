@@ -3,8 +3,10 @@ package hostfs
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/quaestor-engine/quaestor/modules"
 )
@@ -22,11 +24,11 @@ func (f *FS) refuse(op, name string, last bool) error {
 	}
 	clean := path.Clean(name)
 	if !f.deny(clean) {
-		real, err := f.whither(clean, last)
+		real, err := f.whither(name, last)
 		if err != nil && last { // it is not there, which in a folder that is denied is nobody's to know
-			real, err = f.whither(clean, false)
+			real, err = f.whither(name, false)
 		}
-		if err != nil || !f.deny(real) {
+		if (err != nil || !f.deny(real)) && !(last && f.deniesOpen(name)) {
 			return nil // what is not there is found to be so by whoever opens it
 		}
 	}
@@ -40,15 +42,28 @@ func (f *FS) refuse(op, name string, last bool) error {
 	return &fs.PathError{Op: op, Path: name, Err: ErrDenied}
 }
 
-// whither gives where a name leads on the host.
+// deniesOpen says whether a name is a link to a file that is denied and open
+// somewhere, as those of /proc/1/fd are: it can be opened when the file has no
+// name any more, and the link says which it had.
+func (f *FS) deniesOpen(name string) bool {
+	if f.root != nil {
+		return false
+	}
+	to, err := os.Readlink(name)
+	return err == nil && path.IsAbs(to) && f.deny(path.Clean(to))
+}
+
+// whither gives where a name leads on the host. The name is not cleaned before:
+// what .. means is known when the links before it were followed.
 func (f *FS) whither(name string, last bool) (string, error) {
 	if f.root != nil {
 		return f.resolve(name, last)
 	}
-	if last {
+	dir, base := path.Split(strings.TrimRight(name, "/"))
+	if last || dir == "" || base == "." || base == ".." {
 		real, err := filepath.EvalSymlinks(name)
 		return filepath.ToSlash(real), err
 	}
-	real, err := filepath.EvalSymlinks(path.Dir(name))
-	return path.Join(filepath.ToSlash(real), path.Base(name)), err
+	real, err := filepath.EvalSymlinks(dir)
+	return path.Join(filepath.ToSlash(real), base), err
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/quaestor-engine/quaestor/modules"
@@ -117,7 +118,7 @@ func TestOnlyRegularFiles(t *testing.T) {
 // live machine, by whatever asks, and reported by itself.
 func TestDeny(t *testing.T) {
 	f, rec, root := tree(t, map[string]string{
-		"etc/shadow": "secret", "etc/passwd": "known", "tmp/link": "->../etc/shadow", "secret/deep/x": "secret", "tmp/dir": "->../secret",
+		"etc/shadow": "secret", "etc/passwd": "known", "tmp/link": "->../etc/shadow", "secret/deep/x": "secret", "tmp/dir": "->../secret", "tmp/open": "->../bin", "bin/x": "",
 	})
 	for _, at := range []string{"", root} { // names of a live machine begin with the tree's own
 		if at != "" {
@@ -131,7 +132,7 @@ func TestDeny(t *testing.T) {
 		f.deny = func(name string) bool {
 			return name == at+"/etc/shadow" || name == at+"/secret" || strings.HasPrefix(name, at+"/secret/")
 		}
-		for _, name := range []string{"/etc/shadow", "/tmp/link", "/etc/../etc/shadow", "/secret/deep/x", "/tmp/dir/deep/x"} {
+		for _, name := range []string{"/etc/shadow", "/tmp/link", "/etc/../etc/shadow", "/secret/deep/x", "/tmp/dir/deep/x", "/tmp/open/../etc/shadow", "/tmp/open/../secret/deep/x"} {
 			_, errRead := f.ReadFile(at + name)
 			_, errOpen := f.Open(at + name)
 			_, errStat := f.Stat(at + name)
@@ -157,6 +158,9 @@ func TestDeny(t *testing.T) {
 		defer d.Close()
 		if _, err := d.Append(nil, "shadow", 10); !errors.Is(err, ErrDenied) {
 			t.Errorf("from a folder that is held: %v", err)
+		}
+		if b, err := f.ReadFile(at + "/tmp/open/../etc/passwd"); string(b) != "known" {
+			t.Errorf("above where a link leads: %q, %v", b, err)
 		}
 		if b, err := d.Append(nil, "passwd", 10); string(b) != "known" || err != nil {
 			t.Errorf("%q, %v", b, err)
@@ -212,6 +216,7 @@ func TestSkipOf(t *testing.T) {
 	for err, want := range map[error]modules.SkipKind{
 		fs.ErrPermission:        modules.SkipPermission,
 		fs.ErrNotExist:          modules.SkipVanished,
+		syscall.ELOOP:           modules.SkipLoop,
 		ErrMalformed:            modules.SkipIO,
 		errors.ErrUnsupported:   modules.SkipUnsupported,
 		errors.New("something"): modules.SkipIO,
