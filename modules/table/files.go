@@ -71,6 +71,9 @@ func (w *fileWalk) locator(pattern string) error {
 	case !st.IsDir() && !st.Mode().IsRegular():
 		w.Skip(modules.SkipSpecial, front, "not a regular file")
 		return nil
+	case !st.IsDir() && !g.Literal(): // what would lie below a file is not there
+		w.Skip(modules.SkipNotFound, front, "not a directory")
+		return nil
 	case !st.IsDir():
 		return w.file(front)
 	}
