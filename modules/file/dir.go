@@ -22,6 +22,7 @@ func (w *worker) acquire(d *dir) (handle, error) {
 	if err != nil {
 		return handle{}, err
 	}
+	h.own = d.own
 	d.h, d.isOpen = h, true
 	d.users++
 	w.s.open.Add(1)

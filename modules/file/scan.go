@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -62,7 +63,7 @@ type task struct {
 
 // prepare compiles the requests.
 func prepare(reqs []*modules.Request, portable bool, yield func(int, modules.Row) error) (*scan, error) {
-	s := &scan{fs: fsys{portable: portable}, yield: yield, bound: int32(openBound()), left: len(reqs)}
+	s := &scan{fs: fsys{portable: portable, self: os.Geteuid()}, yield: yield, bound: int32(openBound()), left: len(reqs)}
 	s.wake.L = &s.mu
 	known := map[string]*owners{}
 	for i, m := range reqs {

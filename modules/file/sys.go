@@ -15,7 +15,8 @@ import (
 type fsys struct {
 	portable bool
 	oldStat  bool // the kernel has no statx
-	atime    bool // the system does not let us read without a trace
+	atime    bool // the system does not let us read what is others' without a trace
+	self     int  // who we are
 	raw      rawScratch
 }
 
@@ -25,6 +26,7 @@ type handle struct {
 	fd   int
 	f    *os.File
 	path string
+	own  bool // a directory that is ours
 }
 
 // nowhere is the base of absolute paths.

@@ -6,6 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// noTrace opens something so that its time of access stays as it is.
+const noTrace = unix.O_NOATIME
+
 // OpenDir opens a directory.
 func (f *FS) OpenDir(name string) (*Dir, error) {
 	d := &Dir{fs: f, name: name, fd: -1}
@@ -22,8 +25,10 @@ func (f *FS) OpenDir(name string) (*Dir, error) {
 	if err := f.refuse("open", name, true); err != nil {
 		return nil, err
 	}
-	fd, err := retry(func() (int, error) {
-		return unix.Open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := quietly(name, func(flag int) (int, error) {
+		return retry(func() (int, error) {
+			return unix.Open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC|flag, 0)
+		})
 	})
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
@@ -58,8 +63,10 @@ func (d *Dir) OpenDir(name string) (*Dir, error) {
 	if err := d.fs.refuse("open", d.path(name), true); err != nil {
 		return nil, err
 	}
-	fd, err := retry(func() (int, error) {
-		return unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := quietly(d.name, func(flag int) (int, error) {
+		return retry(func() (int, error) {
+			return unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC|flag, 0)
+		})
 	})
 	if err != nil {
 		return nil, d.wrap("open", name, err)
@@ -77,8 +84,10 @@ func (d *Dir) Append(dst []byte, name string, limit int) ([]byte, error) {
 			return dst, err
 		}
 	}
-	fd, err := retry(func() (int, error) {
-		return unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := quietly(d.name, func(flag int) (int, error) {
+		return retry(func() (int, error) {
+			return unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|flag, 0)
+		})
 	})
 	if err != nil {
 		return dst, d.wrap("open", name, err)

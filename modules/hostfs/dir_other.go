@@ -4,6 +4,9 @@ package hostfs
 
 import "io/fs"
 
+// noTrace is the flag of Linux, which other systems do not have.
+const noTrace = 0
+
 // OpenDir opens a directory.
 func (f *FS) OpenDir(name string) (*Dir, error) {
 	st, err := f.Stat(name)

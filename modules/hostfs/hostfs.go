@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/quaestor-engine/quaestor/modules"
 )
@@ -133,7 +134,7 @@ func SkipOf(where string, err error) modules.Skip {
 		s.Kind = modules.SkipSpecial
 	case errors.Is(err, ErrChanged):
 		s.Kind = modules.SkipChanged
-	case errors.Is(err, errLoop):
+	case errors.Is(err, errLoop), errors.Is(err, syscall.ELOOP):
 		s.Kind = modules.SkipLoop
 	case errors.Is(err, errors.ErrUnsupported):
 		s.Kind = modules.SkipUnsupported
@@ -164,13 +165,15 @@ func (f *FS) openAny(name string) (*os.File, error) {
 		return nil, err
 	}
 	if f.root == nil {
-		return os.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
+		return quietly(name, func(flag int) (*os.File, error) { return os.OpenFile(name, os.O_RDONLY|nonBlocking|flag, 0) })
 	}
 	real, err := f.resolve(name, true)
 	if err != nil {
 		return nil, err
 	}
-	file, err := f.root.OpenFile(relative(real), os.O_RDONLY|nonBlocking, 0)
+	file, err := quietly(name, func(flag int) (*os.File, error) {
+		return f.root.OpenFile(relative(real), os.O_RDONLY|nonBlocking|flag, 0)
+	})
 	return file, named("open", name, err)
 }
 
@@ -268,7 +271,7 @@ func (f *FS) Real(name string) (string, error) {
 // for the caller to say. The way that it finds is opened through os.Root,
 // which lets nothing out that was changed in between.
 func (f *FS) resolve(name string, last bool) (string, error) {
-	rest := strings.Split(strings.Trim(path.Clean("/"+name), "/"), "/")
+	rest := strings.Split(strings.Trim(name, "/"), "/")
 	at := "/"
 	for links := 0; len(rest) > 0; {
 		part := rest[0]

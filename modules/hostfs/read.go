@@ -1,9 +1,12 @@
 package hostfs
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
+	"syscall"
 )
 
 // appendFile is Append by an os.File.
@@ -20,6 +23,20 @@ func (f *FS) appendFile(dst []byte, name string, limit int) ([]byte, error) {
 		}
 		return n, err
 	})
+}
+
+// quietly opens something so that its time of access stays as it is, which the
+// system allows to its owner and to who may act for any owner, and otherwise
+// as everybody does. Files that show the kernel's state have no such time.
+func quietly[F any](name string, open func(flag int) (F, error)) (F, error) {
+	if noTrace == 0 || strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/") {
+		return open(0)
+	}
+	f, err := open(noTrace)
+	if errors.Is(err, syscall.EPERM) {
+		return open(0)
+	}
+	return f, err
 }
 
 // firstRead is how much is asked for at first: a page, which most files of

@@ -34,7 +34,9 @@ func (f *FS) Append(dst []byte, name string, limit int) ([]byte, error) {
 	if err := f.refuse("open", name, true); err != nil {
 		return dst, err
 	}
-	fd, err := retry(func() (int, error) { return unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0) })
+	fd, err := quietly(name, func(flag int) (int, error) {
+		return retry(func() (int, error) { return unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|flag, 0) })
+	})
 	if err != nil {
 		return dst, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
