@@ -132,6 +132,11 @@ type Host struct {
 	// lead to whether it may be looked at. Module file asks it of what it
 	// would show; of the rows of others whoever runs the engine asks by itself.
 	Allow func(path string) bool
+	// Own, where not nil, says of the real path of what a query's places lead
+	// to whether it is the agent's own folder or in it, which is no part of
+	// what is asked about. Module file asks it of what it would go into; of the
+	// rows of others whoever runs the engine asks by itself.
+	Own func(path string) bool
 	// Self tells what the program that looks knows of itself beyond its
 	// process, as an agent does; nil: it is no agent.
 	Self func() Self

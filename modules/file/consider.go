@@ -2,7 +2,10 @@ package file
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"slices"
+	"syscall"
 	"unsafe"
 
 	"github.com/quaestor-engine/quaestor/value"
@@ -13,12 +16,8 @@ func (w *worker) consider(ctx context.Context, d *dir, h handle, name []byte, ki
 	e := &w.entry
 	e.wanted = e.wanted[:0]
 	w.states = w.states[:0]
+	kind = w.known(d, h, name, kind)
 	follow := kind == kindLink && w.s.follow
-	if kind == kindUnknown {
-		if w.fs.stat(h, name, &w.spare) == nil {
-			kind = w.spare.kind
-		}
-	}
 	w.step(d, name, kind, false)
 	var nest *front
 	if d.nest != nil {
@@ -26,7 +25,7 @@ func (w *worker) consider(ctx context.Context, d *dir, h handle, name []byte, ki
 			w.arrive(nest, kind == kindDir)
 		}
 	}
-	if w.place != "" && w.refuses(d, join(w.place, string(name))) {
+	if w.place != "" && w.refuses(d, join(w.place, string(name))) || w.own(d, name, kind) {
 		return
 	}
 	if len(e.wanted) > 0 && (w.place == "" || w.allowed(d, join(w.place, string(name)), name)) {
@@ -40,6 +39,31 @@ func (w *worker) consider(ctx context.Context, d *dir, h handle, name []byte, ki
 	if follow {
 		w.followed(ctx, d, h, name)
 	}
+}
+
+// own says whether an entry is a folder of the agent's own into which locators
+// go, and tells that it is left out. Where each file is asked about, that is.
+func (w *worker) own(d *dir, name []byte, kind uint8) bool {
+	return w.s.denier.own != nil && w.place == "" && kind == kindDir && len(w.states) > 0 && w.refuses(d, join(d.place(), string(name)))
+}
+
+// known gives the kind of an entry, for which the system is asked where the
+// listing does not tell. Where it does not say so either, what may be below the
+// entry is lost, and told.
+func (w *worker) known(d *dir, h handle, name []byte, kind uint8) uint8 {
+	if kind != kindUnknown {
+		return kind
+	}
+	err := w.fs.stat(h, name, &w.spare)
+	if err == nil {
+		return w.spare.kind
+	}
+	w.step(d, name, kindDir, false)
+	if w.entry.wanted = w.entry.wanted[:0]; len(w.states) > 0 {
+		w.lose(d, name, err)
+	}
+	w.states = w.states[:0]
+	return kind
 }
 
 // step moves the locators of d on to name. Of a link those come to their turn
@@ -66,7 +90,8 @@ func (w *worker) step(d *dir, name []byte, kind uint8, followed bool) {
 }
 
 // followed looks at what a link leads to, for the requests that follow links.
-// A link that leads nowhere stands for itself.
+// A link that leads nowhere stands for itself, and so does one of which nobody
+// can say where it leads, which is told.
 func (w *worker) followed(ctx context.Context, d *dir, h handle, name []byte) {
 	e := &w.entry
 	e.wanted, w.states = e.wanted[:0], w.states[:0]
@@ -93,6 +118,9 @@ func (w *worker) followed(ctx context.Context, d *dir, h handle, name []byte) {
 		err = w.fs.stat(nowhere(), path, &w.spare)
 	}
 	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			w.lose(d, name, err)
+		}
 		e.begin(d, h, name, kindLink)
 		w.show(ctx)
 		e.end()

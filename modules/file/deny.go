@@ -10,10 +10,13 @@ import (
 // What whoever rules the host denies is neither shown nor opened nor gone
 // into, by whatever name it was reached: links, /proc/self/root among them,
 // are followed before the question is asked. A hard link, and a second mount,
-// are other files to it.
+// are other files to it. So it is with the agent's own folder.
 
 // deniedDetail says why something was left out.
 const deniedDetail = "kept from being looked at by the policy"
+
+// ownDetail says why the agent's own folder was left out.
+const ownDetail = "the agent's own folder"
 
 // outsideDetail says why something was left out that no rule allows.
 const outsideDetail = "where this leads is not among what the policy allows"
@@ -22,17 +25,30 @@ const outsideDetail = "where this leads is not among what the policy allows"
 type denier struct {
 	deny  func(path string) bool // nil: nothing is denied
 	allow func(path string) bool // nil: everything is allowed
+	own   func(path string) bool // nil: nothing is the agent's own
 	root  string                 // see realRoot
 }
 
-func newDenier(h modules.Host, root string) denier { return denier{h.Deny, h.Allow, root} }
+func newDenier(h modules.Host, root string) denier { return denier{h.Deny, h.Allow, h.Own, root} }
 
-// asks says whether there is anything to ask about.
+// asks says whether there is anything to ask about each file.
 func (d denier) asks() bool { return d.deny != nil || d.allow != nil }
 
 // denies says whether a real path of the system may not be looked at.
 func (d denier) denies(real string) bool {
 	return d.deny != nil && d.deny(d.ofHost(real))
+}
+
+// keeps gives the kind of skip, and the reason, by which a real path is kept
+// from being looked at; "" where it is not.
+func (d denier) keeps(real string) (modules.SkipKind, string) {
+	switch {
+	case d.own != nil && d.own(d.ofHost(real)):
+		return modules.SkipSelf, ownDetail
+	case d.denies(real):
+		return modules.SkipPolicy, deniedDetail
+	}
+	return "", ""
 }
 
 // allows says whether what has a real path may be shown. Folders on the way to
@@ -69,28 +85,47 @@ func (d denier) deniesAbove(res *resolver, shown string) bool {
 	}
 }
 
-// refuses says whether the entry that locators have come to is denied, and
-// tells each request that wants it, or what is below it. Its name is not
-// told: the names in a folder are what is denied, too.
+// refuses says whether the entry that locators have come to is denied, or the
+// agent's own, and tells each request that wants it, or what is below it. Its
+// name is not told: the names in a folder are what is denied, too.
 func (w *worker) refuses(d *dir, real string) bool {
-	if len(w.entry.wanted) == 0 && len(w.states) == 0 || !w.s.denier.denies(real) {
+	if len(w.entry.wanted) == 0 && len(w.states) == 0 {
 		return false
 	}
+	kind, detail := w.s.denier.keeps(real)
+	if kind == "" {
+		return false
+	}
+	w.tell(func(l *locator, base *dir) modules.Skip {
+		return modules.Skip{Kind: kind, Where: d.shown(l, base), Detail: detail}
+	})
+	w.entry.wanted, w.states = w.entry.wanted[:0], w.states[:0]
+	return true
+}
+
+// tell reports something to each request, once, that wants the entry that
+// locators have come to, or what is below it.
+func (w *worker) tell(skip func(l *locator, base *dir) modules.Skip) {
 	told := make(map[*request]bool, 1)
-	tell := func(l *locator, base *dir) {
+	once := func(l *locator, base *dir) {
 		if !told[l.req] {
 			told[l.req] = true
-			l.req.Report.Skip(modules.Skip{Kind: modules.SkipPolicy, Where: d.shown(l, base), Detail: deniedDetail})
+			l.req.Report.Skip(skip(l, base))
 		}
 	}
 	for _, t := range w.entry.wanted {
-		tell(t.loc, t.base)
+		once(t.loc, t.base)
 	}
 	for _, st := range w.states {
-		tell(st.loc, st.base)
+		once(st.loc, st.base)
 	}
-	w.entry.wanted, w.states = w.entry.wanted[:0], w.states[:0]
-	return true
+}
+
+// lose tells by its name that the entry, or what is below it, is not known.
+func (w *worker) lose(d *dir, name []byte, err error) {
+	w.tell(func(l *locator, base *dir) modules.Skip {
+		return modules.Skip{Kind: skipKind(err), Where: join(d.shown(l, base), string(name)), Detail: words(err)}
+	})
 }
 
 // allowed says whether the entry of a real path may be shown, and tells by its

@@ -219,7 +219,7 @@ func (r *resolver) resolve(path string) (real, link string, err error) {
 		return "", "", err
 	}
 	end, err := r.target(parent, link)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return real, link, nil
 	}
 	return end, link, err

@@ -357,7 +357,11 @@ func (c *content) described() yara.Content {
 	if c.open != nil || c.attrs.kind != kindFile {
 		return yara.Content{Size: -1}
 	}
-	return yara.Content{Size: c.attrs.size, At: &fileReader{c: c}}
+	size := c.attrs.size
+	if size < c.off { // as of what the kernel makes while it is read
+		size = -1
+	}
+	return yara.Content{Size: size, At: &fileReader{c: c}}
 }
 
 // conclude writes down what a pass has found. What it has not found is known

@@ -414,27 +414,7 @@ func TestUnreadable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), "QUAESTOR_TEST_CHILD="+root)
-	if os.Getuid() == 0 {
-		// Root may read everything, and nobody may not enter the directories
-		// of the test: both must change.
-		for dir := root; dir != "/tmp" && dir != "/"; dir = filepath.Dir(dir) {
-			if err := os.Chmod(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		exe, err := os.ReadFile("/proc/self/exe")
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Path = filepath.Join(filepath.Dir(root), "child")
-		if err := os.WriteFile(cmd.Path, exe, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	}
-	out, err := cmd.CombinedOutput()
+	out, err := asNobody(t, root).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

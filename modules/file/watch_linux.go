@@ -322,8 +322,8 @@ func (w *watch) step(n *node, name string, isDir bool) (paths []string, below []
 			}
 			deeper = deeper && (l.depth < 0 || m.level+1 < l.depth)
 		}
-		if (full || deeper) && w.denier.denies(next.real) {
-			w.req.Report.Skip(modules.Skip{Kind: modules.SkipPolicy, Where: m.told(), Detail: deniedDetail})
+		if kind, detail := w.denier.keeps(next.real); kind != "" && (full || deeper) {
+			w.req.Report.Skip(modules.Skip{Kind: kind, Where: m.told(), Detail: detail})
 			continue
 		}
 		switch {

@@ -33,8 +33,8 @@ func (w *watch) begin(l *locator, what string) {
 		}
 		real = join(folder, name)
 	}
-	if w.denier.denies(real) {
-		w.req.Report.Skip(modules.Skip{Kind: modules.SkipPolicy, Where: l.shown, Detail: deniedDetail})
+	if kind, detail := w.denier.keeps(real); kind != "" {
+		w.req.Report.Skip(modules.Skip{Kind: kind, Where: l.shown, Detail: detail})
 		return
 	}
 	front := mark{loc: l, real: real, shown: l.shown}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/quaestor-engine/quaestor/modules"
 )
@@ -33,6 +34,7 @@ type dir struct {
 	linked bool // reached by a link
 	pseudo bool // on a file system that shows the kernel's state
 	exact  bool // on one whose sizes can be relied on
+	own    bool // it is ours
 
 	mu      sync.Mutex
 	h       handle
@@ -122,9 +124,9 @@ func (w *worker) front(ctx context.Context, f *front) {
 	e.named = true
 	defer e.end()
 	w.states = w.states[:0]
-	if w.s.denier.denies(f.real) {
+	if kind, detail := w.s.denier.keeps(f.real); kind != "" {
 		for _, l := range f.locs {
-			l.req.Report.Skip(modules.Skip{Kind: modules.SkipPolicy, Where: l.shown, Detail: deniedDetail})
+			l.req.Report.Skip(modules.Skip{Kind: kind, Where: l.shown, Detail: detail})
 		}
 		return
 	}
@@ -155,8 +157,11 @@ func (w *worker) arrive(f *front, isDir bool) {
 		if l.req.done.Load() {
 			continue
 		}
-		if l.itself() {
+		switch {
+		case l.itself():
 			w.entry.want(l, nil)
+		case !isDir: // what would lie below a file is not there
+			l.req.Report.Skip(modules.Skip{Kind: modules.SkipNotFound, Where: l.shown, Detail: words(syscall.ENOTDIR)})
 		}
 		if l.depth != 0 && isDir {
 			st := state{loc: l}
@@ -255,6 +260,7 @@ func (w *worker) directory(ctx context.Context, d *dir) {
 	if !w.admit(d, h) {
 		return
 	}
+	h.own = d.own
 	for _, r := range d.reqs {
 		w.count[r.index].dirs++
 	}
@@ -279,7 +285,10 @@ func (w *worker) admit(d *dir, h handle) bool {
 		w.skipDir(d, skipKind(err), words(err))
 		return false
 	}
-	d.dev, d.inode = a.dev, a.inode
+	d.dev, d.inode, d.own = a.dev, a.inode, a.unix && int(a.uid) == w.fs.self
+	d.mu.Lock()
+	d.h.own = d.own
+	d.mu.Unlock()
 	p := d.parent
 	if p != nil && p.dev == d.dev && !d.linked {
 		d.pseudo, d.exact = p.pseudo, p.exact
