@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"io/fs"
 	"path"
 	"path/filepath"
 	"strings"
@@ -23,12 +24,15 @@ type allowance struct {
 	fronts map[string][]front // by module
 	place  string             // that was asked about last: rows of one file come together
 	real   string             // where it leads
+
+	dir, dirReal string // the folder of the place that was asked about last, and where it leads; "" for nowhere
 }
 
 // A front is a folder that globs begin with, and where it leads.
 type front struct{ named, real string }
 
 func newAllowance(policy *signing.Policy, host modules.Host) *allowance {
+	host.Deny = nil // it is asked where places lead, and nothing is read
 	return &allowance{policy: policy, host: host, fronts: map[string][]front{}}
 }
 
@@ -61,11 +65,15 @@ func (a *allowance) asks(module string) bool {
 	return len(r.Allow) > 0 && !r.FollowLinks
 }
 
-// follows says whether the rules of a module and of files allow what is where
-// a place of the module leads.
+// follows says whether the rules of a module and of files let what is where a
+// place of the module leads be looked at. What the rule of files denies is
+// opened by nobody: see modules.Host.Deny.
 func (a *allowance) follows(module, place string) bool {
 	if module == fileModule {
 		return true
+	}
+	if deny := a.policy.Denier(module); deny != nil && deny(a.leads(place)) {
+		return false
 	}
 	for _, m := range []string{module, fileModule} {
 		if a.asks(m) && !a.allows(m, a.leads(place)) {
@@ -135,18 +143,32 @@ func (a *allowance) leads(place string) string {
 	if files == nil {
 		return place
 	}
-	a.place, a.real = place, place
-	slashed := filepath.ToSlash(place)
-	for at := slashed; at != path.Dir(at); at = path.Dir(at) {
+	place = strings.Clone(place)
+	a.place, a.real = place, a.followed(files, filepath.ToSlash(place))
+	return a.real
+}
+
+// followed is leads, which remembers where the folder leads: places of one
+// folder come together.
+func (a *allowance) followed(files *hostfs.FS, place string) string {
+	if dir := path.Dir(place); dir != a.dir {
+		real, err := files.Real(dir)
+		if a.dir, a.dirReal = dir, ""; err == nil {
+			a.dirReal = filepath.ToSlash(real)
+		}
+	}
+	if st, err := files.Lstat(place); a.dirReal != "" && err == nil && st.Mode().Type() != fs.ModeSymlink && path.Clean(place) == place {
+		return path.Join(a.dirReal, path.Base(place))
+	}
+	for at := place; at != path.Dir(at); at = path.Dir(at) {
 		real, err := files.Real(at)
 		if err != nil && strings.HasSuffix(at, "!") {
 			at = at[:len(at)-1]
 			real, err = files.Real(at)
 		}
 		if err == nil {
-			a.real = filepath.ToSlash(real) + slashed[len(at):]
-			break
+			return filepath.ToSlash(real) + place[len(at):]
 		}
 	}
-	return a.real
+	return place
 }

@@ -132,3 +132,83 @@ func TestLeads(t *testing.T) {
 		}
 	}
 }
+
+// What the rule of a module denies is denied to it by whatever link, and by a
+// path that goes up from where a link leads; what is the agent's own is left
+// out likewise, by module file, too.
+func TestDenyHoldsWhereLinksLead(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"open/f", "secret/planted", "secret/deep/planted", "var/agent/key", "other/f"} {
+		name = filepath.Join(root, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte("needle\n"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{"open/in": "/secret/deep", "open/file": "/secret/planted", "open/own": "f", "open/agent": "/var/agent", "open/other": "/other", "open/key": "/var/agent/key"} {
+		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
+			t.Skip("LEFT OUT: there are no links here: ", err)
+		}
+	}
+	mods := append(records.Modules(), file.New())
+	s, err := quaestor.LocalWith(quaestor.Options{Modules: mods})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cat, err := modules.NewCatalogue(mods...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := allowing(t, "[]\n[module.line]\nweight = 1\ndeny = [\"/secret/**\"]\n[module.ini]\nweight = 1")
+	for _, c := range []struct {
+		find, rows string
+		kind       modules.SkipKind // of what is left out
+		told       string
+	}{
+		{"line /open/own", "/open/own", "", ""},
+		{"line /secret/planted", "", modules.SkipPolicy, "/secret/**"},
+		{"line /open/file", "", modules.SkipPolicy, "/open/file"},
+		{"line /open/in/planted", "", modules.SkipPolicy, "/open/in/planted"},
+		{"line /open/in/**", "", modules.SkipPolicy, "/open/in/planted"},
+		{"line /open/* WITH follow_links = on", "/open/f", modules.SkipPolicy, "/open/file"},
+		{"line /open/other/../secret/planted", "", modules.SkipPolicy, "/open/other/../secret/planted"},
+		{"file /open/file CONTAINS 'needle'", "/open/file", "", ""},
+		{"line /var/agent/key", "", modules.SkipSelf, "/var/agent/key"},
+		{"line /open/agent/key", "", modules.SkipSelf, "/open/agent/key"},
+		{"file /var/agent/**", "", modules.SkipSelf, "/var/agent"},
+		{"file /open/agent/**", "", modules.SkipSelf, "/open/agent"},
+		{"file /open/other/../var/agent/key CONTAINS 'needle'", "", modules.SkipSelf, "/open/other/../var/agent/key"},
+		{"file /open/key CONTAINS 'needle'", "", modules.SkipSelf, "/open/key"},
+		{"file /open/** CONTAINS 'needle' AND path GLOB '/open/**/key' WITH follow_links = on", "", modules.SkipSelf, "/open"},
+		{"file /var/** WHERE type = file", "", modules.SkipSelf, "/var"},
+	} {
+		find, with, _ := strings.Cut(c.find, " WITH ")
+		text := "FIND " + find + " RETURN path"
+		if with != "" {
+			text += " WITH " + with
+		}
+		compiled, err := s.Compile(lang.Source{Name: "test", Text: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		local := Local{Catalogue: cat, Host: func() modules.Host { return modules.Host{Root: root, Now: time.Now} }}
+		run := local.Start(t.Context(), Job{Plan: compiled.Queries[0].Plan, Policy: policy, Own: OwnFiles{"/var/agent"}, Facts: plan.Facts{}, Turn: &Turn{}})
+		var rows, told []string
+		for row, err := range run.Rows() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows = append(rows, row.Values[0].Text())
+		}
+		for _, k := range run.Summary().Skipped {
+			for _, s := range k.First {
+				if k.Kind == c.kind {
+					told = append(told, s.Where)
+				}
+			}
+		}
+		slices.Sort(rows)
+		if strings.Join(rows, " ") != c.rows || !slices.Contains(told, c.told) && c.told != "" {
+			t.Errorf("%s: %q is found and %+v told", c.find, rows, run.Summary().Skipped)
+		}
+	}
+}

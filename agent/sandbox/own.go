@@ -57,7 +57,7 @@ func (o OwnFiles) Has(place string) bool {
 // Permitted gives what the engine asks about every place that a module finds.
 // What the policy says of the paths of module file holds for each module that
 // finds files: a file that must not be read must not be read as lines either.
-// An allow glob holds also where links of the host lead.
+// Globs, and what is the agent's own, hold also where links of the host lead.
 func Permitted(cat *modules.Catalogue, own OwnFiles, policy *signing.Policy, host modules.Host) func(module, place string) modules.SkipKind {
 	allowance := newAllowance(policy, host)
 	// A module that sends has places of other hosts, and no paths.
@@ -66,12 +66,15 @@ func Permitted(cat *modules.Catalogue, own OwnFiles, policy *signing.Policy, hos
 		return ok && s.Sends
 	}
 	return func(module, place string) modules.SkipKind {
+		file := filepath.IsAbs(place) && !sends(module)
 		switch {
 		case !sends(module) && own.Has(place):
 			return modules.SkipSelf
-		case !policy.PathAllowed(module, place), filepath.IsAbs(place) && !sends(module) && !policy.PathAllowed("file", place):
+		case !policy.PathAllowed(module, place), file && !policy.PathAllowed(fileModule, place):
 			return modules.SkipPolicy
-		case filepath.IsAbs(place) && !sends(module) && !allowance.follows(module, place):
+		case file && module != fileModule && len(own) > 0 && own.Has(allowance.leads(place)): // module file asks by itself
+			return modules.SkipSelf
+		case file && !allowance.follows(module, place):
 			return modules.SkipPolicy
 		}
 		return ""

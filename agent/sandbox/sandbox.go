@@ -119,6 +119,9 @@ func (l Local) Start(ctx context.Context, job Job) Scan {
 	host := l.Host()
 	host.Allow = newAllowance(job.Policy, host).ofFiles()
 	host.Deny = job.Policy.Denier(fileModule)
+	if len(job.Own) > 0 {
+		host.Own = job.Own.Has
+	}
 	if job.Self != nil {
 		host.Self = job.Self
 	}
