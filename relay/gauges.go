@@ -90,7 +90,7 @@ func (r watched) pageDoor(p *meter.Page) {
 	for _, x := range []struct {
 		why string
 		n   uint64
-	}{{"crowded", c.Crowded.Load()}, {"late", c.Late.Load()}, {"certificate", c.Unproved.Load()}, {"handshake", c.Broken.Load()}} {
+	}{{"crowded", c.Crowded.Load()}, {"busy", c.Busy.Load()}, {"late", c.Late.Load()}, {"certificate", c.Unproved.Load()}, {"handshake", c.Broken.Load()}} {
 		p.Sample("quaestor_relay_refusals_total", float64(x.n), "reason", x.why)
 	}
 	for i, name := range refusalNames() {

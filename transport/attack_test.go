@@ -200,17 +200,15 @@ func TestLimitOfAnAddress(t *testing.T) {
 	r := newRelay(t, func(o *ListenOptions) { o.MaxPerAddress = 2 })
 	one, _ := r.connect(t, r.dialer())
 	_, two := r.connect(t, r.dialer())
-	if c, err := r.dialer().Dial(soon(t)); err == nil {
-		c.Close()
-		t.Fatal("a third is let in")
-	}
+	_, err := r.dialer().Dial(soon(t))
+	wantIs(t, err, ErrFull)
 	// Whoever ends a connection makes room, eventually.
 	one.Close()
 	two.Close()
 	for {
-		r.l.mu.Lock()
-		n := len(r.l.peers)
-		r.l.mu.Unlock()
+		r.l.admission.mu.Lock()
+		n := len(r.l.admission.peers)
+		r.l.admission.mu.Unlock()
 		if n == 0 {
 			break
 		}

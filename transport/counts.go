@@ -11,7 +11,8 @@ import (
 // Bytes are those inside of TLS.
 type Counts struct {
 	Begun    atomic.Uint64 // handshakes that were begun
-	Crowded  atomic.Uint64 // connections that were dropped since their address has its share
+	Crowded  atomic.Uint64 // connections that were turned away since their address has its share
+	Busy     atomic.Uint64 // connections that were told to come again, since too many handshakes were under way
 	Late     atomic.Uint64 // handshakes that were not done in their time
 	Unproved atomic.Uint64 // handshakes in which the client showed a certificate that is not good
 	Broken   atomic.Uint64 // handshakes that failed in another way

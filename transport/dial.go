@@ -41,8 +41,8 @@ type Dialer struct {
 }
 
 // Dial connects to the first relay that answers. When none does the error
-// wraps what each one's failure wraps, ErrPin, ErrProtocol and ErrProxy among
-// them.
+// wraps what each one's failure wraps, ErrPin, ErrProtocol, ErrProxy, ErrFull and
+// a *BusyError among them.
 func (d *Dialer) Dial(ctx context.Context) (*Conn, error) {
 	p, err := parsePin(d.Pin)
 	if err != nil {
@@ -128,15 +128,19 @@ func (d *Dialer) config(host string, p pin) *tls.Config {
 }
 
 // handshakeError tells what the other end is from what it said: an alert about
-// the protocol or the version, or bytes that are no TLS at all. The alerts of
+// the protocol, the version or its having no room, or bytes that are no TLS at all. The alerts of
 // TCP connections have no exported type, only the same words.
 func handshakeError(err error) error {
 	const noProtocol, badVersion = tls.AlertError(120), tls.AlertError(70)
 	var remote *net.OpError
 	var record tls.RecordHeaderError
 	if errors.As(err, &remote) && remote.Err != nil {
-		if said := remote.Err.Error(); said == noProtocol.Error() || said == badVersion.Error() {
+		said := remote.Err.Error()
+		if said == noProtocol.Error() || said == badVersion.Error() {
 			return fmt.Errorf("%w: %w", ErrProtocol, err)
+		}
+		if why := turnedAway(said); why != nil {
+			return why
 		}
 	}
 	if errors.As(err, &record) {

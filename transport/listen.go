@@ -24,7 +24,7 @@ type ListenOptions struct {
 	Window           int               // bytes in flight to this end on a stream; 256 KiB
 	MaxStreams       int               // that a peer may have open at once; 32
 	MaxPerAddress    int               // connections of one IPv4 address or IPv6 /64; 4096
-	MaxPending       int               // handshakes under way, half of them from one address; 4096
+	MaxPending       int               // handshakes under way at most, half of them from one address; 4096
 	HandshakeTimeout time.Duration     // 10 s
 	KeepAlive        time.Duration     // silence before the peer is asked; 75 s
 	// Tickets are the keys of session tickets, the first for new ones: who comes
@@ -35,23 +35,18 @@ type ListenOptions struct {
 
 // A Listener takes connections.
 type Listener struct {
-	opts   ListenOptions
-	tcp    net.Listener
-	conf   *tls.Config
-	cert   atomic.Pointer[tls.Certificate]
-	ready  chan *Conn
-	ctx    context.Context // of handshakes; ended by Close
-	stop   context.CancelFunc
-	slots  chan struct{} // one token for each handshake under way
-	work   sync.WaitGroup
-	counts Counts
-
-	mu    sync.Mutex
-	peers map[netip.Addr]*crowd
+	opts      ListenOptions
+	tcp       net.Listener
+	conf      *tls.Config
+	cert      atomic.Pointer[tls.Certificate]
+	ready     chan *Conn
+	ctx       context.Context // of handshakes; ended by Close
+	stop      context.CancelFunc
+	admission *admission
+	telling   chan struct{} // one token for each that is told why it is turned away
+	work      sync.WaitGroup
+	counts    Counts
 }
-
-// A crowd is what came from one address.
-type crowd struct{ conns, pending int }
 
 // Listen begins to listen on a TCP address.
 func Listen(addr string, o ListenOptions) (*Listener, error) {
@@ -74,12 +69,12 @@ func ListenOn(tcp net.Listener, o ListenOptions) (*Listener, error) {
 		return nil, err
 	}
 	l := &Listener{
-		opts:  o,
-		tcp:   tcp,
-		conf:  conf,
-		ready: make(chan *Conn),
-		slots: make(chan struct{}, or(o.MaxPending, maxPending)),
-		peers: make(map[netip.Addr]*crowd),
+		opts:      o,
+		tcp:       tcp,
+		conf:      conf,
+		ready:     make(chan *Conn),
+		admission: newAdmission(&o),
+		telling:   make(chan struct{}, maxTelling),
 	}
 	l.cert.Store(&o.Certificate)
 	conf.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return l.cert.Load(), nil }
@@ -133,18 +128,11 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// loop takes connections. When too many handshakes are under way it waits, and
-// the system's queue holds the rest; who has his share already is dropped.
+// loop takes connections, and turns away those that there is no room for.
 func (l *Listener) loop() {
 	for {
-		select {
-		case l.slots <- struct{}{}:
-		case <-l.ctx.Done():
-			return
-		}
 		raw, err := l.tcp.Accept()
 		if err != nil {
-			<-l.slots
 			if errors.Is(err, net.ErrClosed) || l.ctx.Err() != nil {
 				return
 			}
@@ -152,12 +140,11 @@ func (l *Listener) loop() {
 			continue
 		}
 		from := address(raw.RemoteAddr())
-		if !l.enter(from) {
-			l.counts.Crowded.Add(1)
-			<-l.slots
-			raw.Close()
+		if alert := l.admission.enter(from, time.Now()); alert != 0 {
+			l.turnAway(raw, alert)
 			continue
 		}
+		l.counts.Open.Add(1)
 		l.work.Go(func() { l.welcome(raw, from) })
 	}
 }
@@ -166,8 +153,7 @@ func (l *Listener) loop() {
 func (l *Listener) welcome(raw net.Conn, from netip.Addr) {
 	l.counts.Begun.Add(1)
 	c, err := l.handshake(raw, from)
-	<-l.slots
-	l.settle(from)
+	l.admission.settle(from)
 	if err != nil {
 		l.counts.failed(err)
 		raw.Close()
@@ -200,45 +186,10 @@ func (l *Listener) handshake(raw net.Conn, from netip.Addr) (*Conn, error) {
 	})
 }
 
-// enter counts a connection in, or says that its address has its share.
-func (l *Listener) enter(from netip.Addr) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	p := l.peers[from]
-	if p == nil {
-		p = &crowd{}
-		l.peers[from] = p
-	}
-	if p.conns >= or(l.opts.MaxPerAddress, maxPerAddress) || p.pending >= max(cap(l.slots)/2, 1) {
-		return false
-	}
-	p.conns++
-	p.pending++
-	l.counts.Open.Add(1)
-	return true
-}
-
-// settle counts a handshake out.
-func (l *Listener) settle(from netip.Addr) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if p := l.peers[from]; p != nil {
-		p.pending--
-	}
-}
-
 // leave counts a connection out.
 func (l *Listener) leave(from netip.Addr) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	p := l.peers[from]
-	if p == nil {
-		return
-	}
+	l.admission.leave(from)
 	l.counts.Open.Add(-1)
-	if p.conns--; p.conns == 0 {
-		delete(l.peers, from)
-	}
 }
 
 // address gives what counts as one address: whoever has one of IPv6 has all of

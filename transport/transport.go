@@ -35,6 +35,9 @@ var (
 	ErrProtocol = errors.New("transport: the peer does not speak " + ALPN)
 	// ErrProxy says that a proxy could not be used or refused the connection.
 	ErrProxy = errors.New("transport: proxy")
+	// ErrFull says that the server has as many connections from this address as
+	// it takes from one; see BusyError for one that has too much to do.
+	ErrFull = errors.New("transport: the server has as many connections from this address as it takes from one")
 	// ErrFrame says that a frame is larger than its type allows.
 	ErrFrame = errors.New("transport: frame too large")
 	// ErrClosed says that the connection, the stream or the listener is closed.
@@ -85,8 +88,8 @@ const (
 	// maxPerAddress is how many connections one address may hold: whole offices
 	// come from one behind NAT.
 	maxPerAddress = 4096
-	// maxPending is how many handshakes may be under way, about 30 KB each; one
-	// address may have half of them.
+	// maxPending is how many handshakes may be under way at most, about 30 KB each:
+	// see admission.go. One address may have half of them.
 	maxPending = 4096
 	// minWindow and maxWindow are bytes in flight on one stream; the smaller is
 	// what the multiplexer starts with, the larger fills 1 Gbit/s at 500 ms.
