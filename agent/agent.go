@@ -316,7 +316,7 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // An agent that has lost its relay looks for it every soonAgain at least for as
 // long as soonFor: most restarts are over by then. A relay that is not there
-// refuses in no time, and one that has too much to do takes no more than it can.
+// refuses in no time, and one that has too much to do says when to come again.
 const (
 	soonAgain = 8 * time.Second
 	soonFor   = 2 * time.Minute
@@ -328,8 +328,14 @@ const (
 // an error, and so long after there was a relay.
 func (a *Agent) pause(err error, lost time.Duration) time.Duration {
 	var said *message.Failure
-	if errors.As(err, &said) && said.Wait > 0 {
+	var busy *transport.BusyError
+	switch {
+	case errors.As(err, &said) && said.Wait > 0:
 		return rand.N(min(said.Wait, mostWait))
+	case errors.As(err, &busy):
+		// Anyone on the line may have said that: it is half a minute at most, and
+		// the agent's own waits go on from where they are.
+		return busy.Wait
 	}
 	wait := a.backoff.Next()
 	if lost < soonFor && wait > soonAgain {
@@ -352,7 +358,7 @@ func (a *Agent) connectAgain(ctx context.Context) error {
 		}
 		wait := a.pause(err, time.Since(lost))
 		a.log.Warn("no relay", "error", err, "again_in", wait.Round(time.Millisecond))
-		a.note(func(s *Status) { s.Error = err.Error() })
+		a.note(func(s *Status) { s.Error, s.Again = err.Error(), a.opts.Now().Add(wait) })
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

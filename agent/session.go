@@ -97,7 +97,8 @@ func (a *Agent) meet(ctx context.Context, once bool) (welcome bool, err error) {
 	a.welcomed()
 	a.log.Info("connected", "relay", w.Relay, "address", conn.RemoteAddr())
 	a.note(func(st *Status) {
-		st.Relay, st.Address, st.Connected, st.Error = w.Relay, conn.RemoteAddr().String(), a.opts.Now(), ""
+		st.Relay, st.Address, st.Connected = w.Relay, conn.RemoteAddr().String(), a.opts.Now()
+		st.Error, st.Again = "", time.Time{}
 	})
 	s.work.Go(s.judge)
 	s.work.Go(func() {

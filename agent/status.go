@@ -48,6 +48,7 @@ type Status struct {
 	Address   string        `json:"address,omitempty"`
 	Connected time.Time     `json:"connected,omitzero"`
 	Error     string        `json:"error,omitempty"` // why it is not
+	Again     time.Time     `json:"again,omitzero"`  // when it tries again
 	Running   []RunningPlan `json:"running"`
 	Spooled   int64         `json:"spooled"` // bytes that wait for a relay
 	// Upgrade is what became of the latest release; nil: none was offered.

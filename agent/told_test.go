@@ -8,6 +8,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing/translog"
+	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -92,6 +93,7 @@ func TestPause(t *testing.T) {
 		"told 20 s, long ago":    {told(20 * time.Second), time.Hour, 20 * time.Second},
 		"told to stay for years": {told(1 << 62), 0, mostWait},
 		"told less than nothing": {told(-1), 0, soonAgain},
+		"told to come again":     {fmt.Errorf("dial: %w", &transport.BusyError{Wait: 12 * time.Second}), 0, 12 * time.Second},
 	} {
 		a := &Agent{}
 		longest := time.Duration(0)

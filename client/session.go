@@ -145,9 +145,7 @@ func (s *Session) connected(ctx context.Context) (*transport.Conn, error) {
 	if conn := s.living(); conn != nil {
 		return conn, nil
 	}
-	c := s.opts.home.Config
-	d := &transport.Dialer{Addrs: s.opts.relays, Pin: c.Pin, Proxy: c.Proxy, Window: window}
-	conn, err := d.Dial(ctx)
+	conn, err := s.dial(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
@@ -162,6 +160,28 @@ func (s *Session) connected(ctx context.Context) (*transport.Conn, error) {
 	s.conn = conn
 	s.mu.Unlock()
 	return conn, nil
+}
+
+// busyFor is how long a session tries relays that are too busy to take it.
+const busyFor = time.Minute
+
+// dial connects to a relay. Where all are busy it comes again when one said, as
+// agents do.
+func (s *Session) dial(ctx context.Context) (*transport.Conn, error) {
+	c := s.opts.home.Config
+	d := &transport.Dialer{Addrs: s.opts.relays, Pin: c.Pin, Proxy: c.Proxy, Window: window}
+	for end := time.Now().Add(busyFor); ; {
+		conn, err := d.Dial(ctx)
+		var busy *transport.BusyError
+		if !errors.As(err, &busy) || time.Now().Add(busy.Wait).After(end) {
+			return conn, err
+		}
+		select {
+		case <-time.After(busy.Wait):
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), err)
+		}
+	}
 }
 
 // living gives the connection, if there is one that has not ended.

@@ -57,6 +57,9 @@ func (c statusCommand) Run(s *system) error {
 	case st.Relay == "":
 		line("running", "process %d since %s", st.Process, stamp(st.Started))
 		line("connected", "no: %s", st.Error)
+		if !st.Again.IsZero() {
+			line("", "it tries again at %s", stamp(st.Again))
+		}
 	default:
 		line("running", "process %d since %s", st.Process, stamp(st.Started))
 		line("connected", "to %s at %s since %s", st.Relay, st.Address, stamp(st.Connected))
