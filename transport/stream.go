@@ -249,7 +249,7 @@ func (s *Stream) SetWriteDeadline(t time.Time) {
 }
 
 // Close sends what waits, closes the stream for both directions and gives the
-// first error of writing. A peer that takes nothing for five seconds loses the
+// first error of writing. A peer that takes nothing for half a minute loses the
 // connection.
 func (s *Stream) Close() error {
 	s.mu.Lock()

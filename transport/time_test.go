@@ -54,14 +54,16 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-// A cutConn swallows what is written once it is cut.
+// A cutConn swallows what is written once it is cut, and is slow to write.
 type cutConn struct {
 	net.Conn
 	cut   *atomic.Bool
 	count *atomic.Int64
+	slow  *atomic.Int64 // nanoseconds that a write takes
 }
 
 func (c cutConn) Write(b []byte) (int, error) {
+	time.Sleep(time.Duration(c.slow.Load()))
 	if c.cut.Load() {
 		return len(b), nil
 	}
@@ -79,13 +81,14 @@ func (c cutConn) CloseWrite() error {
 // piped gives both ends of a connection without a network.
 func piped(t *testing.T, pulse time.Duration) (client, server *Conn, cut *atomic.Bool, sent *atomic.Int64) {
 	cut, sent = new(atomic.Bool), new(atomic.Int64)
+	slow := new(atomic.Int64)
 	ca := must(NewCA("test", time.Now()))(t)
 	pair := must(must(ca.ServerCert([]string{"relay"}, time.Now(), 1e4*time.Hour))(t).TLS())(t)
 	o := ListenOptions{Certificate: pair, CA: ca.Certificate()}
 	conf := must(o.serverConfig())(t)
 	conf.Certificates = []tls.Certificate{pair}
 	a, b := Pipe()
-	here, there := tls.Client(cutConn{a, cut, sent}, (&Dialer{}).config("relay", must(parsePin(ca.Pin()))(t))), tls.Server(cutConn{b, cut, sent}, conf)
+	here, there := tls.Client(cutConn{a, cut, sent, slow}, (&Dialer{}).config("relay", must(parsePin(ca.Pin()))(t))), tls.Server(cutConn{b, cut, sent, slow}, conf)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := there.Handshake(); err != nil {
@@ -177,6 +180,32 @@ func TestStreamSilentAboutItsKind(t *testing.T) {
 		if d := time.Since(start); d > kindTimeout+hangUpTimeout {
 			t.Fatalf("it took %v", d)
 		}
+		client.Close()
+		server.Close()
+	})
+}
+
+// A machine that is short of processor takes many seconds from one step to the
+// next, and keeps its connection: to say what a stream is, and to close one.
+func TestSlowMachine(t *testing.T) {
+	const slow = 20 * time.Second
+	bubble(t, func(t *testing.T) {
+		client, server, _, _ := piped(t, time.Minute)
+		mux := must(client.mux.OpenStream())(t)
+		time.AfterFunc(slow, func() {
+			client.wire.data(mux.StreamID(), append(make([]byte, muxHead), "\x04test"...))
+		})
+		if s, err := server.Accept(t.Context()); err != nil || s.Kind() != "test" {
+			t.Fatalf("a kind after %v: %v", slow, err)
+		}
+		a, b := streams(t, client, server)
+		lag := client.wire.tls.Load().NetConn().(cutConn).slow
+		lag.Store(int64(slow))
+		if err := a.Close(); err != nil || client.Err() != nil || server.Err() != nil {
+			t.Errorf("closing a stream for %v: %v; %v; %v", slow, err, client.Err(), server.Err())
+		}
+		lag.Store(0)
+		b.Close()
 		client.Close()
 		server.Close()
 	})

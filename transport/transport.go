@@ -53,9 +53,10 @@ var (
 const (
 	// maxKind is the length of a kind's name in bytes; the longest in use has 7.
 	maxKind = 32
-	// kindTimeout is how long an opened stream may take to say its kind; it
-	// comes with the opening, so one slow round trip is generous.
-	kindTimeout = 10 * time.Second
+	// kindTimeout is how long an opened stream may take to say its kind. It comes
+	// with the opening, but of a machine that is short of processor seconds later,
+	// and the whole connection hangs on it.
+	kindTimeout = 30 * time.Second
 	// handshakeTimeout is for everything between TCP accept and the end of the
 	// TLS handshake; ten seconds let satellites and full machines through.
 	handshakeTimeout = 10 * time.Second
@@ -70,8 +71,10 @@ const (
 	// frameTimeout is how long the peer may be inside one frame of the
 	// multiplexer, 64 KiB at most from this package: 1 KB/s.
 	frameTimeout = time.Minute
-	// closeTimeout bounds what closing a stream still tries to send.
-	closeTimeout = 5 * time.Second
+	// closeTimeout bounds what closing a stream still tries to send. It is as long
+	// as writing may take, since the connection hangs on it: this end, too, may be
+	// short of processor for seconds.
+	closeTimeout = writeTimeout
 	// hangUpTimeout is how long a closed connection waits for the peer to hang
 	// up too: a round trip, or nothing is lost by not waiting.
 	hangUpTimeout = 2 * time.Second
