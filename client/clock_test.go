@@ -175,3 +175,31 @@ func TestSilenceIsNoPause(t *testing.T) {
 		}
 	})
 }
+
+// An agent that has not come to a question is waited for as long as the relay
+// hears of it that it is busy with others.
+func TestBusyIsNotSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := slowly(t, FollowOptions{})
+		f.startWith(t.Context(), func(p *followed) {
+			last, answer := f.agent(t, 1)
+			if err := f.mark(p); err != nil {
+				t.Error(err)
+			}
+			for range 10 {
+				time.Sleep(patience - time.Second)
+				if err := f.hand(p, message.TypeState, (&message.State{Agent: last, Online: true}).Append(nil)); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := f.hand(p, message.TypeChunk, answer[0]); err != nil {
+				t.Error(err)
+			}
+			<-f.reading.Done()
+		})
+		err := f.Answers(func(a quaestor.Answer) (int, error) { return len(a.Rows), nil })
+		if tally := f.Tally(); err != nil || tally.Count(quaestor.Matched) != 1 {
+			t.Errorf("%v: %v", tally, err)
+		}
+	})
+}

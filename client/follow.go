@@ -273,8 +273,10 @@ func (f *following) finish() {
 // How long an agent may be quiet before it is not waited for.
 const (
 	patience = 15 * time.Second // connected, and it does not say that it has the question
-	absence  = 30 * time.Second // it has the question, and is not connected
-	mute     = 2 * time.Minute  // the relay, before it has named everyone and sent what it has
+	// absence is for one that has the question, and is not connected: it tries
+	// again within 8 s, or when a busy relay told it to, up to 31 s later.
+	absence = time.Minute
+	mute    = 2 * time.Minute // the relay, before it has named everyone and sent what it has
 )
 
 // enough says whether everyone has answered who is waited for. While something

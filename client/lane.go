@@ -205,7 +205,9 @@ func (l *lane) note(j job) error {
 	}
 	l.mu.Lock()
 	if a := l.known(j); a != nil {
-		if a.online != m.Online || a.reached != m.Reached {
+		// A relay that says again that an agent has not come to the question has
+		// heard of it: it is busy with others.
+		if a.online != m.Online || a.reached != m.Reached || m.Online && !m.Reached {
 			a.since = l.f.clock.now()
 		}
 		a.online, a.reached = m.Online, a.reached || m.Reached

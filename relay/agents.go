@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/plan"
@@ -39,7 +40,8 @@ type agentSession struct {
 	since  time.Time
 	gone   chan struct{} // closed when all that it said is dealt with
 
-	facts time.Time // when facts may come next without counting as a flood
+	heard atomic.Int64 // when it last said something: nanoseconds of the relay's life
+	facts time.Time    // when facts may come next without counting as a flood
 	stray int
 	// greeted: it was told of the policies so far, and is told of further ones.
 	greeted bool
@@ -198,6 +200,7 @@ func (s *agentSession) takeFrame(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.speaks()
 	switch t {
 	case message.TypeFacts:
 		err = s.takeFacts(ctx, body)
@@ -216,6 +219,14 @@ func (s *agentSession) takeFrame(ctx context.Context) error {
 		fail(s.stream, message.FailBad, err.Error())
 	}
 	return err
+}
+
+// speaks notes that the agent says something.
+func (s *agentSession) speaks() { s.heard.Store(int64(time.Since(s.relay.meters.since))) }
+
+// spoke says whether the agent said something not longer ago than that.
+func (s *agentSession) spoke(ago time.Duration) bool {
+	return time.Since(s.relay.meters.since)-time.Duration(s.heard.Load()) <= ago
 }
 
 // end ends a session, and everything that it began.

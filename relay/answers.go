@@ -239,6 +239,7 @@ func (s *agentSession) serveAnswer(ctx context.Context, stream *transport.Stream
 		if err != nil {
 			return
 		}
+		s.speaks()
 		if err := l.take(ctx, body); err != nil {
 			fail(stream, message.FailBad, err.Error())
 			return

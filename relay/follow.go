@@ -160,6 +160,11 @@ const (
 	// statesWait is how long states of agents are gathered. Most have answered by
 	// then, and who has an answer needs to hear no more of its agent.
 	statesWait = 100 * time.Millisecond
+	// busyEvery is how often it is told of agents that they have not come to the
+	// plan since they are busy with others before it, and mostBusy of how many: an
+	// investigator waits for all as long as one of them may still come to it.
+	busyEvery = 5 * time.Second
+	mostBusy  = 16
 )
 
 // states tells how far agents are, until the plan is over and all that was
@@ -172,6 +177,8 @@ func (f *follower) states(ctx context.Context, stored bool) {
 	defer names.Stop()
 	named, up := names.C, false
 	sent := f.sent
+	busy := time.NewTicker(busyEvery)
+	defer busy.Stop()
 	bell := (<-chan struct{})(nil) // not before the names
 	gathered := (<-chan time.Time)(nil)
 	for {
@@ -203,6 +210,10 @@ func (f *follower) states(ctx context.Context, stored bool) {
 			if f.tell(false) != nil {
 				return
 			}
+		case <-busy.C:
+			if f.findBusy() && bell != nil && f.tell(false) != nil {
+				return
+			}
 		}
 		if named == nil && sent == nil && !up {
 			up = true
@@ -211,6 +222,27 @@ func (f *follower) states(ctx context.Context, stored bool) {
 			}
 		}
 	}
+}
+
+// findBusy has some agents be looked at again that were handed the plan, have not
+// said that they have it, and say other things: a hundred questions at once are
+// judged one after the other, and who waits for the last would take an agent that
+// works for one that is silent. It says whether there are any.
+func (f *follower) findBusy() bool {
+	f.relay.mu.Lock()
+	defer f.relay.mu.Unlock()
+	n := 0
+	for id, d := range f.plan.agents {
+		a := f.relay.agents[id]
+		if d.reached || d.final || d.sent == nil || a == nil || a.session != d.sent || !d.sent.spoke(busyEvery) {
+			continue
+		}
+		f.watcher.later(id)
+		if n++; n == mostBusy {
+			break
+		}
+	}
+	return n > 0
 }
 
 // describe names an agent that has not been named yet, and says what was heard

@@ -3,6 +3,7 @@ package relay_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -104,5 +105,40 @@ func TestFollowTellsStates(t *testing.T) {
 	until("the answer comes", func() bool { return s.whole(away.id.ID()) })
 	if st, told := s.states[quick.id.ID()]; told {
 		t.Errorf("of an agent whose answer was sent it is told %+v", st)
+	}
+}
+
+// Who follows hears again and again of an agent that has not come to the plan,
+// as long as it says other things: it is no silent one.
+func TestFollowTellsBusy(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	busy, silent := f.agent("web-1", "linux"), f.agent("web-2", "linux")
+	busy.settle()
+	silent.settle()
+	i := f.login(f.alice)
+	p := f.plan("")
+	i.submit(f.signed(p, f.alice))
+	busy.want(message.TypePlan) // and does not say that it has it
+	silent.want(message.TypePlan)
+	l := i.request(message.Request{Op: message.OpFollow, Plan: p.ID})
+	s := newStory()
+	for s.hear(l) != message.TypeCaughtUp {
+	}
+	if len(s.states) != 0 {
+		t.Fatalf("states %+v", s.states)
+	}
+	for range 2 {
+		delete(s.states, busy.id.ID())
+		for range 3 { // it is heard of in each of the spans in which it is looked
+			time.Sleep(2 * time.Second)
+			busy.settle()
+		}
+		for len(s.states) == 0 {
+			s.hear(l)
+		}
+	}
+	if st, told := s.states[busy.id.ID()]; !told || st.Reached || !st.Online || len(s.states) != 1 {
+		t.Errorf("states %+v", s.states)
 	}
 }
