@@ -194,8 +194,7 @@ func exchangeKey(ctx context.Context, conn *transport.Conn, kind string, id *sig
 		return got, nil, err
 	}
 	s.SetReadDeadline(time.Now().Add(answerTimeout))
-	// The policy is in the answer, which is therefore larger than others.
-	t, body, err := s.ReadFrame(func(message.Type) int { return message.MaxEnvelope })
+	t, body, err := s.ReadFrame(message.Limit)
 	if err != nil {
 		return got, nil, fmt.Errorf("agent: the relay did not answer: %w", err)
 	}

@@ -248,3 +248,17 @@ func TestFleet(t *testing.T) {
 		}
 	}
 }
+
+// A policy may be as large as policies can be, as one that revokes thousands of
+// agents is: investigators and agents come in all the same.
+func TestLargePolicy(t *testing.T) {
+	f := newFleetWith(t, func(policy string) string {
+		return policy + strings.Repeat("# "+strings.Repeat("x", 98)+"\n", (signing.MaxPolicy-len(policy))/101)
+	})
+	f.startAgent("web-0", map[string]string{"/etc/motd": "hello\n"})
+	s := f.dial()
+	f.waitOnline(s, 1)
+	if rows, _ := f.ask(s, `FROM fleet FIND file /etc/motd RETURN size`); strings.Join(rows, "|") != "web-0 6" {
+		t.Errorf("%q", rows)
+	}
+}

@@ -88,16 +88,19 @@ const (
 
 // Bounds of frames, in bytes.
 const (
-	MaxControl  = 1 << 20   // JSON bodies and facts: thousands of times what they need
-	MaxEnvelope = 96 << 20  // a plan of 64 MiB in base64, with signatures
-	MaxChunk    = 1<<20 + 1 // a sealed chunk: rows are cut at 256 KiB, a single row may be larger
+	MaxControl  = 1 << 20                 // JSON bodies and facts: thousands of times what they need
+	MaxEnvelope = 96 << 20                // a plan of 64 MiB in base64, with signatures
+	MaxItem     = MaxEnvelope/3*4 + 4<<10 // an envelope in base64, and what is said of it
+	MaxChunk    = 1<<20 + 1               // a sealed chunk: rows are cut at 256 KiB, a single row may be larger
 )
 
 // Limit gives the largest body of a type, in bytes.
 func Limit(t Type) int {
 	switch t {
-	case TypePlan, TypePolicy, TypeEnvelope, TypeItem, TypeBody:
+	case TypePlan, TypePolicy, TypeEnvelope, TypeBody, TypeGranted, TypeEnrolled: // the last two hold policies
 		return MaxEnvelope
+	case TypeItem:
+		return MaxItem
 	case TypeCarry:
 		return MaxEnvelope + carriedHead
 	case TypeChunk:

@@ -2,6 +2,7 @@ package message_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"reflect"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
@@ -31,6 +33,26 @@ func TestChunk(t *testing.T) {
 	} {
 		if _, err := message.DecodeChunk(b); !errors.Is(err, message.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What holds the largest policy, or the largest envelope, has room for it.
+func TestRoomForEnvelopes(t *testing.T) {
+	in64 := base64.StdEncoding.EncodedLen
+	policy := in64(signing.MaxPolicy) + signing.MaxSignatures*(in64(signing.MaxSignature)+100) // its envelope
+	const beside = 1 << 10                                                                     // what is said with it
+	for what, c := range map[string]struct {
+		t    message.Type
+		size int
+	}{
+		"policy":   {message.TypePolicy, policy},
+		"granted":  {message.TypeGranted, in64(policy) + beside},
+		"enrolled": {message.TypeEnrolled, in64(policy) + beside + 4<<10},
+		"item":     {message.TypeItem, in64(signing.MaxEnvelope) + beside},
+	} {
+		if have := message.Limit(c.t); have < c.size {
+			t.Errorf("%s: %d bytes have no room in %d", what, c.size, have)
 		}
 	}
 }
