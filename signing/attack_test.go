@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp/ed25519"
+	"github.com/ProtonMail/go-crypto/openpgp/eddsa"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
@@ -144,10 +146,18 @@ func TestPolicyRefusesSharedKeys(t *testing.T) {
 	twin := *h.alice.entity.PrivateKey
 	again := packet.NewSignerPrivateKey(now().Add(-time.Hour), twin.PrivateKey)
 	dressed := selfCertified(t, again)
+	// They are another fingerprint, too, under the other number that Ed25519 has.
+	old := twin.PrivateKey.(*eddsa.PrivateKey)
+	other := ed25519.NewPrivateKey(ed25519.PublicKey{Point: old.X})
+	if err := other.UnmarshalByteSecret(old.D); err != nil {
+		t.Fatal(err)
+	}
+	renumbered := selfCertified(t, packet.NewSignerPrivateKey(now().Add(-time.Hour), other))
 	for name, pair := range map[string][2]*PublicKey{
 		"the same key":       {h.alice.Public(), h.alice.Public()},
 		"the same subkey":    {public(t, shared), public(t, bob)},
 		"two dates, one key": {h.alice.Public(), dressed},
+		"two algorithms":     {h.alice.Public(), renumbered},
 	} {
 		text := NewPolicyText(PolicySpec{Fleet: h.fleet,
 			Administrators: []PrincipalSpec{{Name: "root", Key: h.admin.Public()}},

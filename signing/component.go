@@ -3,9 +3,13 @@ package signing
 import (
 	"bytes"
 	"crypto"
+	"crypto/rsa"
 	"fmt"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp/ed25519"
+	"github.com/ProtonMail/go-crypto/openpgp/ed448"
+	"github.com/ProtonMail/go-crypto/openpgp/eddsa"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
@@ -234,8 +238,19 @@ func weakHash(list []*packet.VerifiableSignature) string {
 }
 
 // material gives the numbers of a key without its date, so that the same key
-// dressed up as two is known again.
+// dressed up as two is known again. EdDSA and RSA can be written under several
+// numbers of an algorithm, and their points and exponents in several ways.
 func material(p *packet.PublicKey) string {
+	switch k := p.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return "rsa " + string(k.N.Bytes())
+	case *eddsa.PublicKey:
+		return "eddsa " + string(k.X)
+	case *ed25519.PublicKey:
+		return "eddsa " + string(k.Point)
+	case *ed448.PublicKey:
+		return "eddsa " + string(k.Point)
+	}
 	var b bytes.Buffer
 	if p.Serialize(&b) != nil {
 		return ""

@@ -3,6 +3,8 @@ package signing
 import (
 	"bytes"
 	"errors"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -262,5 +264,36 @@ func TestPolicyGivesCopies(t *testing.T) {
 	p := mustPolicy(t, replaced(h.text, map[string]string{"agents = []": `agents = ["` + id.String() + `"]`}))
 	if !slices.Equal(p.RevokedAgents(), []ID{id}) || len(p.RevokedTokens()) != 0 {
 		t.Error(p.RevokedAgents())
+	}
+}
+
+// A time that names no zone is that of UTC, wherever the text is read: this is
+// read again by a process in another zone.
+func TestTimesWithoutAZone(t *testing.T) {
+	const zone = "Asia/Tokyo"
+	if os.Getenv("TZ") != zone {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestTimesWithoutAZone$")
+		cmd.Env = append(os.Environ(), "TZ="+zone)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	h := newHouse(t)
+	for text, want := range map[string]time.Time{
+		"2030-01-01T00:00:00Z":      time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC),
+		"2030-01-01T00:00:00":       time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC),
+		"2030-01-01":                time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC),
+		"2030-01-01T00:00:00+09:00": time.Date(2029, 12, 31, 15, 0, 0, 0, time.UTC),
+		`"2030-01-01T00:00:00Z"`:    time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		p := mustPolicy(t, h.write(map[string]string{"# retired = 2030-01-01T00:00:00Z": "retired = " + text}))
+		if got := p.Administrators()[0].Retired; !got.Equal(want) {
+			t.Errorf("%s in %s: %s", text, time.Local, got)
+		}
+	}
+	for _, text := range []string{"7", `"soon"`, "[]"} {
+		if _, err := ParsePolicy([]byte(h.write(map[string]string{"# retired = 2030-01-01T00:00:00Z": "retired = " + text}))); !errors.Is(err, ErrMalformed) {
+			t.Errorf("retired = %s: %v", text, err)
+		}
 	}
 }

@@ -56,10 +56,33 @@ type policyFile struct {
 }
 
 type principalFile struct {
-	Name    string    `toml:"name"`
-	Weight  *int      `toml:"weight"`
-	Key     string    `toml:"key"`
-	Retired time.Time `toml:"retired"`
+	Name    string `toml:"name"`
+	Weight  *int   `toml:"weight"`
+	Key     string `toml:"key"`
+	Retired moment `toml:"retired"`
+}
+
+// A moment is a time of TOML, or one in a text. The library takes one that names
+// no zone for one of this machine's, and a policy would say as many things as
+// there are zones: here it is UTC.
+type moment time.Time
+
+// UnmarshalTOML implements toml.Unmarshaler.
+func (m *moment) UnmarshalTOML(v any) error {
+	t, ok := v.(time.Time)
+	if text, isText := v.(string); isText {
+		var err error
+		if t, err = time.Parse(time.RFC3339, text); err != nil {
+			return err
+		}
+	} else if !ok {
+		return fmt.Errorf("%v is no time: write 2030-01-01T00:00:00Z", v)
+	}
+	if strings.HasSuffix(t.Location().String(), "-local") { // date-local, datetime-local, as the library calls them
+		t = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
+	}
+	*m = moment(t)
+	return nil
 }
 
 type ruleFile struct {
@@ -249,7 +272,7 @@ func principals(role string, list []principalFile) ([]Principal, error) {
 		for _, c := range k.parts {
 			owner[c.material] = f.Name
 		}
-		q := Principal{Name: f.Name, Key: k, Weight: 1, Retired: f.Retired}
+		q := Principal{Name: f.Name, Key: k, Weight: 1, Retired: time.Time(f.Retired)}
 		if f.Weight != nil {
 			q.Weight = *f.Weight
 		}
@@ -258,7 +281,7 @@ func principals(role string, list []principalFile) ([]Principal, error) {
 			return nil, fmt.Errorf("%s: weight = %d: 1 to %d", where, q.Weight, MaxWeight)
 		case role == "administrator" && f.Weight != nil:
 			return nil, fmt.Errorf("%s: administrators have no weight: threshold counts them", where)
-		case role == "investigator" && !f.Retired.IsZero():
+		case role == "investigator" && !q.Retired.IsZero():
 			return nil, fmt.Errorf("%s: investigators are not retired: leave out who may not ask any more", where)
 		}
 		out = append(out, q)
