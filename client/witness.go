@@ -59,7 +59,7 @@ func (o Watch) Run(ctx context.Context, w *translog.Witness) error {
 			return fmt.Errorf("client: the log shows what must not be signed: %w", err)
 		}
 		say.Size = w.Last().Size
-		if o.Signed != nil {
+		if o.Signed != nil && say.Cosigned != nil {
 			o.Signed(w.Last())
 		}
 	}

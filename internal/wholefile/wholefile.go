@@ -1,7 +1,8 @@
 // Package wholefile puts files in their places in one step: whoever opens one
 // sees what it was before or what it is now, and never a part.
 //
-// A newcomer needs [Keep], or [Put] for what may be lost with the power. The
+// A newcomer needs [Keep], or [Put] for what may be lost with the power, and
+// [Hold] where several processes write what they have read. The
 // file is first written beside its place, under a name that ends in [Ext]: what
 // a killed process left of one has no other meaning and can be removed.
 package wholefile

@@ -75,3 +75,40 @@ func fill(w io.Writer) error {
 	_, err := io.WriteString(w, "half")
 	return err
 }
+
+// Whoever holds a lock is waited for, by other goroutines as by other processes,
+// or told of.
+func TestLock(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lock")
+	var work sync.WaitGroup
+	n := 0
+	for range 8 {
+		work.Go(func() {
+			for range 50 {
+				l, err := Hold(name)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n++ // the race detector would tell
+				if _, err := TryHold(name); !errors.Is(err, ErrHeld) {
+					t.Errorf("taken twice: %v", err)
+				}
+				if err := l.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	work.Wait()
+	l, err := TryHold(name)
+	if err != nil || n != 400 {
+		t.Fatalf("%d times, %v", n, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := Hold(filepath.Join(name, "none", "lock")); err == nil || errors.Is(err, ErrHeld) {
+		t.Errorf("a lock in no folder: %v", err)
+	}
+}

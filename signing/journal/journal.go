@@ -34,6 +34,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/signing"
 )
 
@@ -77,7 +78,7 @@ const (
 // A Journal is open to one process. It is safe for several goroutines.
 type Journal struct {
 	dir  string
-	lock *os.File
+	lock *wholefile.Lock
 	torn int64
 
 	mu      sync.Mutex
@@ -131,7 +132,10 @@ func Open(dir string) (*Journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	lock, err := lockFile(filepath.Join(dir, lockName))
+	lock, err := wholefile.TryHold(filepath.Join(dir, lockName))
+	if errors.Is(err, wholefile.ErrHeld) {
+		err = ErrInUse
+	}
 	if err != nil {
 		return nil, fmt.Errorf("journal: %s: %w", dir, err)
 	}

@@ -1,6 +1,7 @@
 package translog
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -45,6 +46,9 @@ func parseCheckpoint(text string) (Checkpoint, error) {
 	c = Checkpoint{Origin: lines[0], Size: size, Root: tlog.Hash(root)}
 	if c.text() != text || !goodName(c.Origin) {
 		return Checkpoint{}, fmt.Errorf("%w: a checkpoint in another spelling", ErrMalformed)
+	}
+	if size == 0 && c.Root != sha256.Sum256(nil) {
+		return Checkpoint{}, fmt.Errorf("%w: the root hash of no entries is that of no bytes", ErrMalformed)
 	}
 	return c, nil
 }
@@ -133,9 +137,11 @@ func Follow(last, next Checkpoint, proof tlog.TreeProof) error {
 	switch {
 	case next.Size < last.Size:
 		return fmt.Errorf("%w: it has %d entries, and had %d", ErrRollback, next.Size, last.Size)
+	case last.Size == 0:
+		return nil // whatever comes goes on from nothing
 	case next.Size == last.Size && next.Root != last.Root:
 		return fmt.Errorf("%w: two roots of %d entries", ErrFork, next.Size)
-	case next.Size == last.Size || last.Size == 0:
+	case next.Size == last.Size:
 		return nil
 	}
 	if err := tlog.CheckTree(proof, next.Size, next.Root, last.Size, last.Root); err != nil {

@@ -1,6 +1,7 @@
 package translog
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -8,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +17,11 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// algCosignature is the type of a cosignature's key (C2SP signed-note).
-const algCosignature = 4
+// The types of keys (C2SP signed-note).
+const (
+	algLog         = 1 // Ed25519
+	algCosignature = 4
+)
 
 // NewLogKey makes the key of a log: the private half for a file that only the
 // relay reads, and what a policy names.
@@ -88,7 +93,7 @@ func PublicOf(private string) (string, error) {
 		return "", fmt.Errorf("%w: the key of a log", ErrMalformed)
 	}
 	pub := ed25519.NewKeyFromSeed(seed[1:]).Public().(ed25519.PublicKey)
-	return verifierText(s.Name(), s.KeyHash(), append([]byte{1}, pub...)), nil
+	return verifierText(s.Name(), s.KeyHash(), append([]byte{algLog}, pub...)), nil
 }
 
 // A cosigner is a witness's key, both halves or the public one, as package note
@@ -122,7 +127,7 @@ func (c *cosigner) Verify(text, sig []byte) bool {
 		return false
 	}
 	at := binary.BigEndian.Uint64(sig)
-	return ed25519.Verify(c.pub, cosigned(at, text), sig[stampLen:])
+	return at <= math.MaxInt64 && ed25519.Verify(c.pub, cosigned(at, text), sig[stampLen:])
 }
 
 // cosigned is what a witness signs.
@@ -185,6 +190,10 @@ func ParseKeys(log string, witnesses []string, threshold int) (*Keys, error) {
 		return nil, fmt.Errorf("%w: %d witnesses must sign, and %d are named", ErrMalformed, threshold, len(witnesses))
 	}
 	k := &Keys{log: v, text: log, threshold: threshold}
+	own, err := base64.StdEncoding.DecodeString(strings.SplitN(log, "+", 3)[2]) // as package note has read it
+	if err != nil {
+		return nil, fmt.Errorf("%w: the key of a log: %w", ErrMalformed, err)
+	}
 	for _, text := range witnesses {
 		c, err := readCosigner(text, false, nil)
 		if err != nil {
@@ -195,8 +204,8 @@ func ParseKeys(log string, witnesses []string, threshold int) (*Keys, error) {
 				return nil, fmt.Errorf("%w: witnesses %q and %q share a name or a key: they would be counted twice", ErrMalformed, other.name, c.name)
 			}
 		}
-		if c.name == v.Name() {
-			return nil, fmt.Errorf("%w: witness %q has the name of the log", ErrMalformed, c.name)
+		if c.name == v.Name() || bytes.Equal(c.pub, own[1:]) {
+			return nil, fmt.Errorf("%w: witness %q has the name of the log, or its key: a log is no witness of itself", ErrMalformed, c.name)
 		}
 		k.witnesses = append(k.witnesses, c)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -229,6 +230,7 @@ func TestWrongKeys(t *testing.T) {
 		"huge size":                {sign(strings.Replace(text, "\n2\n", "\n134217729\n", 1), all...), ErrMalformed},
 		"size beyond 63 bits":      {sign(strings.Replace(text, "\n2\n", "\n9223372036854775808\n", 1), all...), ErrMalformed},
 		"size that wraps to two":   {sign(strings.Replace(text, "\n2\n", "\n18446744073709551618\n", 1), all...), ErrMalformed},
+		"another root of nothing":  {sign(strings.Replace(text, "\n2\n", "\n0\n", 1), all...), ErrMalformed},
 		"nothing":                  {nil, ErrUnlogged},
 		"more than can be allowed": {append(sign(text, all...), make([]byte, MaxCheckpoint)...), ErrMalformed},
 	} {
@@ -255,9 +257,12 @@ func TestKeysRefuse(t *testing.T) {
 	c := must(readCosigner(seed, true, at))(t)
 	raw := append([]byte{algCosignature}, c.pub...)
 	again := verifierText("b", keyID("b", raw), raw)
+	logRaw := must(base64.StdEncoding.DecodeString(strings.SplitN(log, "+", 3)[2]))(t)
+	itself := append([]byte{algCosignature}, logRaw[1:]...)
 	for name, list := range map[string][]string{
 		"twice": {a, a}, "one name": {a, a2}, "one key": {a, again}, "the log's name": {l}, "a log's key": {log},
-		"none": {""}, "number": {verifierText("c", 7, raw)}, "private": {seed}, "too many": make([]string, MaxWitnesses+1),
+		"the log itself": {verifierText("d", keyID("d", itself), itself)},
+		"none":           {""}, "number": {verifierText("c", 7, raw)}, "private": {seed}, "too many": make([]string, MaxWitnesses+1),
 	} {
 		if _, err := ParseKeys(log, list, 0); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
@@ -292,6 +297,28 @@ func TestCosignature(t *testing.T) {
 	}
 	if c.Verify([]byte(text), sig[8:]) {
 		t.Error("a signature without a time counts")
+	}
+	for at, good := range map[uint64]bool{0: true, 1<<63 - 1: true, 1 << 63: false, 1<<64 - 1: false} {
+		sig := append(binary.BigEndian.AppendUint64(nil, at), ed25519.Sign(c.key, cosigned(at, []byte(text)))...)
+		if c.Verify([]byte(text), sig) != good {
+			t.Errorf("a signature of the time %d counts: %v", at, !good)
+		}
+	}
+}
+
+// A witness who has signed nothing yet signs the checkpoint of a log that has
+// nothing yet, and goes on from there.
+func TestWitnessOfAnEmptyLog(t *testing.T) {
+	w := newWorld(t)
+	w.cosigned()
+	if n := w.witnesses[0].Last().Size; n != 0 {
+		t.Fatalf("%d entries", n)
+	}
+	w.reopen()
+	w.grow(1)
+	w.cosigned()
+	if n := w.witnesses[0].Last().Size; n != 1 {
+		t.Errorf("%d entries", n)
 	}
 }
 
@@ -344,6 +371,25 @@ func TestWitnessEquivocation(t *testing.T) {
 	if _, err := OpenWitness(x.dir, w.seeds[0], must3(NewLogKey("quaestor-log/test"))(t), at); err == nil {
 		t.Error("it watches another log with what it saw of this one")
 	}
+}
+
+// Two processes have the folder of a witness, as they should not: what one of
+// them signed the other has seen, too.
+func TestWitnessTwice(t *testing.T) {
+	w := newWorld(t)
+	w.grow(4)
+	one := w.witnesses[0]
+	two := must(OpenWitness(one.dir, w.seeds[0], w.keys.Log(), at))(t)
+	must(one.Cosign(Head{Checkpoint: w.log.Checkpoint()}))(t)
+	fork := w.fork(2, 5)
+	if b, err := two.Cosign(Head{Checkpoint: fork.Checkpoint()}); b != nil || err != nil || two.Last().Size != 4 {
+		t.Errorf("it signed %q, and has seen %d entries: %v", b, two.Last().Size, err)
+	}
+	if _, err := two.Cosign(Head{Checkpoint: fork.Checkpoint(), Tree: must(fork.Consistency(4, 5))(t)}); !errors.Is(err, ErrFork) {
+		t.Errorf("asked again: %v", err)
+	}
+	w.grow(1)
+	must(two.Cosign(Head{Checkpoint: w.log.Checkpoint(), Tree: must(w.log.Consistency(4, 5))(t)}))(t)
 }
 
 func must3(_, public string, err error) func(testing.TB) string {

@@ -9,11 +9,16 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/quaestor-engine/quaestor/internal/wholefile"
 )
 
-// fileSeen is the file of a witness's folder that holds the last checkpoint
-// that it signed.
-const fileSeen = "seen"
+// The files of a witness's folder: the last checkpoint that it signed, and the
+// lock of who signs.
+const (
+	fileSeen = "seen"
+	fileLock = "lock"
+)
 
 // A Head is what a log shows a witness: its checkpoint, and the proof that it
 // goes on from the one that the witness has seen.
@@ -23,7 +28,8 @@ type Head struct {
 }
 
 // A Witness signs the checkpoints of one log, each only if it goes on from the
-// last. One process at a time may have its folder.
+// last, whoever of those that have its folder signed that. It is not safe for
+// several goroutines.
 type Witness struct {
 	dir  string
 	keys *Keys
@@ -44,19 +50,27 @@ func OpenWitness(dir, private, log string, now func() time.Time) (*Witness, erro
 		return nil, err
 	}
 	w := &Witness{dir: dir, keys: keys, key: key}
-	b, err := readAtMost(filepath.Join(dir, fileSeen), MaxCheckpoint)
+	return w, w.recall()
+}
+
+// recall reads what was signed last. A file that is gone or older takes nothing
+// back.
+func (w *Witness) recall() error {
+	b, err := readAtMost(filepath.Join(w.dir, fileSeen), MaxCheckpoint)
 	if errors.Is(err, fs.ErrNotExist) {
-		return w, nil
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("translog: %w", err)
+		return fmt.Errorf("translog: %w", err)
 	}
-	seen, err := keys.ReadCheckpoint(b)
+	seen, err := w.keys.ReadCheckpoint(b)
 	if err != nil {
-		return nil, fmt.Errorf("translog: %s: %w", filepath.Join(dir, fileSeen), err)
+		return fmt.Errorf("translog: %s: %w", filepath.Join(w.dir, fileSeen), err)
 	}
-	w.last = seen.Checkpoint
-	return w, nil
+	if seen.Size > w.last.Size {
+		w.last = seen.Checkpoint
+	}
+	return nil
 }
 
 // Name gives the name of the witness's key.
@@ -68,7 +82,9 @@ func (w *Witness) Last() Checkpoint { return w.last }
 // Cosign signs a checkpoint, and gives it with the cosignature added. It is
 // remembered on the disk before anybody sees the signature. One that does not
 // go on from the last is refused: the error wraps ErrFork or ErrRollback, and
-// then somebody should be called.
+// then somebody should be called. nil and no error: another process signed with
+// this folder since Last was asked, and the proof has to be one that goes on from
+// there.
 func (w *Witness) Cosign(h Head) ([]byte, error) {
 	s, err := w.keys.ReadCheckpoint(h.Checkpoint)
 	if err != nil {
@@ -76,6 +92,18 @@ func (w *Witness) Cosign(h Head) ([]byte, error) {
 	}
 	if len(h.Tree) > maxHashes {
 		return nil, fmt.Errorf("%w: a proof of %d hashes", ErrMalformed, len(h.Tree))
+	}
+	if err := makeDir(w.dir); err != nil {
+		return nil, fmt.Errorf("translog: %w", err)
+	}
+	lock, err := wholefile.Hold(filepath.Join(w.dir, fileLock))
+	if err != nil {
+		return nil, fmt.Errorf("translog: %w", err)
+	}
+	defer lock.Close()
+	before := w.last
+	if err := w.recall(); err != nil || w.last != before {
+		return nil, err
 	}
 	if err := Follow(w.last, s.Checkpoint, h.Tree); err != nil {
 		return nil, err
