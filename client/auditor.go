@@ -67,7 +67,7 @@ func (a *auditor) first(envelope *signing.Envelope, at time.Time) (*signing.Poli
 func (a *auditor) plan(i int, e translog.Entry, envelope *signing.Envelope) {
 	a.Plans++
 	a.logged[e.Name+" "+e.Sum.String()] = true
-	v, err := a.verify(e, envelope)
+	v, err := a.verify(i, e, envelope)
 	if err != nil {
 		a.problem("entry %d, plan %s: agents should not have run it: %v", i, e.Name, err)
 		return
@@ -90,7 +90,7 @@ func (a *auditor) plan(i int, e translog.Entry, envelope *signing.Envelope) {
 func (a *auditor) release(i int, e translog.Entry, envelope *signing.Envelope) {
 	a.Releases++
 	name := ""
-	err := a.byPolicy(e, func(p *signing.Policy) error {
+	err := a.byPolicy(i, e, func(p *signing.Policy) error {
 		if e.Kind == translog.KindRelease {
 			r, err := p.VerifyRelease(envelope, e.At)
 			if err == nil {
@@ -113,8 +113,8 @@ func (a *auditor) release(i int, e translog.Entry, envelope *signing.Envelope) {
 }
 
 // verify gives the plan as the policy of its time verifies it.
-func (a *auditor) verify(e translog.Entry, envelope *signing.Envelope) (v signing.Verified, err error) {
-	err = a.byPolicy(e, func(p *signing.Policy) (err error) {
+func (a *auditor) verify(i int, e translog.Entry, envelope *signing.Envelope) (v signing.Verified, err error) {
+	err = a.byPolicy(i, e, func(p *signing.Policy) (err error) {
 		v, err = p.Verify(envelope, signing.VerifyOptions{At: e.At})
 		return err
 	})
@@ -122,18 +122,25 @@ func (a *auditor) verify(e translog.Entry, envelope *signing.Envelope) (v signin
 }
 
 // byPolicy asks the policy that an entry was taken under: the last before it in
-// the log, or an earlier one where what it is about is older than the log.
-func (a *auditor) byPolicy(e translog.Entry, judge func(*signing.Policy) error) error {
+// the log, or an earlier one where what it is about is older than the log. That
+// it is older is the relay's word, which nobody can check.
+func (a *auditor) byPolicy(i int, e translog.Entry, judge func(*signing.Policy) error) error {
 	err := errors.New("no policy stands before it")
-	for i := len(a.chain) - 1; i >= 0; i-- {
-		problem := judge(a.chain[i].policy)
+	last := len(a.chain) - 1
+	for n := last; n >= 0; n-- {
+		p := a.chain[n].policy
+		problem := judge(p)
+		if problem == nil && n < last {
+			a.Unchecked = append(a.Unchecked, fmt.Sprintf("entry %d, %s %s: good by policy version %d, and not by version %d behind which it stands: that it was taken before that is the relay's word",
+				i, e.Kind, e.Name, p.Version(), a.chain[last].policy.Version()))
+		}
 		if problem == nil {
 			return nil
 		}
-		if i == len(a.chain)-1 {
+		if n == last {
 			err = problem
 		}
-		if !a.chain[i].at.After(e.At) {
+		if !a.chain[n].at.After(e.At) {
 			break
 		}
 	}
