@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -23,7 +24,7 @@ func isNamed(hosts []string, f *FleetAgent) bool {
 func (a *answering) state(f *following, p *followed, ended bool) (quaestor.State, string) {
 	switch {
 	case a.fault != nil:
-		return quaestor.Failed, clean(a.fault.Error())
+		return quaestor.Failed, clean(cut(a.fault.Error(), maxReason))
 	case !a.final && p.every > 0 && a.outcome != 0:
 		return a.stateOfRound(f, p, ended)
 	case a.final && a.outcome == 0:
@@ -209,13 +210,15 @@ func (f *following) doubtsLocked() []string {
 		}
 		doubts = append(doubts, p.doubts...)
 	}
-	enrolled := map[token]int{}
+	enrolled, crowd := map[token]int{}, int64(0)
+	maps.Copy(enrolled, f.unnamed)
 	for _, l := range f.lanes {
 		l.mu.Lock()
 		for i := range l.parts {
 			for id, why := range l.parts[i].strangers {
-				doubts = append(doubts, fmt.Sprintf("the relay names agent %s, which is none: %s", id, clean(why.Error())))
+				doubts = append(doubts, fmt.Sprintf("the relay names agent %s, which is none: %s", id, clean(why)))
 			}
+			crowd += l.parts[i].crowd
 			for id, a := range l.parts[i].agents {
 				if i == 0 || !l.before(i, id) {
 					enrolled[*a.token]++
@@ -223,6 +226,9 @@ func (f *following) doubtsLocked() []string {
 			}
 		}
 		l.mu.Unlock()
+	}
+	if crowd > 0 {
+		doubts = append(doubts, fmt.Sprintf("the relay names further agents that are none, %d times", crowd))
 	}
 	for t, n := range enrolled {
 		if n > t.uses {
@@ -245,6 +251,8 @@ func count(n int, what string) string {
 func (f *following) findHidden() {
 	now := f.session.opts.now()
 	policy := f.session.Policy()
+	all := f.session.opts.home.remembered()
+	f.countUnnamed(all, f.session.opts.home.sumOf(policy))
 	for _, p := range f.plans {
 		p.hidden = nil
 		switch {
@@ -254,7 +262,7 @@ func (f *following) findHidden() {
 			p.doubts = append(p.doubts, "the relay had not named every agent when the answer ended")
 			continue
 		}
-		for id, k := range f.session.opts.home.remembered() {
+		for id, k := range all {
 			if f.names(p, id) || p.compiled.Source == "host" && k.By != nil && !isNamed(p.compiled.Hosts, &FleetAgent{ID: id, Host: k.By.Host}) {
 				continue
 			}
@@ -264,6 +272,19 @@ func (f *following) findHidden() {
 			}
 		}
 		slices.Sort(p.hidden)
+	}
+}
+
+// countUnnamed counts by token the agents that are known here and were not named
+// now: a relay could show some of those that it let in to one query, and others
+// to the next.
+func (f *following) countUnnamed(all map[message.ID]known, policy []byte) {
+	f.unnamed = map[token]int{}
+	for id, k := range all {
+		named := slices.ContainsFunc(f.plans, func(p *followed) bool { return f.names(p, id) })
+		if !named && k.By != nil && bytes.Equal(k.By.Policy, policy) {
+			f.unnamed[token{k.By.Token, k.By.Uses}]++
+		}
 	}
 }
 

@@ -83,16 +83,9 @@ func (s *Session) Run(ctx context.Context, c *quaestor.Compiled, o RunOptions) (
 // Follow takes the answers to an investigation: those that are stored, and
 // those that come. Its plan is verified first.
 func (s *Session) Follow(ctx context.Context, id signing.ID, o FollowOptions) (*quaestor.Rows, error) {
-	e, err := s.Envelope(ctx, id)
+	signed, err := s.signed(ctx, id)
 	if err != nil {
 		return nil, err
-	}
-	signed, err := Examine(e, s.Policy(), s.opts.now())
-	if err != nil {
-		return nil, err
-	}
-	if len(signed.Signers) == 0 {
-		return nil, fmt.Errorf("client: plan %s: %w", id, signed.Problem)
 	}
 	f := newFollowing(s, o)
 	if err := f.add(ctx, signed.Payload, signed.Plan); err != nil {
@@ -124,12 +117,13 @@ type following struct {
 	ready chan struct{} // closed by Answers, which sets take before
 	take  func(quaestor.Answer) (int, error)
 
-	mu    sync.Mutex
-	plans []*followed
-	taken bool // Answers was called
-	ended bool
-	cut   bool // the reader wanted no more
-	err   error
+	mu      sync.Mutex
+	unnamed map[token]int // agents known here that no plan was named for; see countUnnamed
+	plans   []*followed
+	taken   bool // Answers was called
+	ended   bool
+	cut     bool // the reader wanted no more
+	err     error
 }
 
 // followed is one plan. What becomes of its agents stands in the lanes;

@@ -47,5 +47,8 @@ func HandOver(ctx context.Context, to Relay, e *signing.Envelope) (out message.S
 		}
 		return out, errors.Join(ctx.Err(), err, failed)
 	}
-	return out, message.Unmarshal(body, &out)
+	if err := message.Unmarshal(body, &out); err != nil {
+		return out, err
+	}
+	return out, tookIt(e, out)
 }

@@ -24,6 +24,7 @@ const (
 	fileConfig = "config.toml"
 	filePolicy = "policy.env"
 	fileRoster = "roster"
+	fileLock   = "lock" // of who writes what he has read
 	dirReplies = "replies"
 )
 
@@ -43,13 +44,12 @@ type Home struct {
 	Dir    string
 	Config Config
 
-	mu        sync.Mutex
-	roster    map[message.ID]known
-	read      map[message.ID]time.Time // when those that the file had when it was read were seen
-	forgotten map[message.ID]bool      // taken off the roster since it was read
-	changed   bool                     // the roster says more than its file
-	summed    *signing.Policy          // that sum is of
-	sum       []byte
+	mu      sync.Mutex
+	roster  map[message.ID]known
+	filed   map[message.ID]time.Time // what the file had when it was last looked at: when each was seen
+	changed bool                     // the roster says more than its file
+	summed  *signing.Policy          // that sum is of
+	sum     []byte
 }
 
 // known is what is remembered of an agent.
@@ -79,7 +79,7 @@ func OpenHome(dir string) (*Home, error) {
 		}
 		dir = filepath.Join(user, "quaestor")
 	}
-	h := &Home{Dir: dir, forgotten: map[message.ID]bool{}}
+	h := &Home{Dir: dir}
 	meta, err := toml.DecodeFile(h.path(fileConfig), &h.Config)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("client: %s: %w", h.path(fileConfig), err)
@@ -88,7 +88,7 @@ func OpenHome(dir string) (*Home, error) {
 		return nil, fmt.Errorf("client: %s: there is no setting %q", h.path(fileConfig), odd[0])
 	}
 	h.roster, err = h.readRoster()
-	h.noteRead(h.roster)
+	h.noteFiled()
 	return h, err
 }
 
@@ -158,7 +158,36 @@ func (h *Home) TakePolicy(envelope []byte, at time.Time) (*signing.Policy, error
 	if next == current {
 		return current, nil
 	}
+	return h.keepPolicy(next, envelope)
+}
+
+// keepPolicy keeps a policy that goes on from the one that was there, and gives
+// the one that is there then: of two programs that take one at the same time,
+// the later policy stays.
+func (h *Home) keepPolicy(next *signing.Policy, envelope []byte) (*signing.Policy, error) {
+	lock, err := h.hold()
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	current, err := h.Policy()
+	if err != nil || current != nil && current.Version() >= next.Version() {
+		return current, err
+	}
 	return next, h.keep(envelope, filePolicy)
+}
+
+// hold keeps other programs that use this home from writing.
+func (h *Home) hold() (*wholefile.Lock, error) {
+	err := os.MkdirAll(h.Dir, 0o700)
+	var lock *wholefile.Lock
+	if err == nil {
+		lock, err = wholefile.Hold(h.path(fileLock))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	return lock, nil
 }
 
 // TakePolicies follows policies in the order in which they were in force, as
@@ -189,8 +218,9 @@ func (h *Home) TakePolicies(envelopes [][]byte, at time.Time) (*signing.Policy, 
 		current, newest, err = signing.EnterChain(chain, pinned, at)
 	}
 	if newest != nil {
-		if err := h.keep(newest.Encode(), filePolicy); err != nil {
-			return nil, err
+		var kept error
+		if current, kept = h.keepPolicy(current, newest.Encode()); kept != nil {
+			return nil, kept
 		}
 	}
 	if err != nil {
@@ -260,19 +290,19 @@ func (h *Home) Forget(agents ...message.ID) error {
 	h.mu.Lock()
 	for _, id := range agents {
 		delete(h.roster, id)
-		h.forgotten[id] = true
 	}
 	h.changed = true
 	h.mu.Unlock()
 	return h.saveRoster()
 }
 
-// noteRead notes what the file has.
-func (h *Home) noteRead(roster map[message.ID]known) {
-	h.read = make(map[message.ID]time.Time, len(roster))
-	for id, k := range roster {
-		h.read[id] = k.Seen
+// noteFiled notes that the file says what the roster does.
+func (h *Home) noteFiled() {
+	h.filed = make(map[message.ID]time.Time, len(h.roster))
+	for id, k := range h.roster {
+		h.filed[id] = k.Seen
 	}
+	h.changed = false
 }
 
 // saveRoster writes down who was seen, beside those whom another program that
@@ -283,16 +313,23 @@ func (h *Home) saveRoster() error {
 	if !h.changed {
 		return nil
 	}
+	lock, err := h.hold()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	others, err := h.readRoster()
 	if err != nil {
 		return err
 	}
 	for id, k := range others {
-		if _, ok := h.roster[id]; !ok && !h.forgotten[id] && len(h.roster) < maxRoster {
+		_, ours := h.roster[id]
+		_, before := h.filed[id] // and not ours: it was taken off here
+		if !ours && !before && len(h.roster) < maxRoster {
 			h.roster[id] = k
 		}
 	}
-	for id, seen := range h.read {
+	for id, seen := range h.filed {
 		if _, ok := others[id]; !ok && h.roster[id].Seen.Equal(seen) {
 			delete(h.roster, id)
 		}
@@ -300,7 +337,6 @@ func (h *Home) saveRoster() error {
 	if err := h.keep(encodeRoster(h.roster), fileRoster); err != nil {
 		return err
 	}
-	h.noteRead(h.roster)
-	h.changed = false
+	h.noteFiled()
 	return nil
 }

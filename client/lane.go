@@ -53,7 +53,8 @@ type job struct {
 // A part is what a lane knows of one plan; the lane's mu guards it.
 type part struct {
 	agents    map[message.ID]*answering
-	strangers map[message.ID]error // that the relay named, or took an answer from, and that are no agents
+	strangers map[message.ID]string // that the relay named, or took an answer from, and why they are no agents
+	crowd     int64                 // what was said of further ones
 	tokens    map[signing.ID]*token
 	looked    map[string]int64 // by all agents together
 	rows      int64
@@ -100,7 +101,7 @@ type account struct {
 func newLane(f *following, plans int) *lane {
 	l := &lane{f: f, jobs: make(chan job, laneJobs), parts: make([]part, plans)}
 	for i := range l.parts {
-		l.parts[i] = part{agents: map[message.ID]*answering{}, strangers: map[message.ID]error{}, tokens: map[signing.ID]*token{}, looked: map[string]int64{}}
+		l.parts[i] = part{agents: map[message.ID]*answering{}, strangers: map[message.ID]string{}, tokens: map[signing.ID]*token{}, looked: map[string]int64{}}
 	}
 	return l
 }
@@ -153,16 +154,32 @@ func (l *lane) waitsFor(p *followed, waited func(*answering) bool) bool {
 	return false
 }
 
-// maxStrangers bounds the agents that a relay may invent, by lane.
-const maxStrangers = 1000
+// Bounds of what is kept of the agents that a relay may invent, by lane.
+const (
+	maxStrangers = 1000
+	maxWhy       = 300 // characters of why one is none: errors quote what they are about
+)
 
 // stranger notes what the relay says of somebody who is no agent.
 func (l *lane) stranger(j job, why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if p := &l.parts[j.plan.index]; len(p.strangers) < maxStrangers && p.strangers[j.agent] == nil {
-		p.strangers[j.agent] = why
+	p := &l.parts[j.plan.index]
+	switch _, known := p.strangers[j.agent]; {
+	case known:
+	case len(p.strangers) < maxStrangers:
+		p.strangers[j.agent] = cut(why.Error(), maxWhy)
+	default:
+		p.crowd++
 	}
+}
+
+// cut gives the front of a text, of at most so many characters.
+func cut(text string, most int) string {
+	if front := fmt.Sprintf("%.*s", most, text); len(front) < len(text) {
+		return front + "…"
+	}
+	return text
 }
 
 // known gives an agent that was named. No other lane changes it.
@@ -327,7 +344,7 @@ func (l *lane) account(p *followed, a *answering, s *answer.Summary) error {
 	if s.Reason == "" && len(s.Skipped) == 0 && len(s.Limits) == 0 && s.Round == 0 {
 		return nil
 	}
-	a.more = &account{reason: s.Reason, skipped: s.Skipped, limits: s.Limits, round: s.Round, at: s.At, looked: looked}
+	a.more = &account{reason: cut(s.Reason, maxReason), skipped: s.Skipped, limits: s.Limits, round: s.Round, at: s.At, looked: looked}
 	for i, k := range s.Skipped {
 		size := 0
 		for _, place := range k.First {
@@ -342,6 +359,10 @@ func (l *lane) account(p *followed, a *answering, s *answer.Summary) error {
 	}
 	return nil
 }
+
+// maxReason is how much is told of why an answer is none, or not complete, in
+// characters: many times what agents say.
+const maxReason = 10_000
 
 // Bounds of the kinds that accounts name: agents tell of far fewer, and one that
 // invents them takes no more memory.

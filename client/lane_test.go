@@ -142,6 +142,40 @@ func TestAgentsAreCheap(t *testing.T) {
 	}
 }
 
+// Of agents that a relay invents a bound is named, each with a line of why, and
+// the others are counted.
+func TestStrangersAreBounded(t *testing.T) {
+	f := lanesOf(t, 1)
+	f.session = &Session{}
+	long := errors.New(strings.Repeat("x", 64<<10))
+	for i := range maxStrangers + 5 {
+		f.lanes[0].stranger(job{plan: f.plans[0], agent: message.ID{byte(i), byte(i >> 8)}}, long)
+	}
+	size := 0
+	doubts := f.doubtsLocked()
+	for _, d := range doubts {
+		size += len(d)
+	}
+	if len(doubts) != maxStrangers+1 || size > (maxStrangers+1)*(maxWhy+200) || !slices.ContainsFunc(doubts, func(d string) bool { return strings.HasSuffix(d, "that are none, 5 times") }) {
+		t.Errorf("%d doubts of %d bytes, the last %.200q", len(doubts), size, doubts[len(doubts)-1])
+	}
+}
+
+// What an agent says of why its answer is not complete fills no screen.
+func TestReasonsAreBounded(t *testing.T) {
+	f := lanesOf(t, 1)
+	f.session = &Session{}
+	a := &answering{token: &token{uses: 1}, final: true}
+	f.lanes[0].parts[0].agents[message.ID{1}] = a
+	for range 2 { // the second is a fault
+		_ = f.lanes[0].account(f.plans[0], a, &answer.Summary{Outcome: answer.Failed, Reason: strings.Repeat("x", answer.MaxSummary/2)})
+		if reason := f.Coverage().Agents[0].Reason; len(reason) < maxReason || len(reason) > maxReason+10 {
+			t.Errorf("a reason of %d bytes", len(reason))
+		}
+		f.lanes[0].blame(a, errors.New(strings.Repeat("y", answer.MaxSummary/2)))
+	}
+}
+
 // A round's account replaces the one before.
 func TestAccountOfRounds(t *testing.T) {
 	f := lanesOf(t, 1)

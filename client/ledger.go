@@ -161,16 +161,13 @@ func (h *Home) seenLog(keys *translog.Keys) (translog.Checkpoint, error) {
 	return s.Checkpoint, nil
 }
 
-// keepSigned remembers that a plan was signed here.
-func (h *Home) keepSigned(plan signing.ID) error { return h.keep(nil, dirSigned, plan.String()) }
-
-// keepAsked is keepSigned for what may have been handed in: what is known of it
-// stays.
+// keepAsked remembers that a plan was signed here. That it was handed in, where
+// it was, stays known.
 func (h *Home) keepAsked(plan signing.ID) error {
 	if _, err := os.Stat(h.path(dirSigned, plan.String())); err == nil {
 		return nil
 	}
-	return h.keepSigned(plan)
+	return h.keep(nil, dirSigned, plan.String())
 }
 
 // keepSubmitted remembers that an envelope was handed in from here, and taken.

@@ -33,6 +33,8 @@ type mallory struct {
 	// follow plays the answers to a plan.
 	follow func(s *transport.Stream, p *signing.PlanPayload)
 	items  func(s *transport.Stream)
+	// took says something else of a plan that was taken.
+	took func(message.Submitted) message.Submitted
 	// cancelled is told what a cancel says; agents are those of the fleet.
 	cancelled func(message.Cancel)
 	agents    []message.Agent
@@ -43,7 +45,7 @@ type mallory struct {
 
 func newMallory(t *testing.T) *mallory {
 	t.Helper()
-	m := &mallory{t: t, home: t.TempDir(), wait: 2 * time.Second}
+	m := &mallory{t: t, home: t.TempDir(), wait: 2 * time.Second, took: func(s message.Submitted) message.Submitted { return s }}
 	var err error
 	if m.key, err = signing.NewPrivateKey("Ada", "ada@example.org", time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
@@ -134,6 +136,10 @@ func (m *mallory) stream(s *transport.Stream) {
 		_ = s.WriteFrame(message.TypeGranted, message.Marshal(message.Granted{Relay: "mallory", Time: time.Now(), Policy: m.envelope}))
 		return
 	}
+	if s.Kind() == message.KindSubmit {
+		m.take(s)
+		return
+	}
 	_, body, err := s.ReadFrame(message.Limit)
 	var q message.Request
 	if err != nil || message.Unmarshal(body, &q) != nil {
@@ -141,20 +147,7 @@ func (m *mallory) stream(s *transport.Stream) {
 	}
 	switch q.Op {
 	case message.OpSubmit:
-		_, body, _ = s.ReadFrame(message.Limit)
-		e, err := signing.ParseEnvelope(body)
-		if err != nil {
-			m.t.Error(err)
-			return
-		}
-		p, err := signing.DecodePlanPayload(e.Payload)
-		if err != nil {
-			m.t.Error(err)
-			return
-		}
-		follow := m.follow
-		m.follow = func(s *transport.Stream, _ *signing.PlanPayload) { follow(s, p) }
-		_ = s.WriteFrame(message.TypeResult, message.Marshal(message.Submitted{Plan: p.ID, Online: 2}))
+		m.take(s)
 	case message.OpFollow:
 		m.follow(s, nil)
 	case message.OpList:
@@ -176,6 +169,24 @@ func (m *mallory) stream(s *transport.Stream) {
 		}
 	}
 	_ = s.WriteFrame(message.TypeEnd, nil)
+}
+
+// take takes a plan.
+func (m *mallory) take(s *transport.Stream) {
+	_, body, _ := s.ReadFrame(message.Limit)
+	e, err := signing.ParseEnvelope(body)
+	if err != nil {
+		m.t.Error(err)
+		return
+	}
+	p, err := signing.DecodePlanPayload(e.Payload)
+	if err != nil {
+		m.t.Error(err)
+		return
+	}
+	follow := m.follow
+	m.follow = func(s *transport.Stream, _ *signing.PlanPayload) { follow(s, p) }
+	_ = s.WriteFrame(message.TypeResult, message.Marshal(m.took(message.Submitted{Plan: p.ID, Online: 2})))
 }
 
 // An honest agent, as Mallory sees it.

@@ -130,13 +130,32 @@ func (s *Session) Submit(ctx context.Context, e *signing.Envelope) (message.Subm
 	err := s.call(ctx, message.Request{Op: message.OpSubmit}, message.TypeResult, func(body []byte) error {
 		return message.Unmarshal(body, &out)
 	}, frame{message.TypeEnvelope, e.Encode()})
+	if err == nil {
+		err = tookIt(e, out)
+	}
+	if err != nil {
+		return message.Submitted{}, err
+	}
 	if len(out.Waits) > 0 {
 		s.doubt(fmt.Sprintf("the plan had to wait for the log, whose checkpoint was not signed by %s", clean(strings.Join(out.Waits, ", "))))
 	}
-	if err == nil && !out.Pending && s.Policy().Log() != nil {
+	if !out.Pending && s.Policy().Log() != nil {
 		err = s.opts.home.keepSubmitted(out.Plan, e.Encode())
 	}
 	return out, err
+}
+
+// tookIt says whether a relay took the plan that it was handed: by what it says
+// of another, that would be noted down as handed in from here.
+func tookIt(e *signing.Envelope, said message.Submitted) error {
+	payload, err := signing.DecodePlanPayload(e.Payload)
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	if said.Plan != payload.ID {
+		return misnamed(payload.ID, said.Plan)
+	}
+	return nil
 }
 
 // A Signed is a plan and what is known of it.
@@ -243,22 +262,36 @@ func (s *Session) Cosign(ctx context.Context, e *signing.Envelope) error {
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
+	if fleet := s.Policy().Fleet(); payload.Fleet != fleet {
+		return fmt.Errorf("client: plan %s is for fleet %s, and this is fleet %s: a signature would count there", payload.ID, payload.Fleet, fleet)
+	}
 	if _, err := Replan(payload, s.opts.local); err != nil {
 		return err
 	}
 	if err := e.Sign(ctx, s.opts.signer); err != nil {
 		return err
 	}
-	return s.opts.home.keepSigned(payload.ID)
+	return s.opts.home.keepAsked(payload.ID)
 }
 
 // replyKey finds the key that opens a plan's answers: here, or wrapped to the
 // signer in the plan.
 func (s *Session) replyKey(ctx context.Context, payload *signing.PlanPayload) (*sealing.ReplyKey, error) {
 	key, err := s.opts.home.reply(payload.ID)
-	if key != nil || err != nil {
-		return key, err
+	if err == nil && key == nil {
+		key, err = s.unwrap(ctx, payload)
 	}
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(key.Public(), payload.ReplyKey) {
+		return nil, fmt.Errorf("client: the reply key that is kept here, or wrapped, for plan %s is not its own", payload.ID)
+	}
+	return key, nil
+}
+
+// unwrap takes the reply key out of a plan that was asked from elsewhere.
+func (s *Session) unwrap(ctx context.Context, payload *signing.PlanPayload) (*sealing.ReplyKey, error) {
 	d, ok := s.opts.signer.(signing.Decrypter)
 	if len(payload.Wrapped) == 0 || !ok {
 		return nil, fmt.Errorf("client: plan %s was asked from elsewhere, and no copy of its reply key is in it", payload.ID)
@@ -267,11 +300,5 @@ func (s *Session) replyKey(ctx context.Context, payload *signing.PlanPayload) (*
 	if err != nil {
 		return nil, fmt.Errorf("client: the answers to plan %s cannot be opened with key %s: %w\nhint: whoever asks can let others open them with --share", payload.ID, s.opts.signer.Fingerprint(), err)
 	}
-	if key, err = sealing.ParseReplyKey(seed); err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(key.Public(), payload.ReplyKey) {
-		return nil, fmt.Errorf("client: the reply key that is wrapped in plan %s is not its own", payload.ID)
-	}
-	return key, nil
+	return sealing.ParseReplyKey(seed)
 }

@@ -128,18 +128,35 @@ func (s *Session) Envelope(ctx context.Context, id signing.ID) (*signing.Envelop
 	return nil, &message.Failure{Code: message.FailUnknown, Reason: fmt.Sprintf("there is no investigation %s", id)}
 }
 
-// Cancel ends an investigation on the agents. Whoever can open its answers
-// can.
-func (s *Session) Cancel(ctx context.Context, id signing.ID) error {
+// signed gives the plan of an investigation that investigators signed, be its
+// window over or not.
+func (s *Session) signed(ctx context.Context, id signing.ID) (*Signed, error) {
 	e, err := s.Envelope(ctx, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	payload, err := signing.DecodePlanPayload(e.Payload)
+	signed, err := Examine(e, s.Policy(), s.opts.now())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	key, err := s.replyKey(ctx, payload)
+	if len(signed.Signers) == 0 {
+		return nil, fmt.Errorf("client: plan %s: %w", id, signed.Problem)
+	}
+	return signed, nil
+}
+
+// Cancel ends an investigation on the agents. Whoever can open its answers
+// can. A key that is not kept here is taken out of a plan whose signatures count
+// and no other: a relay that writes the key of another plan into one of its own
+// would be told the secret of that one.
+func (s *Session) Cancel(ctx context.Context, id signing.ID) error {
+	key, err := s.opts.home.reply(id)
+	if err == nil && key == nil {
+		var signed *Signed
+		if signed, err = s.signed(ctx, id); err == nil {
+			key, err = s.replyKey(ctx, signed.Payload)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -168,9 +185,7 @@ func (s *Session) Publish(ctx context.Context, envelope []byte) (*signing.Policy
 	}
 	next, err := s.opts.home.TakePolicy(envelope, s.opts.now())
 	if err == nil {
-		s.mu.Lock()
-		s.policy = next
-		s.mu.Unlock()
+		s.obey(next)
 	}
 	return next, err
 }
@@ -205,7 +220,11 @@ func (s *Session) Fleet(ctx context.Context) ([]FleetAgent, error) {
 		if err != nil {
 			return err
 		}
+		if named[a.Agent] {
+			return nil
+		}
 		named[a.Agent] = true
+		a.Facts = s.opts.home.latest(a, s.opts.now())
 		f := describe(a, policy)
 		if f.Problem == nil {
 			s.opts.home.saw(a, &verified{Policy: s.opts.home.sumOf(policy), Public: f.Member.Public, Host: hostOrID(f), Token: f.Member.Token, Uses: f.Member.Uses}, s.opts.now())

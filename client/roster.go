@@ -27,6 +27,7 @@ type verified struct {
 // The error says why it is no agent.
 func (h *Home) recognise(m message.Agent, policy *signing.Policy, now time.Time) (*verified, error) {
 	sum := h.sumOf(policy)
+	m.Facts = h.latest(m, now)
 	if v := h.unchanged(m, sum, now); v != nil {
 		return v, nil
 	}
@@ -83,9 +84,26 @@ func (h *Home) sumOf(policy *signing.Policy) []byte {
 	return h.sum
 }
 
-// saw remembers an agent whose chain and facts were verified. Of its facts the
-// latest are kept: by older ones, or none, a relay could make it one that no
-// target means.
+// latest gives the later of the facts that a relay shows of an agent and those
+// that are known of it: by older ones, or none, a relay could make it one that
+// no target means, or show its rows under a name that it has no more. Facts that
+// a wrong clock dates into the future outdo no others.
+func (h *Home) latest(m message.Agent, now time.Time) []byte {
+	h.mu.Lock()
+	have := h.roster[m.Agent].Facts
+	h.mu.Unlock()
+	if bytes.Equal(m.Facts, have) {
+		return m.Facts
+	}
+	shown, then := said(m.Facts), said(have)
+	if len(m.Facts) > 0 && shown.IsZero() || !then.After(shown) || then.After(now.Add(signing.Leeway)) {
+		return m.Facts // what is no statement at all is for whoever verifies it
+	}
+	return have
+}
+
+// saw remembers an agent whose chain and facts were verified. What is kept is
+// no part of the relay's message, which may be larger.
 func (h *Home) saw(a message.Agent, v *verified, at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -93,13 +111,9 @@ func (h *Home) saw(a message.Agent, v *verified, at time.Time) {
 	if !ok && len(h.roster) >= maxRoster {
 		return
 	}
-	next := known{Membership: a.Membership, Facts: a.Facts, Seen: at, By: v}
-	if ok && !bytes.Equal(a.Facts, have.Facts) && said(a.Facts).Before(said(have.Facts)) {
-		next.Facts, next.By = have.Facts, nil // what was verified is not what is kept
-	}
-	same := ok && bytes.Equal(next.Facts, have.Facts) && bytes.Equal(next.Membership, have.Membership) && next.By.equal(have.By)
+	same := ok && bytes.Equal(a.Facts, have.Facts) && bytes.Equal(a.Membership, have.Membership) && v.equal(have.By)
 	if !same || at.Sub(have.Seen) > freshness {
-		h.roster[a.Agent], h.changed = next, true
+		h.roster[a.Agent], h.changed = known{Membership: bytes.Clone(a.Membership), Facts: bytes.Clone(a.Facts), Seen: at, By: v}, true
 	}
 }
 

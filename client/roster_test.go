@@ -139,6 +139,54 @@ func TestRecogniseAnew(t *testing.T) {
 	}
 }
 
+// What is remembered of an agent is no part of the relay's message, in which more
+// may stand than is known.
+func TestRosterKeepsNoMessages(t *testing.T) {
+	c := newCensus(t)
+	home, err := OpenHome(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := c.agent("web-1")
+	a.Software = strings.Repeat("x", 1<<20)
+	body := a.Append(nil)
+	named, err := message.DecodeAgent(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := home.recognise(named, c.policy(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range body {
+		body[i] = 0
+	}
+	k := home.roster[a.Agent]
+	if !bytes.Equal(k.Membership, a.Membership) || !bytes.Equal(k.Facts, a.Facts) {
+		t.Error("what is remembered is the message")
+	}
+}
+
+// Facts that are dated into the future outdo none that a right clock dates.
+func TestFactsOfAWrongClock(t *testing.T) {
+	c := newCensus(t)
+	now := time.Now()
+	facts := func(at time.Time) []byte {
+		return signing.NewStatement(c.id, "facts", at, plan.EncodeFacts(plan.Facts{"hostname": value.NewText(at.Format(time.DateTime))})).Encode()
+	}
+	for name, x := range map[string]struct{ known, shown, want time.Time }{
+		"later":                {now.Add(-time.Hour), now, now},
+		"earlier":              {now, now.Add(-time.Hour), now},
+		"from the future":      {now.Add(time.Hour), now, now},
+		"a clock a bit ahead":  {now.Add(time.Minute), now, now.Add(time.Minute)},
+		"both from the future": {now.Add(2 * time.Hour), now.Add(time.Hour), now.Add(time.Hour)},
+	} {
+		home := &Home{roster: map[message.ID]known{c.id.ID(): {Facts: facts(x.known)}}}
+		if got := home.latest(message.Agent{Agent: c.id.ID(), Facts: facts(x.shown)}, now); !bytes.Equal(got, facts(x.want)) {
+			t.Errorf("%s: %s", name, said(got))
+		}
+	}
+}
+
 // What a program with other rules of verifying believed is verified anew.
 func TestRecogniseByOtherRules(t *testing.T) {
 	c := newCensus(t)

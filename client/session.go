@@ -86,6 +86,16 @@ func (s *Session) Policy() *signing.Policy {
 	return s.policy
 }
 
+// obey follows a policy that was in force when it was looked at: whoever was
+// slower than another does not put an older one in the place of his.
+func (s *Session) obey(p *signing.Policy) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.policy == nil || p.Version() > s.policy.Version() {
+		s.policy = p
+	}
+}
+
 // Doubts says what was odd about the relay.
 func (s *Session) Doubts() []string {
 	s.mu.Lock()
@@ -211,9 +221,7 @@ func (s *Session) follows(ctx context.Context, conn *transport.Conn, granted *me
 		policy, err = s.opts.home.TakePolicies(append(chain, granted.Policy), s.opts.now())
 	}
 	if policy != nil {
-		s.mu.Lock()
-		s.policy = policy
-		s.mu.Unlock()
+		s.obey(policy)
 	}
 	if policy == nil || !errors.Is(err, signing.ErrRollback) {
 		return err
