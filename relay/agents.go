@@ -286,8 +286,20 @@ func (s *agentSession) takeReceipt(body []byte) error {
 	defer s.relay.mu.Unlock()
 	if p := s.relay.plans[id]; p != nil {
 		s.relay.reach(p, s.agent.id)
+		// Where the line of a leaf broke, the agent had it before it was cancelled,
+		// and was not told that.
+		if d := p.agents[s.agent.id]; d != nil && !d.final {
+			s.tellCancelled(p)
+		}
 	}
 	return nil
+}
+
+// tellCancelled tells an agent that a plan was cancelled, if it was; mu is held.
+func (s *agentSession) tellCancelled(p *investigation) {
+	if p.record.Secret != nil {
+		s.send(message.TypeCancel, message.Marshal(message.Cancel{Plan: p.id, Secret: p.record.Secret}))
+	}
 }
 
 // release lets an agent go that only came to take what waits, unless

@@ -213,8 +213,8 @@ func (r *Relay) offerAll(a *agent) {
 		switch {
 		case d != nil && d.final:
 		case p.over(now):
-			if d != nil && d.reached && p.record.Secret != nil {
-				a.session.send(message.TypeCancel, message.Marshal(message.Cancel{Plan: p.id, Secret: p.record.Secret}))
+			if d != nil && d.reached {
+				a.session.tellCancelled(p)
 			}
 		case d == nil && !r.means(p, a):
 		default:
