@@ -7,8 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// Counts are what a listener has seen since it began, for whoever watches it.
-// Bytes are those inside of TLS.
+// Counts are what a listener has seen since it began, for whoever watches it, or
+// the bytes that a Dialer's connections have passed. Bytes are those inside of
+// TLS.
 type Counts struct {
 	Begun    atomic.Uint64 // handshakes that were begun
 	Crowded  atomic.Uint64 // connections that were turned away since their address has its share
@@ -34,7 +35,7 @@ func (c *Counts) failed(err error) {
 	}
 }
 
-// received and sent count bytes. A client counts nothing.
+// received and sent count bytes, where somebody counts.
 
 func (c *Counts) received(n int) {
 	if c != nil {

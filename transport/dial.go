@@ -35,6 +35,9 @@ type Dialer struct {
 	// KeepAlive is the silence after which the peer is asked whether it lives;
 	// 0 is 75 s. It is varied by an eighth, so that a fleet does not beat as one.
 	KeepAlive time.Duration
+	// Counts has the bytes of all connections counted, and nothing else; nil:
+	// nobody counts.
+	Counts *Counts
 
 	once    sync.Once
 	tickets tls.ClientSessionCache
@@ -88,7 +91,7 @@ func (d *Dialer) dial(ctx context.Context, addr string, p pin, within time.Durat
 		raw.Close()
 		return nil, handshakeError(err)
 	}
-	c, err := newConn(t, settings{window: d.Window, streams: d.MaxStreams, pulse: d.KeepAlive})
+	c, err := newConn(t, settings{window: d.Window, streams: d.MaxStreams, pulse: d.KeepAlive, counts: d.Counts})
 	if err != nil {
 		raw.Close()
 		return nil, err

@@ -49,7 +49,7 @@ type wire struct {
 	timed  bool   // a read deadline is set: the peer is inside a frame
 	closed func() // told once, when the multiplexer closes the wire
 	note   func(error)
-	counts *Counts     // nil at a client
+	counts *Counts     // nil: nobody counts
 	rest   func()      // called by the receiver between frames when tired
 	tired  atomic.Bool // it is time to
 
