@@ -42,15 +42,19 @@ func Examine(ctx context.Context, dir string) []Finding {
 	if c.Metrics == "" {
 		return append(out, Finding{"now", "metrics names no address, so that it is not to be seen how it is", false})
 	}
-	r, err := watch.Read(ctx, c.Metrics)
+	return append(out, examineNow(ctx, c.Metrics)...)
+}
+
+// examineNow asks the relay, or the leaf, that runs.
+func examineNow(ctx context.Context, addr string) (out []Finding) {
+	r, err := watch.Read(ctx, addr)
 	if err != nil {
-		return append(out, Finding{"now", err.Error(), true})
+		return []Finding{{"now", err.Error(), true}}
 	}
-	v := watch.Look(r, r)
-	for _, text := range v.Wrong {
+	for _, text := range watch.Compare(r, r).Faults() {
 		out = append(out, Finding{"now", text, true})
 	}
-	if len(v.Wrong) == 0 {
+	if len(out) == 0 {
 		out = append(out, Finding{"now", "it runs, and nothing is wrong", false})
 	}
 	return out
@@ -94,6 +98,9 @@ func examineLeaf(ctx context.Context, dir string) []Finding {
 		out = append(out, Finding{"line", err.Error(), true})
 	} else {
 		out = append(out, Finding{"line", "a relay can be reached at " + at, false})
+	}
+	if c.Metrics != "" {
+		out = append(out, examineNow(ctx, c.Metrics)...)
 	}
 	return out
 }

@@ -29,11 +29,14 @@ type site struct {
 	end    func()
 }
 
-func newSite(t testing.TB, centre *fleet) *site {
+func newSite(t testing.TB, centre *fleet) *site { t.Helper(); return newSiteAt(t, centre, "") }
+
+// newSiteAt is one whose leaf can be watched at an address.
+func newSiteAt(t testing.TB, centre *fleet, metrics string) *site {
 	t.Helper()
 	at := *centre
 	s := &site{fleet: &at, centre: centre, wire: newWire(t, centre.addr), folder: t.TempDir()}
-	must(0, relay.NewLeaf(centre.dir, s.folder, relay.LeafOptions{Name: "site", Listen: freeAddr(t), Hosts: []string{"127.0.0.1"}, Relays: []string{s.wire.addr()}}))(t)
+	must(0, relay.NewLeaf(centre.dir, s.folder, relay.LeafOptions{Name: "site", Listen: freeAddr(t), Hosts: []string{"127.0.0.1"}, Relays: []string{s.wire.addr()}, Metrics: metrics}))(t)
 	s.up()
 	t.Cleanup(func() { s.fleet.hangUp(); s.down() })
 	return s

@@ -27,6 +27,8 @@ type LeafOptions struct {
 	Listen string   // "" is ":7443"
 	Hosts  []string // names and addresses that its agents reach it by
 	Relays []string // host:port of relays that it is to have a line to, any of which does
+	// Metrics is the loopback address on which it tells how it is; "": none.
+	Metrics string
 }
 
 // NewLeaf sets a leaf up in a folder, from that of a relay, whose CA makes its
@@ -40,6 +42,9 @@ func NewLeaf(relay, dir string, o LeafOptions) error {
 		if _, port, err := net.SplitHostPort(a); err != nil || port == "" {
 			return fmt.Errorf("relay: %q is no host:port", a)
 		}
+	}
+	if err := (&Config{Metrics: o.Metrics}).checkMetrics(); err != nil {
+		return fmt.Errorf("relay: %w", err)
 	}
 	ca, err := readCA(relay)
 	if err != nil {
@@ -74,7 +79,11 @@ keep_bytes = 20_000_000_000
 
 # How many connections one address may hold.
 connections_per_address = 4096
-`, o.Name, or(o.Listen, ":7443"), list(o.Relays))), 0o600)
+
+# Where it tells how it is, to Prometheus and quaestor-relay top: an address of
+# this machine alone, such as "127.0.0.1:7480"; "" is nowhere.
+metrics = %q
+`, o.Name, or(o.Listen, ":7443"), list(o.Relays), o.Metrics)), 0o600)
 }
 
 // IsLeaf says whether a folder is that of a leaf.
@@ -91,7 +100,7 @@ func OpenLeaf(dir string, log *slog.Logger) (*leaf.Leaf, error) {
 		return nil, err
 	}
 	return leaf.Open(leaf.Options{
-		Name: c.Name, Dir: dir, Listen: c.Listen, Relays: c.Leaf, Certificate: cert, Crowd: c.Crowd, Limit: c.KeepSize, Logger: log,
+		Name: c.Name, Dir: dir, Listen: c.Listen, Relays: c.Leaf, Certificate: cert, Crowd: c.Crowd, Limit: c.KeepSize, Metrics: c.Metrics, Logger: log,
 	})
 }
 
@@ -106,13 +115,16 @@ func readLeaf(dir string) (*Config, tls.Certificate, error) {
 	}
 	for _, k := range meta.Keys() {
 		switch k.String() {
-		case "name", "listen", "leaf", "keep_bytes", "connections_per_address":
+		case "name", "listen", "leaf", "keep_bytes", "connections_per_address", "metrics":
 		default:
 			return nil, tls.Certificate{}, fmt.Errorf("relay: %s: %s is a setting of relays, and with leaf this is the leaf of one: remove it", fileConfig, k)
 		}
 	}
 	if c.Name == "" || c.Listen == "" || c.KeepSize <= 0 {
 		return nil, tls.Certificate{}, fmt.Errorf("relay: %s: name, listen and keep_bytes must say something", fileConfig)
+	}
+	if err := c.checkMetrics(); err != nil {
+		return nil, tls.Certificate{}, fmt.Errorf("relay: %s: %w", fileConfig, err)
 	}
 	pem := filepath.Join(dir, fileLeaf)
 	cert, err := tls.LoadX509KeyPair(pem, pem)

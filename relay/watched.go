@@ -19,14 +19,22 @@ func (c *Config) checkMetrics() error {
 }
 
 // MetricsAddress gives the loopback address on which the relay of a folder tells
-// how it is.
+// how it is, or the leaf.
 func MetricsAddress(dir string) (string, error) {
-	c, err := readConfig(dir)
+	var c *Config
+	var err error
+	what := "relay"
+	if IsLeaf(dir) {
+		what = "leaf"
+		c, _, err = readLeaf(dir)
+	} else {
+		c, err = readConfig(dir)
+	}
 	if err != nil {
 		return "", err
 	}
 	if c.Metrics == "" {
-		return "", fmt.Errorf("relay: the relay of %s tells nobody how it is: say metrics = \"127.0.0.1:7480\" in %s, and start it again", dir, filepath.Join(dir, fileConfig))
+		return "", fmt.Errorf("relay: the %s of %s tells nobody how it is: say metrics = \"127.0.0.1:7480\" in %s, and start it again", what, dir, filepath.Join(dir, fileConfig))
 	}
 	return c.Metrics, nil
 }

@@ -48,9 +48,14 @@ func (f *fleet) reading() *watch.Reading {
 // want holds numbers of a page to what they are to be, as soon as they are.
 func (f *fleet) wantNumbers(want map[string]float64) {
 	f.t.Helper()
+	numbersAt(f.t, f.relay.WatchAddr(), want)
+}
+
+func numbersAt(t testing.TB, addr string, want map[string]float64) {
+	t.Helper()
 	var s *meter.Scrape
 	off := func() (all []string) {
-		s = f.reading().Scrape
+		s = must(watch.Read(context.Background(), addr))(t).Scrape
 		for key, v := range want {
 			name, label, _ := strings.Cut(key, "|")
 			var labels []string
@@ -68,7 +73,7 @@ func (f *fleet) wantNumbers(want map[string]float64) {
 	}
 	for _, key := range off() {
 		name, label, _ := strings.Cut(key, "|")
-		f.t.Errorf("%s{%s} is not %v: %+v", name, label, want[key], s.Find(strings.TrimSuffix(name, "_count")))
+		t.Errorf("%s{%s} is not %v: %+v", name, label, want[key], s.Find(strings.TrimSuffix(name, "_count")))
 	}
 }
 
@@ -179,18 +184,23 @@ func TestPageTellsNobody(t *testing.T) {
 	a.wantPlan(p.ID)
 	a.say(message.TypeChunk, a.chunk(p.ID, 0, true, "x"))
 	a.wantAck(a.line, p.ID, 1)
-	text := f.get("/metrics", http.StatusOK)
-	for what, secret := range map[string]string{
+	pageTellsNobody(t, f.get("/metrics", http.StatusOK), "quaestor_relay_", map[string]string{
 		"host": "a-host-of-its-own", "agent": a.id.ID().String(), "plan": p.ID.String(), "investigator": "alice",
 		"key": string(f.alice.Fingerprint()), "query": "FIND host", "purpose": "a test", "folder": f.dir, "fleet": f.id.String(),
-	} {
+	})
+}
+
+// pageTellsNobody holds a page to what it may have.
+func pageTellsNobody(t *testing.T, text, prefix string, secrets map[string]string) {
+	t.Helper()
+	for what, secret := range secrets {
 		if strings.Contains(text, secret) {
 			t.Errorf("the page has the %s: %s", what, secret)
 		}
 	}
 	labels := map[string]bool{"le": true, "what": true, "reason": true, "stream": true}
 	for _, family := range must(meter.Parse([]byte(text)))(t).Families {
-		if !strings.HasPrefix(family.Name, "quaestor_relay_") && !strings.HasPrefix(family.Name, "go_") && !strings.HasPrefix(family.Name, "process_") {
+		if !strings.HasPrefix(family.Name, prefix) && !strings.HasPrefix(family.Name, "go_") && !strings.HasPrefix(family.Name, "process_") {
 			t.Errorf("a family of a stranger: %s", family.Name)
 		}
 		if len(family.Samples) == 0 || len(family.Samples) > 100 {
@@ -198,7 +208,7 @@ func TestPageTellsNobody(t *testing.T) {
 		}
 		for _, s := range family.Samples {
 			for _, l := range s.Labels {
-				if !labels[l.Name] && family.Name != "quaestor_relay_info" && family.Name != "go_info" {
+				if !labels[l.Name] && family.Name != prefix+"info" && family.Name != "go_info" {
 					t.Errorf("%s has a label %s", s.Name, l.Name)
 				}
 			}
@@ -224,12 +234,17 @@ func promtool(t *testing.T, input string, args ...string) {
 
 func (f *fleet) get(path string, status int) string {
 	f.t.Helper()
-	answer := must(http.Get("http://" + f.relay.WatchAddr() + path))(f.t)
+	return getFrom(f.t, f.relay.WatchAddr(), path, status)
+}
+
+func getFrom(t testing.TB, addr, path string, status int) string {
+	t.Helper()
+	answer := must(http.Get("http://" + addr + path))(t)
 	defer answer.Body.Close()
 	var b bytes.Buffer
-	must(b.ReadFrom(answer.Body))(f.t)
+	must(b.ReadFrom(answer.Body))(t)
 	if answer.StatusCode != status {
-		f.t.Errorf("%s: %s: %s", path, answer.Status, b.String())
+		t.Errorf("%s: %s: %s", path, answer.Status, b.String())
 	}
 	http.DefaultClient.CloseIdleConnections()
 	return b.String()
@@ -319,8 +334,10 @@ func TestAlertRules(t *testing.T) {
 		t.Fatal(err, rules)
 	}
 	f := watchedFleet(t)
-	s := f.reading().Scrape
-	names := regexp.MustCompile(`\b(quaestor_relay|process|go)_[a-z0-9_]+`)
+	at := freeAddr(t)
+	newSiteAt(t, f, at)
+	s, leaf := f.reading().Scrape, must(watch.Read(t.Context(), at))(t).Scrape
+	names := regexp.MustCompile(`\b(quaestor_relay|quaestor_leaf|process|go)_[a-z0-9_]+`)
 	// Of a log that witnesses sign there is more than of none.
 	only := map[string]bool{"quaestor_relay_log_waiting_seconds": true}
 	for _, g := range rules.Groups {
@@ -330,8 +347,8 @@ func TestAlertRules(t *testing.T) {
 			}
 			for _, name := range names.FindAllString(r.Expr, -1) {
 				base := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_count"), "_sum")
-				if s.Find(name) == nil && s.Find(base) == nil && !only[name] {
-					t.Errorf("%s: no relay says %s", r.Alert, name)
+				if s.Find(name) == nil && s.Find(base) == nil && leaf.Find(name) == nil && !only[name] {
+					t.Errorf("%s: neither a relay nor a leaf says %s", r.Alert, name)
 				}
 			}
 		}

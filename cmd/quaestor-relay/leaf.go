@@ -19,10 +19,12 @@ type leafCommand struct {
 	Listen string   `default:":7443" help:"Where to listen for the site's agents."`
 	Host   []string `required:"" help:"A name or address by which the site's agents reach it; may be given several times."`
 	Relay  []string `required:"" name:"to" placeholder:"HOST:PORT" help:"A relay that it is to have a line to; may be given several times, and any does."`
+
+	Metrics string `placeholder:"IP:PORT" help:"The loopback address on which it tells how it is, such as 127.0.0.1:7480."`
 }
 
 func (c *leafCommand) Run() error {
-	err := relay.NewLeaf(c.Relays, c.Dir, relay.LeafOptions{Name: c.Name, Listen: c.Listen, Hosts: c.Host, Relays: c.Relay})
+	err := relay.NewLeaf(c.Relays, c.Dir, relay.LeafOptions{Name: c.Name, Listen: c.Listen, Hosts: c.Host, Relays: c.Relay, Metrics: c.Metrics})
 	if err == nil {
 		fmt.Printf("The leaf is set up in %s: bring it to the site, and run it there: quaestor-relay serve %s\n", c.Dir, c.Dir)
 	}

@@ -21,7 +21,7 @@ type commands struct {
 	Serve serveCommand  `cmd:"" help:"Run the relay of a folder, until Ctrl-C or SIGTERM."`
 	Leaf  leafCommand   `cmd:"" help:"Set up the leaf of a site, from a relay's folder: it joins the site's agents to the relays over one thin line."`
 	Check doctorCommand `cmd:"" name:"doctor" help:"Say how a relay, or a leaf, is set up, and what is wrong."`
-	Top   topCommand    `cmd:"" help:"Show how a running relay is: agents, rates, slow plans, memory, disk, other relays, and what is wrong."`
+	Top   topCommand    `cmd:"" help:"Show how a running relay, or leaf, is: agents, rates, slow plans, memory, disk, other relays, the line, and what is wrong."`
 	Log   logCommand    `cmd:"" help:"Print the key of the relay's log, for the policy to name."`
 	Pin   pinCommand    `cmd:"" help:"Print what agents and investigators know the relay by."`
 	NewCA newCACommand  `cmd:"" name:"new-ca" help:"Make another CA, where others have the keys of this one; print its pin."`

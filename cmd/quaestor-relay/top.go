@@ -18,13 +18,13 @@ import (
 const topEvery = time.Second
 
 type topCommand struct {
-	Dir     string `arg:"" optional:"" type:"existingdir" help:"The relay's folder, whose relay.toml names the address."`
+	Dir     string `arg:"" optional:"" type:"existingdir" help:"The folder of a relay, or of a leaf, whose relay.toml names the address."`
 	Address string `placeholder:"IP:PORT" help:"The address, for who may not read the folder."`
 	Once    bool   `help:"Show it once, after a second, and end."`
 	JSON    bool   `help:"As JSON; implies --once."`
 }
 
-// Run shows how a relay is, again and again.
+// Run shows how a relay is, or a leaf, again and again.
 func (c *topCommand) Run(ctx context.Context) error {
 	addr, err := c.address()
 	if err != nil {
@@ -49,9 +49,9 @@ func (c *topCommand) Run(ctx context.Context) error {
 		case err != nil: // it may be started again
 			text = err.Error() + "\n"
 		case c.JSON:
-			return json.NewEncoder(os.Stdout).Encode(watch.Look(before, now))
+			return json.NewEncoder(os.Stdout).Encode(watch.Compare(before, now))
 		default:
-			text = watch.Look(before, now).Table()
+			text = watch.Compare(before, now).Table()
 			before = now
 		}
 		if screen && !c.Once {

@@ -15,8 +15,12 @@ import (
 )
 
 // dirDamaged has what could not be read of answers: PLAN.AGENT.OFFSET, of the
-// file from there on.
-const dirDamaged = "damaged"
+// file from there on, and PLAN.AGENT.unread, a file that the disk does not give
+// to the end.
+const (
+	dirDamaged = "damaged"
+	unread     = ".unread"
+)
 
 // searchStep is how much of a file is searched at once, in bytes.
 const searchStep = 1 << 20
@@ -44,9 +48,41 @@ func (s *spool) cutRest(k key, f *os.File, h *held) error {
 		if err := setAside(name, io.NewSectionReader(f, h.size, rest)); err != nil {
 			return fmt.Errorf("set aside what is damaged of plan %s, agent %s: %w", k.plan, k.agent, err)
 		}
+		s.meters.damaged.Inc()
 		s.log.Error("chunks that were acknowledged cannot be read: the answer will not be whole", "plan", k.plan, "agent", k.agent, "bytes", rest, "kept", name)
 	}
 	return f.Truncate(h.size)
+}
+
+// giveUp sets the file of an answer aside that the disk does not give to the
+// end. What it gave before that is sent: h has it.
+func (s *spool) giveUp(k key, h *held, why error) error {
+	name := filepath.Join(s.dir, dirDamaged, k.name()+unread)
+	err := os.MkdirAll(filepath.Dir(name), 0o700)
+	if err == nil {
+		err = os.Rename(s.path(k), name)
+	}
+	if err == nil && h.size > 0 {
+		if err = s.copyFront(k, name, h.size); err != nil {
+			err = errors.Join(err, os.Rename(name, s.path(k))) // for the next start
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("set aside what cannot be read of plan %s, agent %s: %w", k.plan, k.agent, errors.Join(why, err))
+	}
+	s.meters.damaged.Inc()
+	s.log.Error("a file of chunks that were acknowledged cannot be read: the answer will not be whole", "plan", k.plan, "agent", k.agent, "why", why, "kept", name)
+	return nil
+}
+
+// copyFront makes the file of an answer anew, of the front of another one.
+func (s *spool) copyFront(k key, name string, size int64) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return setAside(s.path(k), io.NewSectionReader(f, 0, size))
 }
 
 // setAside writes a file that is on the disk when it returns.

@@ -26,6 +26,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/relay/watch"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -49,10 +50,21 @@ const (
 	// linePulse is the silence after which the relay is asked whether it lives.
 	linePulse   = 20 * time.Second
 	maxReceipts = 10_000 // of one agent that are said again over a new line
+	// lastWords is how long an agent has to take that the leaf goes, and
+	// comeBackEach, up to maxComeBack, within which time it is told to come again,
+	// for each agent that is here.
+	lastWords    = time.Second
+	comeBackEach = 2 * time.Millisecond
+	maxComeBack  = 5 * time.Minute
+	// fullEvery is the least time between two lines of the log that say that there
+	// is no room: each agent tries again and again.
+	fullEvery = time.Minute
 )
 
-// down is what an agent is told that comes while there is no line.
+// down is what is said to who needs a relay while there is no line.
 const down = "this leaf has no line to the relays at this moment: what you hold is kept with you; come again"
+
+var errDown = errors.New(down)
 
 // Options are what a leaf is opened with.
 type Options struct {
@@ -63,6 +75,7 @@ type Options struct {
 	Certificate tls.Certificate // for both: agents see it, and relays
 	Crowd       int             // connections of one address; 0 is the default
 	Limit       int64           // bytes that may wait for the relays
+	Metrics     string          // the loopback address on which it tells how it is; "": none
 	Logger      *slog.Logger
 }
 
@@ -72,10 +85,13 @@ type Leaf struct {
 	listener *transport.Listener
 	dialer   *transport.Dialer
 	spool    *spool
+	watch    *watch.Server // nil: nobody may watch
+	meters   meters
 	wg       sync.WaitGroup
 
 	mu       sync.Mutex
-	line     *line // nil: it is down
+	fullSaid time.Time // when the log last said that there is no room
+	line     *line     // nil: it is down
 	since    time.Time
 	sessions map[message.ID]*session
 	conns    map[*transport.Conn]struct{}
@@ -94,13 +110,24 @@ func Open(o Options) (*Leaf, error) {
 		return nil, err
 	}
 	l := &Leaf{o: o, sessions: map[message.ID]*session{}, conns: map[*transport.Conn]struct{}{}, since: time.Now()}
-	if l.spool, err = openSpool(o.Dir, o.Limit, o.Logger); err != nil {
+	if l.meters.until, err = expiry(o.Certificate); err != nil {
 		return nil, fmt.Errorf("leaf: %w", err)
 	}
-	l.dialer = &transport.Dialer{Addrs: o.Relays, Pin: transport.PinOf(ca), Certificate: &o.Certificate, KeepAlive: linePulse, Window: 1 << 20}
+	l.meters.since = l.since
+	l.dialer = &transport.Dialer{
+		Addrs: o.Relays, Pin: transport.PinOf(ca), Certificate: &o.Certificate, KeepAlive: linePulse, Window: 1 << 20, Counts: &l.meters.line,
+	}
+	// First of all: a leaf that runs already has the port, and goes on writing
+	// what would be read here, and cut off where it is not whole.
 	l.listener, err = transport.Listen(o.Listen, transport.ListenOptions{Certificate: o.Certificate, CA: ca, Window: 1 << 20, MaxPerAddress: o.Crowd})
 	if err != nil {
 		return nil, fmt.Errorf("leaf: %w", err)
+	}
+	if l.spool, err = openSpool(o.Dir, o.Limit, o.Logger); err == nil && o.Metrics != "" {
+		l.watch, err = watch.Listen(o.Metrics, watched{l})
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("leaf: %w", err), l.listener.Close())
 	}
 	return l, nil
 }
@@ -114,13 +141,14 @@ type State struct {
 	For     time.Duration // so, or not so
 	Agents  int           // that are connected
 	Answers int           // that wait for the relays
+	Paused  int           // of these, that could not be sent or stored, and are tried again
 	Bytes   int64
 }
 
 // State gives how the leaf is.
 func (l *Leaf) State() State {
 	var s State
-	s.Answers, s.Bytes = l.spool.waits()
+	s.Answers, s.Paused, s.Bytes = l.spool.waits()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.Line, s.For, s.Agents = l.line != nil, time.Since(l.since), len(l.sessions)
@@ -131,6 +159,13 @@ func (l *Leaf) State() State {
 func (l *Leaf) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	l.wg.Go(func() { l.keepLine(ctx) })
+	if l.watch != nil {
+		l.wg.Go(func() {
+			if err := l.watch.Serve(); err != nil {
+				l.o.Logger.Error("nobody can watch this leaf any more", "why", err)
+			}
+		})
+	}
 	var err error
 	for {
 		var c *transport.Conn
@@ -142,16 +177,48 @@ func (l *Leaf) Serve(ctx context.Context) error {
 	if ctx.Err() != nil {
 		err = nil
 	}
+	l.farewell()
 	cancel()
 	l.mu.Lock()
-	l.closing = true
 	for c := range l.conns {
 		l.wg.Go(func() { _ = c.Close() })
 	}
 	l.mu.Unlock()
 	err = errors.Join(err, l.listener.Close())
+	if l.watch != nil {
+		err = errors.Join(err, l.watch.Close())
+	}
 	l.wg.Wait()
 	return err
+}
+
+// farewell takes nobody any more, and tells the agents that are here within
+// which time to come again: else all would at once.
+func (l *Leaf) farewell() {
+	l.mu.Lock()
+	l.closing = true
+	var here []*session
+	for _, s := range l.sessions {
+		here = append(here, s)
+	}
+	l.mu.Unlock()
+	body := message.Marshal(message.Failure{Code: message.FailShutdown, Reason: "the leaf is going", Wait: comeBack(len(here))})
+	var telling sync.WaitGroup
+	for _, s := range here {
+		telling.Go(func() {
+			s.stream.SetWriteDeadline(time.Now().Add(lastWords))
+			if s.stream.WriteFrame(message.TypeGoodbye, body) == nil {
+				_ = s.stream.Close()
+			}
+		})
+	}
+	telling.Wait()
+}
+
+// comeBack is within which time so many agents are told to come again: two
+// cores take so many handshakes.
+func comeBack(agents int) time.Duration {
+	return min(max(time.Duration(agents)*comeBackEach, time.Second), maxComeBack)
 }
 
 // enter notes a connection, unless the leaf ends.
@@ -187,6 +254,7 @@ func (l *Leaf) serve(ctx context.Context, c *transport.Conn) {
 	case kind == message.KindAgent && c.Peer() != "":
 		l.serveAgent(ctx, c, s)
 	default:
+		l.meters.odd.Inc()
 		fail(s, message.FailDenied, "this is the leaf of a site, for its agents: investigators and witnesses ask a relay of the centre")
 	}
 }
@@ -200,6 +268,7 @@ func (l *Leaf) carryStranger(ctx context.Context, s *transport.Stream) {
 	}
 	l.mu.Unlock()
 	if full {
+		l.meters.crowded.Inc()
 		fail(s, message.FailShutdown, fmt.Sprintf("%d others enrol at this leaf at this moment: come again", maxStrangers))
 		return
 	}
@@ -207,6 +276,21 @@ func (l *Leaf) carryStranger(ctx context.Context, s *transport.Stream) {
 	l.mu.Lock()
 	l.strangers--
 	l.mu.Unlock()
+}
+
+// tellFull has the log say that a chunk was not kept since there is no room, now
+// and then. Agents keep it, and try again.
+func (l *Leaf) tellFull(why error) {
+	l.mu.Lock()
+	now := time.Now()
+	say := now.Sub(l.fullSaid) >= fullEvery
+	if say {
+		l.fullSaid = now
+	}
+	l.mu.Unlock()
+	if say {
+		l.o.Logger.Error("chunks are not kept: agents keep them, and try again", "why", why, "ever", l.spool.meters.full.Value())
+	}
 }
 
 // fail says why a stream ends, and ends it.

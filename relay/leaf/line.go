@@ -42,19 +42,22 @@ type channel interface {
 	shut(down bool) // the relay closed it, or the line is down
 }
 
-// open opens a channel.
-func (n *line) open(agent message.ID, kind string, to channel) (uint32, error) {
+// enter gives a channel its number, which open then says to the relay.
+func (n *line) enter(to channel) (uint32, error) {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	if n.over {
-		n.mu.Unlock()
-		return 0, errors.New(down)
+		return 0, errDown
 	}
 	n.last++
-	number := n.last
-	n.channels[number] = to
-	n.mu.Unlock()
+	n.channels[n.last] = to
+	return n.last, nil
+}
+
+// open opens a channel.
+func (n *line) open(number uint32, agent message.ID, kind string) error {
 	o := message.Opened{Channel: number, Agent: agent, Kind: kind}
-	return number, n.stream.WriteFrame(message.TypeOpen, o.Append(nil))
+	return n.stream.WriteFrame(message.TypeOpen, o.Append(nil))
 }
 
 // shutOf says that a channel is closed.
@@ -113,11 +116,16 @@ func (l *Leaf) serveLine(ctx context.Context, s *transport.Stream) error {
 	var work sync.WaitGroup
 	l.mu.Lock()
 	l.line, l.since = n, time.Now()
-	var here []*session
+	var here, alone []*session
 	for _, x := range l.sessions {
-		here = append(here, x)
+		if x.alone {
+			alone = append(alone, x)
+		} else {
+			here = append(here, x)
+		}
 	}
 	l.mu.Unlock()
+	l.meters.lines.Inc()
 	l.spool.again()
 	work.Go(func() { l.send(ctx, n) })
 	work.Go(func() {
@@ -125,6 +133,9 @@ func (l *Leaf) serveLine(ctx context.Context, s *transport.Stream) error {
 			x.join(n)
 		}
 	})
+	for _, x := range alone {
+		x.comeAgain(comeBack(len(alone)))
+	}
 	var err error
 	for err == nil {
 		var t message.Type

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,10 +25,14 @@ type session struct {
 	members sync.Mutex // held while the membership is kept
 	kept    bool
 
+	telling sync.Mutex // held while something of the agent's is said over the line, in its order; before mu
+
 	mu       sync.Mutex
 	hello    message.Hello
 	welcome  bool // it was welcomed, and is not welcomed again
+	alone    bool // by this leaf, since there was no line: it comes again when there is one
 	facts    []byte
+	well     []byte // what it said of the release that it tries, until a relay has heard it
 	receipts receipts
 	line     *line // over which it is joined; nil: none
 	channel  uint32
@@ -53,8 +58,8 @@ func (l *Leaf) serveAgent(ctx context.Context, c *transport.Conn, stream *transp
 		fail(stream, message.FailBad, fmt.Sprintf("the certificate is that of agent %.64q", c.Peer()))
 		return
 	}
-	n, before := l.admit(s)
-	if n == nil {
+	n, before, ok := l.admit(s)
+	if !ok {
 		fail(stream, message.FailShutdown, down)
 		return
 	}
@@ -63,7 +68,11 @@ func (l *Leaf) serveAgent(ctx context.Context, c *transport.Conn, stream *transp
 		<-before.gone
 	}
 	defer l.leave(s)
-	s.join(n)
+	if n != nil {
+		s.join(n)
+	} else {
+		s.greet()
+	}
 	var streams sync.WaitGroup
 	streams.Go(func() { s.acceptStreams(ctx) })
 	for err == nil {
@@ -75,17 +84,23 @@ func (l *Leaf) serveAgent(ctx context.Context, c *transport.Conn, stream *transp
 	streams.Wait()
 }
 
-// admit notes an agent, and gives the line and the session that it had before;
-// no line is that there is none, and the agent is not noted.
-func (l *Leaf) admit(s *session) (*line, *session) {
+// admit notes an agent, and gives the line, nil where there is none, and the
+// session that it had before. One that only comes to take what waits is not
+// noted where there is no line: it would leave, and believe that nothing did.
+func (l *Leaf) admit(s *session) (n *line, before *session, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.line == nil {
-		return nil, nil
+		if s.hello.Once {
+			l.meters.noLine.Inc()
+			return nil, nil, false
+		}
+		s.alone, s.welcome = true, true
+		l.meters.alone.Inc()
 	}
-	before := l.sessions[s.id]
+	before = l.sessions[s.id]
 	l.sessions[s.id] = s
-	return l.line, before
+	return l.line, before, true
 }
 
 func (l *Leaf) leave(s *session) {
@@ -95,44 +110,90 @@ func (l *Leaf) leave(s *session) {
 	}
 	l.mu.Unlock()
 	l.spool.left(s.id)
+	s.telling.Lock() // who joins it has done so, or comes too late
 	s.mu.Lock()
 	n, channel := s.line, s.channel
 	s.line, s.last = nil, true
 	s.mu.Unlock()
+	s.telling.Unlock()
 	if n != nil {
 		n.close(channel)
 	}
 	close(s.gone)
 }
 
+// greet welcomes an agent while there is no line. A relay made its certificate,
+// which was good when it was shown, and nothing that is decided hangs on the
+// rest: what it hands in is judged by a relay when there is one. Of an answer
+// that it has begun it is told how far it is held here; of one of which nothing
+// is, a relay alone knows how far it came, and the agent keeps it.
+func (s *session) greet() {
+	w := message.Welcome{Relay: s.leaf.o.Name + noLine, Time: time.Now(), Policy: s.hello.Policy}
+	w.Facts = s.hello.Facts != (message.Hello{}).Facts // it told them to a relay, and need not tell them here
+	s.say(message.TypeWelcome, message.Marshal(w))
+	for _, o := range s.hello.Open {
+		if next, final := s.leaf.spool.next(key{o.Plan, s.id}); next > 0 {
+			s.say(message.TypeAck, message.Marshal(message.Ack{Plan: o.Plan, Next: next, Gone: final}))
+		}
+	}
+}
+
+// noLine is what an agent's status has behind the name of a leaf that welcomed
+// it alone.
+const noLine = ", which has no line to the relays"
+
+// comeAgain sends an agent away that a relay has not welcomed yet, now that there
+// is one.
+func (s *session) comeAgain(within time.Duration) {
+	s.mu.Lock()
+	s.last = true
+	s.mu.Unlock()
+	s.say(message.TypeGoodbye, message.Marshal(message.Failure{Code: message.FailShutdown, Reason: "there is a line to the relays again", Wait: within}))
+	s.leaf.wg.Go(s.hangUp)
+}
+
+// hangUp ends a session when what was said to the agent is written.
+func (s *session) hangUp() {
+	<-s.out.Written()
+	_ = s.stream.Close()
+	_ = s.conn.Close()
+}
+
 // join says over a line who is here, with what the relay needs to know that
 // another line took: the receipts first, so that no plan is offered again that
 // the agent has, then the facts, by which plans are offered.
 func (s *session) join(n *line) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.last || s.line != nil {
+	if s.last || s.alone || s.line != nil {
+		s.mu.Unlock()
 		return
 	}
-	hello := s.hello
+	hello, facts, well, receipts := s.hello, s.facts, s.well, slices.Clone(s.receipts.order)
 	if s.welcome {
 		hello.Open = nil // that was asked and answered
 	}
-	channel, err := n.open(s.id, message.KindAgent, s)
-	if err == nil {
-		err = n.carry(channel, message.TypeHello, message.Marshal(hello))
+	channel, err := n.enter(s)
+	if err != nil {
+		s.mu.Unlock()
+		return
 	}
-	for _, id := range s.receipts.order {
-		if err == nil {
-			err = n.carry(channel, message.TypeReceipt, message.Marshal(id))
+	s.line, s.channel = n, channel // before the relay can say anything to it
+	s.mu.Unlock()
+	err = n.open(channel, s.id, message.KindAgent)
+	say := func(t message.Type, body []byte) {
+		if err == nil && body != nil {
+			err = n.carry(channel, t, body)
 		}
 	}
-	if err == nil && s.facts != nil {
-		err = n.carry(channel, message.TypeFacts, s.facts)
+	say(message.TypeHello, message.Marshal(hello))
+	for _, id := range receipts {
+		say(message.TypeReceipt, message.Marshal(id))
 	}
-	if err == nil {
-		s.line, s.channel = n, channel
-	}
+	say(message.TypeFacts, facts)
+	say(message.TypeWell, well)
+	// Where one was not said the line ends, and with it the channel.
 }
 
 // said takes a frame of the agent's.
@@ -143,22 +204,34 @@ func (s *session) said(t message.Type, body []byte) error {
 	case message.TypeGoodbye:
 		return errors.New("it said goodbye")
 	}
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	n, channel, err := s.note(t, body)
+	if err != nil || n == nil {
+		return err
+	}
+	if err := n.carry(channel, t, body); errors.Is(err, errLarge) {
+		return err
+	} // else the line is down, and it is said again
+	return nil
+}
+
+// note keeps what is said again over another line, and gives the one that there
+// is; nil: none.
+func (s *session) note(t message.Type, body []byte) (*line, uint32, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch t {
 	case message.TypeFacts:
 		s.facts = body
+	case message.TypeWell:
+		s.well = body
 	case message.TypeReceipt:
 		if err := s.receipts.add(body); err != nil {
-			return err
+			return nil, 0, err
 		}
 	}
-	if s.line != nil {
-		if err := s.line.carry(s.channel, t, body); errors.Is(err, errLarge) {
-			return err
-		} // else the line is down, and it is said again
-	}
-	return nil
+	return s.line, s.channel, nil
 }
 
 // chunk keeps a chunk, and acknowledges as far as the answer is on the disk.
@@ -177,7 +250,10 @@ func (s *session) chunk(body []byte, answer func(message.Type, []byte)) error {
 	if errors.Is(err, errFlood) {
 		return err // it comes anew, and sends from where it was acknowledged
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errFull):
+		s.leaf.tellFull(err)
+	case err != nil:
 		s.leaf.o.Logger.Error("a chunk was not kept", "plan", c.Plan, "agent", s.id, "why", err)
 	}
 	answer(message.TypeAck, message.Marshal(message.Ack{Plan: c.Plan, Next: next}))
@@ -230,6 +306,8 @@ func (s *session) carried(t message.Type, body []byte) {
 		s.last = true
 	case message.TypeAck:
 		body = s.merge(body)
+	case message.TypeHeard:
+		s.well = nil
 	}
 	s.say(t, body)
 }
@@ -266,11 +344,7 @@ func (s *session) shut(down bool) {
 	s.going = false
 	s.mu.Unlock()
 	if last {
-		s.leaf.wg.Go(func() {
-			<-s.out.Written()
-			_ = s.stream.Close()
-			_ = s.conn.Close()
-		})
+		s.leaf.wg.Go(s.hangUp)
 		return
 	}
 	s.leaf.wg.Go(func() {
@@ -291,6 +365,7 @@ func (s *session) shut(down bool) {
 // everything again when it comes back.
 func (s *session) say(t message.Type, body []byte) {
 	if !s.out.Push(outbox.Frame{Type: t, Body: body}) {
+		s.leaf.meters.slow.Inc()
 		s.leaf.wg.Go(func() { _ = s.conn.Close() })
 	}
 }
@@ -356,17 +431,22 @@ func (l *Leaf) pipe(ctx context.Context, stream *transport.Stream, agent message
 	l.mu.Lock()
 	n := l.line
 	l.mu.Unlock()
-	if n == nil {
-		fail(stream, message.FailShutdown, down)
-		return
-	}
 	p := &pipe{out: l.outboxOf(stream), done: make(chan struct{})}
-	channel, err := n.open(agent, stream.Kind(), p)
+	var channel uint32
+	err := errDown
+	if n != nil {
+		channel, err = n.enter(p)
+	}
 	if err != nil {
+		l.meters.noLine.Inc()
 		fail(stream, message.FailShutdown, down)
 		return
 	}
 	defer n.close(channel)
+	if n.open(channel, agent, stream.Kind()) != nil {
+		fail(stream, message.FailShutdown, down)
+		return
+	}
 	l.wg.Go(func() { // until the stream ends, which it does when this returns
 		defer p.shut(false)
 		for {

@@ -17,8 +17,12 @@ const (
 	minShare = 16 << 20
 )
 
-// errFlood says that an agent does more than any agent needs.
-var errFlood = errors.New("too many answers at once")
+// errFlood says that an agent does more than any agent needs, and errFull that
+// there is no room for a chunk.
+var (
+	errFlood = errors.New("too many answers at once")
+	errFull  = errors.New("there is no room")
+)
 
 // A share is what a spool holds of one agent.
 type share struct {
@@ -53,11 +57,11 @@ func (s *spool) room(h *share, size int64, fresh bool) error {
 	mine := max(s.limit/shareOf, minShare)
 	switch {
 	case s.bytes+size > s.limit:
-		return fmt.Errorf("%d bytes wait for the centre, and keep_bytes allows %d", s.bytes, s.limit)
+		return fmt.Errorf("%w: %d bytes wait for the centre, and keep_bytes allows %d", errFull, s.bytes, s.limit)
 	case h.bytes+size > mine:
-		return fmt.Errorf("%d bytes of this agent wait for the centre, and its share of keep_bytes is %d", h.bytes, mine)
+		return fmt.Errorf("%w: %d bytes of this agent wait for the centre, and its share of keep_bytes is %d", errFull, h.bytes, mine)
 	case fresh && h.answers >= maxAnswers:
-		return fmt.Errorf("%d answers of this agent wait for the centre, and no more are held", h.answers)
+		return fmt.Errorf("%w: %d answers of this agent wait for the centre, and no more are held", errFull, h.answers)
 	}
 	return nil
 }

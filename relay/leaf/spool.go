@@ -3,18 +3,15 @@ package leaf
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/internal/wholefile"
-	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/relay/meter"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
@@ -48,11 +45,14 @@ type spool struct {
 	dir   string
 	limit int64 // bytes of all files
 	log   *slog.Logger
-	// syncDir has the names in a folder on the disk, and syncFile what is in a file.
+	// syncDir has the names in a folder on the disk, and syncFile what is in a file;
+	// unlink removes one.
 	syncDir  func(dir string) error
 	syncFile func(f *os.File) error
+	unlink   func(name string) error
 	names    gathered      // in the folder of answers
 	syncs    chan struct{} // of capacity maxSyncs: a place of each who writes
+	meters   spoolMeters
 
 	mu     sync.Mutex
 	all    map[key]*held
@@ -72,10 +72,11 @@ type held struct {
 	queued bool
 	paused bool // it is not sent until again says so
 	tries  int  // how often it was paused since the centre had more of it
-	// busy is closed when the chunk is on the disk that is being put, or is not;
-	// nil: none is.
+	// busy is closed when the chunk is on the disk that is being put, or is not,
+	// or when the file is gone; nil: neither is going on.
 	busy     chan struct{}
 	unwanted bool // nobody wants it: it goes when that is over
+	leaving  bool // its file is being removed
 }
 
 // A span is where a chunk stands in the file.
@@ -85,121 +86,6 @@ type span struct {
 }
 
 func (h *held) next() uint32 { return h.base + uint32(len(h.chunks)) }
-
-// openSpool reads what a folder holds.
-func openSpool(dir string, limit int64, log *slog.Logger) (*spool, error) {
-	s := &spool{
-		dir: dir, limit: limit, log: log, syncDir: wholefile.Sync, syncFile: (*os.File).Sync, syncs: make(chan struct{}, maxSyncs),
-		all: map[key]*held{}, shares: map[message.ID]*share{}, bell: make(chan struct{}, 1),
-	}
-	s.names.do = func() error { return s.syncDir(filepath.Join(dir, dirSpool)) }
-	for _, name := range []string{dirSpool, dirMembers} {
-		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
-			return nil, err
-		}
-	}
-	names, err := os.ReadDir(filepath.Join(dir, dirSpool))
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range names {
-		k, err := parseKey(n.Name())
-		if err != nil {
-			return nil, fmt.Errorf("%s in the spool: %w", n.Name(), err)
-		}
-		h, err := s.load(k)
-		if err != nil {
-			return nil, err
-		}
-		if h != nil {
-			s.all[k], s.bytes = h, s.bytes+h.size
-			mine := s.share(k.agent)
-			mine.answers, mine.bytes = mine.answers+1, mine.bytes+h.size
-			s.queue(k, h)
-		}
-	}
-	return s, nil
-}
-
-func parseKey(name string) (key, error) {
-	plan, agent, _ := strings.Cut(name, ".")
-	p, err := signing.ParseID(plan)
-	a, err2 := signing.ParseID(agent)
-	return key{p, a}, errors.Join(err, err2)
-}
-
-func (s *spool) path(k key) string { return filepath.Join(s.dir, dirSpool, k.name()) }
-
-// load reads the file of an answer; nil is that it holds nothing.
-func (s *spool) load(k key) (*held, error) {
-	f, err := os.OpenFile(s.path(k), os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	h := &held{}
-	for {
-		c, size, err := readRecord(f, h.size)
-		if err == nil && (c.Plan != k.plan || c.Agent != k.agent || len(h.chunks) > 0 && c.Seq != h.next()) {
-			err = errRecord
-		}
-		if err != nil {
-			if !errors.Is(err, errRecord) {
-				return nil, err
-			}
-			break
-		}
-		if len(h.chunks) == 0 {
-			h.base = c.Seq
-		}
-		h.chunks = append(h.chunks, span{h.size + recordHead, size - recordHead})
-		h.size += int64(size)
-		h.final = h.final || c.Final
-	}
-	h.sent = h.base
-	if err := s.cutRest(k, f, h); err != nil {
-		return nil, err
-	}
-	if len(h.chunks) == 0 {
-		return nil, os.Remove(s.path(k))
-	}
-	return h, nil
-}
-
-// errRecord says that what stands in a file is no chunk that was acknowledged.
-var errRecord = errors.New("no whole chunk")
-
-// readRecord reads the chunk that stands at a place of a file.
-func readRecord(r io.ReaderAt, at int64) (c message.Chunk, size int, err error) {
-	var head [recordHead]byte
-	if _, err := r.ReadAt(head[:], at); err != nil {
-		return c, 0, cut(err)
-	}
-	n := binary.BigEndian.Uint32(head[:])
-	if int64(n) > int64(message.Limit(message.TypeChunk)) {
-		return c, 0, errRecord
-	}
-	body := make([]byte, n)
-	if _, err := r.ReadAt(body, at+recordHead); err != nil {
-		return c, 0, cut(err)
-	}
-	if crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) != binary.BigEndian.Uint32(head[4:]) {
-		return c, 0, errRecord
-	}
-	c, err = message.DecodeChunk(body)
-	if err != nil {
-		return c, 0, errRecord
-	}
-	return c, recordHead + int(n), nil
-}
-
-// cut makes the end of a file the end of what is whole in it.
-func cut(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errRecord
-	}
-	return err
-}
 
 // put takes a chunk, and says how far the answer is held or was: the agent is
 // acknowledged that much. An error is that it is not, and the agent keeps it;
@@ -211,6 +97,7 @@ func (s *spool) put(c *message.Chunk, body []byte) (uint32, error) {
 	if h == nil {
 		return next, err
 	}
+	began := time.Now()
 	err = s.append(k, h, body)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,15 +105,20 @@ func (s *spool) put(c *message.Chunk, body []byte) (uint32, error) {
 	h.busy = nil
 	size, mine := int64(recordHead+len(body)), s.share(c.Agent)
 	if err != nil {
+		s.meters.failed.Inc()
 		s.bytes, mine.bytes = s.bytes-size, mine.bytes-size
+		next, err = h.next(), mine.refuse(c.Plan, h.next(), err) // first: an agent of whom nothing is left is forgotten
 		if h.size == 0 {
 			delete(s.all, k)
 			mine.answers--
 		} else if len(h.chunks) == 0 || h.unwanted {
 			err = errors.Join(err, s.remove(k, h))
 		}
-		return h.next(), mine.refuse(c.Plan, h.next(), err)
+		return next, err
 	}
+	s.meters.kept.Inc()
+	s.meters.keptBytes.Add(uint64(len(body)))
+	s.meters.toDisk.Observe(time.Since(began))
 	delete(mine.refused, c.Plan)
 	h.chunks = append(h.chunks, span{h.size + recordHead, len(body)})
 	h.size += size
@@ -261,6 +153,7 @@ func (s *spool) begin(k key, seq uint32, size int64) (h *held, next uint32, err 
 		return nil, h.next(), nil
 	}
 	if err := s.room(mine, size, fresh); err != nil {
+		s.meters.full.Inc()
 		return nil, h.next(), mine.refuse(k.plan, h.next(), err)
 	}
 	if fresh {
@@ -341,28 +234,35 @@ func (s *spool) take() (k key, body []byte, err error) {
 			continue // nobody wants it any more
 		}
 		h.queued = false
-		if h.paused || h.sent < h.base || h.sent >= h.next() {
+		if h.paused || h.leaving || h.sent < h.base || h.sent >= h.next() {
 			continue
 		}
-		if body, err = s.read(k, h.chunks[h.sent-h.base]); err != nil {
-			return k, nil, err
-		}
+		seq, at := h.sent, h.chunks[h.sent-h.base]
 		h.sent++
 		s.queue(k, h)
-		return k, body, nil
+		s.mu.Unlock()
+		body, err = s.read(k, seq, at)
+		s.mu.Lock()
+		if s.all[k] != h || h.leaving {
+			continue // it went meanwhile
+		}
+		return k, body, err
 	}
 	return k, nil, nil
 }
 
-// read reads a chunk.
-func (s *spool) read(k key, at span) ([]byte, error) {
+// read reads a chunk. One that is not what was put is not sent: a relay that is
+// told nonsense hangs up on the whole site.
+func (s *spool) read(k key, seq uint32, at span) ([]byte, error) {
 	f, err := os.Open(s.path(k))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	body := make([]byte, at.size)
-	_, err = f.ReadAt(body, at.at)
+	c, body, err := readRecord(f, at.at-recordHead)
+	if err == nil && (c.Plan != k.plan || c.Agent != k.agent || c.Seq != seq || len(body) != at.size) {
+		err = errRecord
+	}
 	return body, err
 }
 
@@ -377,6 +277,7 @@ func (s *spool) pause(k key) (wait time.Duration, ok bool) {
 		return 0, false
 	}
 	h.paused = true
+	s.meters.tries.Inc()
 	wait = min(sendAgain<<h.tries, sendAgainMost)
 	if wait < sendAgainMost {
 		h.tries++
@@ -398,11 +299,13 @@ func (s *spool) stored(a message.Stored) (stuck bool, err error) {
 		h.unwanted = true
 		return false, nil
 	case a.Gone:
+		s.meters.unwanted.Inc()
 		return false, s.remove(k, h)
 	case a.Next <= h.base:
 		return h.sent > h.base, nil
 	}
 	n := min(a.Next, h.next()) - h.base
+	s.meters.stored.Add(uint64(n))
 	h.chunks, h.base, h.tries = h.chunks[n:], h.base+n, 0
 	h.sent = max(h.sent, h.base)
 	if len(h.chunks) > 0 || h.busy != nil {
@@ -429,14 +332,21 @@ func (s *spool) again(which ...key) {
 	}
 }
 
-// remove forgets an answer, and removes its file; mu is held.
+// remove removes the file of an answer, and forgets it. It needs mu, and lets go
+// of it meanwhile: who would put a chunk of this answer waits, and nobody else.
 func (s *spool) remove(k key, h *held) error {
+	h.leaving, h.busy = true, make(chan struct{})
+	s.mu.Unlock()
+	err := s.unlink(s.path(k))
+	s.mu.Lock()
+	close(h.busy)
+	h.busy = nil
 	delete(s.all, k)
 	mine := s.share(k.agent)
 	mine.answers, mine.bytes = mine.answers-1, mine.bytes-h.size
 	s.tidy(k.agent)
 	s.bytes -= h.size
-	return os.Remove(s.path(k))
+	return err
 }
 
 // next says how far an answer is held, and whether its end is; 0 is that nothing
@@ -451,11 +361,28 @@ func (s *spool) next(k key) (next uint32, final bool) {
 	return h.next(), h.final
 }
 
-// waits says how many answers wait for the centre, and how many bytes.
-func (s *spool) waits() (answers int, bytes int64) {
+// waits says how many answers wait for the centre, how many of them could not be
+// sent or stored and are tried again later, and how many bytes wait.
+func (s *spool) waits() (answers, paused int, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.all), s.bytes
+	for _, h := range s.all {
+		if h.paused {
+			paused++
+		}
+	}
+	return len(s.all), paused, s.bytes
+}
+
+// spoolMeters are what a spool counts.
+type spoolMeters struct {
+	kept, keptBytes meter.Counter // chunks that are on the disk
+	stored          meter.Counter // chunks that the centre has since
+	unwanted        meter.Counter // answers
+	full, failed    meter.Counter // chunks that were not taken: there is no room, or the disk refused
+	tries           meter.Counter // that an answer could not be sent or stored
+	damaged         meter.Counter // answers with chunks that were acknowledged and could not be read
+	toDisk          meter.Histogram
 }
 
 // keepMember keeps the membership of an agent, without which the centre takes

@@ -19,14 +19,20 @@ const readWithin = 10 * time.Second
 // ErrNobody says that no relay answers at an address.
 var ErrNobody = errors.New("no relay answers")
 
-// A Reading is what a relay said of itself.
+// What a relay says that it is, and what a leaf.
+const (
+	infoRelay = "quaestor_relay_info"
+	infoLeaf  = "quaestor_leaf_info"
+)
+
+// A Reading is what a relay said of itself, or a leaf.
 type Reading struct {
 	At     time.Time
 	Scrape *meter.Scrape
 	Plans  []Plan
 }
 
-// Read asks the relay that listens at an address. The error wraps ErrNobody
+// Read asks the relay, or the leaf, that listens at an address. The error wraps ErrNobody
 // where nobody listens.
 func Read(ctx context.Context, addr string) (*Reading, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
@@ -58,7 +64,7 @@ func reading(page, plans []byte) (*Reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Find("quaestor_relay_info") == nil {
+	if s.Find(infoRelay) == nil && s.Find(infoLeaf) == nil {
 		return nil, errOther
 	}
 	r := &Reading{Scrape: s}

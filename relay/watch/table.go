@@ -45,15 +45,20 @@ func (v View) Table() string {
 	}
 	_ = w.Flush()
 	v.tablePlans(&b)
-	if len(v.Wrong) == 0 {
+	tableWrong(&b, v.Wrong)
+	return b.String()
+}
+
+// tableWrong writes what is wrong.
+func tableWrong(b *strings.Builder, wrong []string) {
+	if len(wrong) == 0 {
 		b.WriteString("\nnothing is wrong\n")
-		return b.String()
+		return
 	}
 	b.WriteString("\nwrong:\n")
-	for _, text := range v.Wrong {
+	for _, text := range wrong {
 		b.WriteString("  " + text + "\n")
 	}
-	return b.String()
 }
 
 func (v *View) tablePlans(b *strings.Builder) {

@@ -12,6 +12,25 @@ import (
 // known is never 0.
 type Number = *float64
 
+// A Shown is what there is to see of a relay, or of a leaf: as a document, and
+// for a person.
+type Shown interface {
+	Table() string
+	Faults() []string // what is wrong, in words, the worst first
+}
+
+// Compare compares two readings of one relay, or of one leaf. Of another kind of
+// program than before it is the first that is seen.
+func Compare(before, now *Reading) Shown {
+	if now.Scrape.Find(infoLeaf) == nil {
+		return Look(before, now)
+	}
+	return LookLeaf(before, now)
+}
+
+// Faults gives what is wrong.
+func (v View) Faults() []string { return v.Wrong }
+
 // A View is how a relay is, between two readings. Rates are a second.
 type View struct {
 	Relay   string  `json:"relay"`
@@ -51,15 +70,8 @@ type View struct {
 		Limit   Number `json:"limit"`
 		CutOff  Number `json:"cut_off"` // agents, between the readings
 	} `json:"outbox"`
-	Memory struct {
-		Resident   Number `json:"resident_bytes"`
-		Heap       Number `json:"heap_bytes"`
-		Stacks     Number `json:"stack_bytes"`
-		Goroutines Number `json:"goroutines"`
-		Files      Number `json:"files"`
-		FilesLimit Number `json:"files_limit"`
-	} `json:"memory"`
-	Disk struct {
+	Memory Memory `json:"memory"`
+	Disk   struct {
 		Free         Number `json:"free_bytes"`
 		Size         Number `json:"size_bytes"`
 		Answers      Number `json:"answer_bytes"`
@@ -86,6 +98,16 @@ type View struct {
 	Wrong []string `json:"wrong"` // in words, the worst first
 }
 
+// Memory is what a process has.
+type Memory struct {
+	Resident   Number `json:"resident_bytes"`
+	Heap       Number `json:"heap_bytes"`
+	Stacks     Number `json:"stack_bytes"`
+	Goroutines Number `json:"goroutines"`
+	Files      Number `json:"files"`
+	FilesLimit Number `json:"files_limit"`
+}
+
 // A Latency is how long something took between the readings, or since the relay
 // was started where nothing did. Half took at most Half, and so on: the upper
 // ends of the buckets that they are in; nil is longer than any, or none.
@@ -105,24 +127,47 @@ type pair struct {
 // Look compares two readings of one relay. One that was started anew between
 // them is compared with nothing.
 func Look(before, now *Reading) View {
-	p := pair{before.Scrape, now.Scrape, now.At.Sub(before.At).Seconds()}
-	if a, b := p.get("process_start_time_seconds"), number(before.Scrape, "process_start_time_seconds"); a != nil && b != nil && *a > *b+1 {
-		p.before = &meter.Scrape{}
-	}
+	p := pairOf(before, now)
 	var v View
 	v.Seconds = p.seconds
-	if f := now.Scrape.Find("quaestor_relay_info"); f != nil && len(f.Samples) > 0 {
-		v.Relay = f.Samples[0].Label("name")
-	}
-	if start := p.get("process_start_time_seconds"); start != nil {
-		up := now.At.Sub(time.UnixMilli(int64(*start * 1000))).Seconds()
-		v.Up = &up
-	}
+	v.Relay, v.Up = p.name(infoRelay), p.up(now.At)
 	p.activity(&v)
 	p.state(&v)
 	v.Plans.Slowest = now.Plans
 	v.Wrong = v.wrong()
 	return v
+}
+
+// pairOf compares nothing with what was started anew.
+func pairOf(before, now *Reading) *pair {
+	p := &pair{before.Scrape, now.Scrape, now.At.Sub(before.At).Seconds()}
+	if a, b := p.get("process_start_time_seconds"), number(before.Scrape, "process_start_time_seconds"); a != nil && b != nil && *a > *b+1 {
+		p.before = &meter.Scrape{}
+	}
+	return p
+}
+
+// name gives what a program is called.
+func (p *pair) name(info string) string {
+	if f := p.now.Find(info); f != nil && len(f.Samples) > 0 {
+		return f.Samples[0].Label("name")
+	}
+	return ""
+}
+
+// up gives for how long it has run.
+func (p *pair) up(now time.Time) Number {
+	start := p.get("process_start_time_seconds")
+	if start != nil {
+		*start = now.Sub(time.UnixMilli(int64(*start * 1000))).Seconds()
+	}
+	return start
+}
+
+// memory fills in what a process has.
+func (p *pair) memory(m *Memory) {
+	m.Resident, m.Heap, m.Stacks = p.get("process_resident_memory_bytes"), p.get("go_memstats_heap_alloc_bytes"), p.get("go_memstats_stack_inuse_bytes")
+	m.Goroutines, m.Files, m.FilesLimit = p.get("go_goroutines"), p.get("process_open_fds"), p.get("process_max_fds")
 }
 
 // activity fills in what happened.
@@ -143,9 +188,7 @@ func (p *pair) state(v *View) {
 	v.Plans.Open, v.Plans.Kept = p.get("quaestor_relay_open_plans"), p.get("quaestor_relay_kept_plans")
 	v.Plans.Pending, v.Plans.Unlogged = p.get("quaestor_relay_pending_plans"), p.get("quaestor_relay_unlogged_plans")
 	v.Outbox.Frames, v.Outbox.Deepest, v.Outbox.Limit = p.get("quaestor_relay_outbox_frames"), p.get("quaestor_relay_outbox_deepest_frames"), p.get("quaestor_relay_outbox_limit_frames")
-	m := &v.Memory
-	m.Resident, m.Heap, m.Stacks = p.get("process_resident_memory_bytes"), p.get("go_memstats_heap_alloc_bytes"), p.get("go_memstats_stack_inuse_bytes")
-	m.Goroutines, m.Files, m.FilesLimit = p.get("go_goroutines"), p.get("process_open_fds"), p.get("process_max_fds")
+	p.memory(&v.Memory)
 	v.Disk.Free, v.Disk.Size, v.Disk.Spine = p.get("quaestor_relay_disk_free_bytes"), p.get("quaestor_relay_disk_size_bytes"), p.get("quaestor_relay_spine_bytes")
 	v.Disk.Answers, v.Disk.AnswersLimit = p.get("quaestor_relay_kept_answer_bytes"), p.get("quaestor_relay_kept_answer_limit_bytes")
 	s := &v.Spine

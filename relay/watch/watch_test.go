@@ -26,7 +26,12 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // scrape reads a page of testdata, with some lines in the place of others.
 func scrape(t *testing.T, change ...string) *meter.Scrape {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "relay.prom"))
+	return scrapeOf(t, "relay.prom", change...)
+}
+
+func scrapeOf(t *testing.T, name string, change ...string) *meter.Scrape {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,21 +117,27 @@ func TestTable(t *testing.T) {
 		{"mute", mute, mute, nil},
 	} {
 		v := Look(&Reading{At: noon.Add(-10 * time.Second), Scrape: c.before}, &Reading{At: noon, Scrape: c.now, Plans: c.plans})
-		doc, err := json.MarshalIndent(v, "", "  ")
-		if err != nil {
-			t.Fatal(err)
+		golden(t, c.name, v)
+	}
+}
+
+// golden holds what is shown to what it was.
+func golden(t *testing.T, name string, v Shown) {
+	t.Helper()
+	doc, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]string{name + ".txt": v.Table(), name + ".json": string(doc) + "\n"} {
+		name = filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
-		for name, got := range map[string]string{c.name + ".txt": v.Table(), c.name + ".json": string(doc) + "\n"} {
-			name = filepath.Join("testdata", name)
-			if *update {
-				if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(name)
-			if err != nil || got != string(want) {
-				t.Errorf("%s: %v\ngot\n%s\nwant\n%s", name, err, got, want)
-			}
+		want, err := os.ReadFile(name)
+		if err != nil || got != string(want) {
+			t.Errorf("%s: %v\ngot\n%s\nwant\n%s", name, err, got, want)
 		}
 	}
 }
@@ -260,8 +271,10 @@ func TestRead(t *testing.T) {
 	if _, err := Read(t.Context(), serve(t, source{"node_load1"})); err == nil || !strings.Contains(err.Error(), "no relay of Quaestor") {
 		t.Errorf("another program: %v", err)
 	}
-	if r, err := Read(t.Context(), serve(t, source{"quaestor_relay_info"})); err != nil || len(r.Plans) != 0 {
-		t.Errorf("a relay: %+v, %v", r, err)
+	for _, is := range []string{"quaestor_relay_info", "quaestor_leaf_info"} {
+		if r, err := Read(t.Context(), serve(t, source{is})); err != nil || len(r.Plans) != 0 {
+			t.Errorf("%s: %+v, %v", is, r, err)
+		}
 	}
 }
 
@@ -272,6 +285,11 @@ func FuzzReading(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(page, []byte(`[{"plan":"x","age_seconds":1e300,"agents":3}]`))
+	leaf, err := os.ReadFile(filepath.Join("testdata", "leaf.prom"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(leaf, []byte("[]"))
 	f.Add([]byte("# HELP quaestor_relay_info I.\n# TYPE quaestor_relay_info gauge\nquaestor_relay_info{name=\"\x1b[1m\"} NaN\n"), []byte("null"))
 	f.Fuzz(func(t *testing.T, page, plans []byte) {
 		r, err := reading(page, plans)
@@ -279,7 +297,7 @@ func FuzzReading(f *testing.F) {
 			return
 		}
 		r.At = noon
-		v := Look(&Reading{At: noon.Add(-time.Second), Scrape: &meter.Scrape{}}, r)
+		v := Compare(&Reading{At: noon.Add(-time.Second), Scrape: &meter.Scrape{}}, r)
 		if _, err := json.Marshal(v); err != nil {
 			t.Fatal(err)
 		}
