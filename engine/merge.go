@@ -56,7 +56,7 @@ func NewMerge(p *plan.Plan, o MergeOptions) *Merge {
 			whole.Limit = -1
 		}
 		tr := &tableRun{run: m.plan, plan: &whole, index: -1}
-		tr.report, tr.extra = &tableReport{report: m.plan.report}, extraKeys(t)
+		tr.report, tr.extra, tr.outputs = &tableReport{report: m.plan.report}, extraKeys(t), orderOutputs(t)
 		tr.result.init(tr, nil) // Finish says who takes rows
 		if t.Group != nil {
 			tr.groups = newGroups(tr)
@@ -118,11 +118,11 @@ func (m *Merge) rank(t *tableRun, values []value.Value, extra []int) ranked {
 	for i := range row.values {
 		row.values[i] = values[i].Clone()
 	}
-	for i, o := range t.plan.Order {
+	for i := range t.plan.Order {
 		if k := slices.Index(extra, i); k >= 0 {
 			row.keys = append(row.keys, values[n+k].Clone())
 		} else {
-			row.keys = append(row.keys, row.values[outputOf(t.plan, o.Expr)])
+			row.keys = append(row.keys, row.values[t.outputs[i]])
 		}
 	}
 	return row

@@ -42,7 +42,11 @@ func asked(t testing.TB, query string, origin bool, hosts ...modules.Module) (st
 				return nil
 			}
 		}
-		run := engine.New(cat, engine.Options{Workers: 2, Partial: true}).Start(t.Context(), p)
+		travelled, err := plan.Decode(p.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := engine.New(cat, engine.Options{Workers: 2, Partial: true}).Start(t.Context(), travelled)
 		for row, err := range run.Rows() {
 			if err != nil {
 				return "", err
@@ -94,6 +98,10 @@ func TestMergeAgreesWithOneHost(t *testing.T) {
 			"RETURN s, i, h ORDER BY i DESC, s, h LIMIT 3", // all of it: ties go by host
 			"RETURN s ORDER BY f, h, s, i LIMIT 4",
 			"RETURN i + 1 AS n, upper(s) AS u ORDER BY u, n DESC",
+			"RETURN s LIKE 'a%' AS a, s, i IN (1, 2) AS few ORDER BY a, few DESC, s",
+			"RETURN DISTINCT s LIKE 'a%' AS a, i ORDER BY a DESC, i",
+			"RETURN contains(split('a b', ' '), s) AS x, s ORDER BY contains(split('a c', ' '), s), s LIMIT 3",
+			"RETURN max(if(contains(split('a b', ' '), s), 1, 0)) AS x, max(if(contains(split('a c', ' '), s), 1, 0)) AS y",
 		}).Draw(rt, "shape")
 		query := lets(where) + fmt.Sprintf("FIND r WHERE %s %s", where.text, shape)
 		hosts := make([][][]any, 3)

@@ -42,16 +42,30 @@ func extraKeys(t *plan.Table) []int {
 		return nil
 	}
 	var extra []int
-	for i, o := range t.Order {
-		if outputOf(t, o.Expr) < 0 {
+	for i, at := range orderOutputs(t) {
+		if at < 0 {
 			extra = append(extra, i)
 		}
 	}
 	return extra
 }
 
-func outputOf(t *plan.Table, e plan.Expr) int {
-	return slices.IndexFunc(t.Outputs, func(o plan.Output) bool { return plan.Same(o.Expr, e) })
+// orderOutputs gives for each order key the output that it is, or -1.
+func orderOutputs(t *plan.Table) []int {
+	if len(t.Order) == 0 {
+		return nil
+	}
+	outputs := map[string]int{}
+	for i, o := range t.Outputs {
+		if key := plan.Key(o.Expr); outputs[key] == 0 {
+			outputs[key] = i + 1 // the first of those that are the same
+		}
+	}
+	at := make([]int, len(t.Order))
+	for i, o := range t.Order {
+		at[i] = outputs[plan.Key(o.Expr)] - 1
+	}
+	return at
 }
 
 // export gives each group on as it is known here. The group of no rows says

@@ -35,6 +35,7 @@ type tableRun struct {
 	// partial: a Merge decides what is left to decide; see partial.go.
 	partial bool
 	extra   []int // of a partial table's order keys, those that are no outputs
+	outputs []int // of a Merge: which output each order key is, or -1
 	hollow  bool  // the row that comes is the group of no rows
 
 	mu  sync.Mutex

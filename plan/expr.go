@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"reflect"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/value"
@@ -404,20 +403,4 @@ func Walk(e Expr, visit func(Expr)) {
 	}
 	visit(e)
 	e.children(func(x Expr) { Walk(x, visit) })
-}
-
-// Same says whether two expressions are the same but for the names that they
-// are shown by.
-func Same(a, b Expr) bool {
-	x, ok := a.(*Col)
-	y, also := b.(*Col)
-	if ok && also {
-		return x.Slot == y.Slot && x.Index == y.Index
-	}
-	o, ok := a.(*Out)
-	p, also := b.(*Out)
-	if ok && also {
-		return o.Index == p.Index
-	}
-	return reflect.DeepEqual(a, b)
 }

@@ -45,7 +45,7 @@ const (
 // Bounds of a plan that comes from elsewhere.
 const (
 	MaxPlan      = 64 << 20  // bytes: room for a million hashes
-	maxPlanDepth = 200       // nodes within nodes: the language nests 64 deep
+	maxPlanDepth = 4000      // parts within parts: planner.maxDepth, of which each may take five nodes of three parts
 	maxNodes     = 4_000_000 // members and nodes: each takes memory beyond its bytes
 )
 
@@ -70,7 +70,7 @@ var (
 // Encode gives the wire form.
 func (p *Plan) Encode() []byte {
 	version := p.version()
-	return encode([]byte{magic[0], magic[1], magic[2], '0' + byte(version)}, reflect.ValueOf(p).Elem(), version)
+	return encoder{version: version}.encode([]byte{magic[0], magic[1], magic[2], '0' + byte(version)}, reflect.ValueOf(p).Elem())
 }
 
 // version is the lowest that has all that the plan needs.
@@ -102,6 +102,7 @@ type wireField struct {
 	index int
 	since int  // the version
 	must  bool // where it is one of an expression: it is never nil
+	shown bool // where it is one of an expression: it is shown by that
 }
 
 // wireFields has the fields of each struct that a plan can hold, in their order:
@@ -128,7 +129,7 @@ var wireFields = sync.OnceValue(func() map[reflect.Type][]wireField {
 				if mark := f.Tag.Get(fieldMark); mark != "" {
 					since = int(mark[0] - '0')
 				}
-				fields = append(fields, wireField{i, since, f.Type == exprType && !optional(t, f.Name)})
+				fields = append(fields, wireField{i, since, f.Type == exprType && !optional(t, f.Name), f.Name == "Name"})
 				add(f.Type)
 			}
 			all[t] = fields
@@ -141,7 +142,13 @@ var wireFields = sync.OnceValue(func() map[reflect.Type][]wireField {
 	return all
 })
 
-func encode(dst []byte, v reflect.Value, version int) []byte {
+// An encoder writes the wire form.
+type encoder struct {
+	version int
+	unnamed bool // what expressions are shown by is left out: see Key
+}
+
+func (c encoder) encode(dst []byte, v reflect.Value) []byte {
 	if v.Type() == valueType {
 		return value.AppendBinary(dst, v.Interface().(value.Value))
 	}
@@ -160,23 +167,23 @@ func encode(dst []byte, v reflect.Value, version int) []byte {
 		}
 		dst = binary.AppendUvarint(dst, uint64(v.Len())+1)
 		for i := range v.Len() {
-			dst = encode(dst, v.Index(i), version)
+			dst = c.encode(dst, v.Index(i))
 		}
 	case reflect.Pointer:
 		if v.IsNil() {
 			return append(dst, 0)
 		}
-		return encode(append(dst, 1), v.Elem(), version)
+		return c.encode(append(dst, 1), v.Elem())
 	case reflect.Interface:
 		if v.IsNil() {
 			return append(dst, 0)
 		}
 		node := v.Elem().Elem()
-		return encode(append(dst, tagOf(node.Type())), node, version)
+		return c.encode(append(dst, tagOf(node.Type())), node)
 	case reflect.Struct:
 		for _, f := range wireFields()[v.Type()] {
-			if f.since <= version {
-				dst = encode(dst, v.Field(f.index), version)
+			if f.since <= c.version && !(c.unnamed && f.shown) {
+				dst = c.encode(dst, v.Field(f.index))
 			}
 		}
 	}
