@@ -67,7 +67,7 @@ func arith(op string) func([]value.Value) value.Value {
 		x, y := a[0], a[1]
 		switch {
 		case x.Type() == value.Text:
-			return value.NewText(x.Text() + y.Text())
+			return concat(a)
 		case x.Type() == value.Time || y.Type() == value.Time:
 			return timeArith(op, x, y)
 		case x.Type() == value.Float || y.Type() == value.Float,
@@ -177,17 +177,20 @@ func negType(a []value.Type) (value.Type, error) {
 	return oneOf(a[0], a[0], value.Int, value.Float, value.Size, value.Duration)
 }
 
+// negate has no value of the one number that has no opposite.
 func negate(a []value.Value) value.Value {
-	switch v := a[0]; v.Type() {
-	case value.Float:
+	v := a[0]
+	switch {
+	case v.Type() == value.Float:
 		return value.NewFloat(-v.Float())
-	case value.Duration:
+	case asInt(v) == math.MinInt64:
+		return value.Value{}
+	case v.Type() == value.Duration:
 		return value.NewDuration(-v.Duration())
-	case value.Size:
+	case v.Type() == value.Size:
 		return value.NewSize(-v.Int())
-	default:
-		return value.NewInt(-v.Int())
 	}
+	return value.NewInt(-v.Int())
 }
 
 // absolute has no value of the one number that has no opposite.

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -146,7 +145,10 @@ func oneOf(result, arg value.Type, want ...value.Type) (value.Type, error) {
 	return value.Null, fmt.Errorf("the argument must be %s, not %s", strings.Join(names, " or "), arg)
 }
 
-func sameType(args []value.Type) (value.Type, error) {
+func sameType(args []value.Type) (value.Type, error) { return sameFrom(1, args) }
+
+// sameFrom is sameType for arguments of which the first has a number.
+func sameFrom(first int, args []value.Type) (value.Type, error) {
 	t := value.Null
 	for i, a := range args {
 		switch {
@@ -154,7 +156,7 @@ func sameType(args []value.Type) (value.Type, error) {
 		case t == value.Null:
 			t = a
 		default:
-			return value.Null, fmt.Errorf("argument %d is %s and an earlier one is %s", i+1, a, t)
+			return value.Null, fmt.Errorf("argument %d is %s and an earlier one is %s", first+i, a, t)
 		}
 	}
 	return t, nil
@@ -164,7 +166,7 @@ func ifType(args []value.Type) (value.Type, error) {
 	if args[0] != value.Bool && args[0] != value.Null {
 		return value.Null, fmt.Errorf("argument 1 must be a condition, not %s", args[0])
 	}
-	return sameType(args[1:])
+	return sameFrom(2, args[1:])
 }
 
 func listFirst(args []value.Type) (value.Type, error) {
@@ -185,8 +187,11 @@ func onText(f func(string) string) func([]value.Value) value.Value {
 func concat(a []value.Value) value.Value {
 	var b strings.Builder
 	for _, v := range a {
-		if !v.IsNull() {
-			b.WriteString(textOf(v))
+		if v.IsNull() {
+			continue
+		}
+		if b.WriteString(textOf(v)); b.Len() > maxText {
+			return value.Value{}
 		}
 	}
 	return value.NewText(b.String())
@@ -195,6 +200,9 @@ func concat(a []value.Value) value.Value {
 func split(a []value.Value) value.Value {
 	var list []value.Value
 	for part := range strings.SplitSeq(a[0].Text(), a[1].Text()) {
+		if len(list) == maxParts {
+			return value.Value{}
+		}
 		list = append(list, value.NewText(part))
 	}
 	return value.NewList(list)
@@ -269,8 +277,11 @@ func replace(a []value.Value) value.Value {
 	return value.NewText(strings.ReplaceAll(a[0].Text(), old, a[2].Text()))
 }
 
-// maxText bounds in bytes what a function may make of a row.
-const maxText = 16 << 20
+// Bounds of what a function may make of a row; beyond them it has no value.
+const (
+	maxText  = 16 << 20  // bytes of a text
+	maxParts = 256 << 10 // members of a list, each of which takes 48 bytes beside its text
+)
 
 func length(a []value.Value) value.Value {
 	switch a[0].Type() {
@@ -390,44 +401,6 @@ func ifElse(a []value.Value) value.Value {
 		return a[2]
 	}
 	return value.Value{}
-}
-
-func formatTime(a []value.Value) value.Value {
-	t := a[0].Time().UTC()
-	layouts := map[byte]string{'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04", 'S': "05", 'j': "002", 'a': "Mon", 'b': "Jan"}
-	var b strings.Builder
-	layout := a[1].Text()
-	for i := 0; i < len(layout); i++ {
-		if layout[i] != '%' || i+1 == len(layout) {
-			b.WriteByte(layout[i])
-			continue
-		}
-		i++
-		switch l, ok := layouts[layout[i]]; {
-		case ok:
-			b.WriteString(t.Format(l))
-		case layout[i] == 's':
-			fmt.Fprintf(&b, "%d", t.Unix())
-		default:
-			b.WriteByte(layout[i])
-		}
-	}
-	return value.NewText(b.String())
-}
-
-func truncate(a []value.Value) value.Value {
-	d := int64(a[1].Duration())
-	if d <= 0 {
-		return value.Value{}
-	}
-	t := a[0].Time()
-	// Seconds first: nanoseconds since 1970 overflow in the year 2262.
-	if whole := d / int64(time.Second); d%int64(time.Second) == 0 {
-		s := t.Unix()
-		return value.NewTime(time.Unix(s-((s%whole)+whole)%whole, 0).UTC())
-	}
-	n := t.UnixNano()
-	return value.NewTime(time.Unix(0, n-((n%d)+d)%d).UTC())
 }
 
 func inCIDR(a []value.Value) value.Value {

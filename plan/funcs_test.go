@@ -2,8 +2,11 @@ package plan
 
 import (
 	"encoding/json"
+	"math"
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -110,4 +113,39 @@ func FuzzField(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What overflows has no value, and nothing is computed around the corner.
+func TestBorders(t *testing.T) {
+	least, long := value.NewInt(math.MinInt64), value.NewText(strings.Repeat("x", maxText))
+	at := func(text string) value.Value {
+		v, err := value.Convert(value.NewText(text), value.Time, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	for _, c := range [...]struct {
+		of   string
+		args []value.Value
+		want value.Value
+	}{
+		{"neg", []value.Value{least}, value.Value{}},
+		{"neg", []value.Value{value.NewSize(math.MinInt64)}, value.Value{}},
+		{"neg", []value.Value{value.NewDuration(math.MinInt64)}, value.Value{}},
+		{"neg", []value.Value{value.NewInt(math.MaxInt64)}, value.NewInt(-math.MaxInt64)},
+		{"truncate", []value.Value{at("9999-12-31T23:59:59.123456789Z"), value.NewDuration(time.Millisecond)}, at("9999-12-31T23:59:59.123Z")},
+		{"truncate", []value.Value{at("1601-01-01T00:00:00.0019Z"), value.NewDuration(time.Millisecond)}, at("1601-01-01T00:00:00.001Z")},
+		{"truncate", []value.Value{at("1969-12-31T23:59:59.9Z"), value.NewDuration(1500 * time.Millisecond)}, at("1969-12-31T23:59:58.5Z")},
+		{"truncate", []value.Value{at("1969-12-31T01:00:00Z"), value.NewDuration(24 * time.Hour)}, at("1969-12-31")},
+		{"concat", []value.Value{long, value.NewText("x")}, value.Value{}},
+		{"+", []value.Value{long, value.NewText("x")}, value.Value{}},
+		{"+", []value.Value{value.NewText("a"), value.NewText("b")}, value.NewText("ab")},
+		{"split", []value.Value{long, value.NewText("")}, value.Value{}},
+	} {
+		f, _ := FuncByName(c.of)
+		if got := f.Eval(c.args); value.Order(got, c.want) != 0 {
+			t.Errorf("%s of %.40v: %.40v, not %v", c.of, c.args, got, c.want)
+		}
+	}
 }
