@@ -11,9 +11,10 @@ import (
 )
 
 // Convert gives a literal the type of the column that it meets; now is what the text "now - 2d" counts from.
-// Null stays Null, and a value of the type stays as it is. Texts become any type but a list; an int becomes a size,
-// a mode or a float and back where nothing is lost; bytes of the right length become a hash; a single address
-// becomes a cidr. A version that was a text is of AnyScheme.
+// Null stays Null, and a value of the type stays as it is. Texts become any type but a list; an int becomes a size
+// or a float and back where nothing is lost, and so does a mode, but a number never becomes a mode: who writes 755
+// means octal digits. Bytes of the right length become a hash; a single address becomes a cidr. A version that was a
+// text is of AnyScheme.
 // The error says which form is wanted, with an example.
 func Convert(v Value, to Type, now time.Time) (Value, error) {
 	switch {
@@ -150,8 +151,10 @@ func convertNumber(v Value, to Type) (Value, error) {
 		return NewInt(n), nil
 	case to == Size:
 		return NewSize(n), nil
-	case to == Mode && n >= 0 && n <= math.MaxUint32:
-		return NewMode(uint32(n)), nil
+	case to == Mode && v.typ == Int && n >= 0:
+		if text := "0" + strconv.FormatInt(n, 10); strings.Trim(text, "01234567") == "" && n <= 177777 {
+			return Value{}, fmt.Errorf("modes are octal, and %d is a decimal number: write %q", n, text)
+		}
 	case to == Float:
 		if c, _ := compareIntFloat(n, float64(n)); c == 0 {
 			return NewFloat(float64(n)), nil

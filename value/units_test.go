@@ -72,7 +72,7 @@ func TestConvert(t *testing.T) {
 		{NewText(md5), Hash, `"` + strings.ToLower(md5) + `"`}, {NewText("abc"), Hash, "!hex digits"}, {NewBytes(make([]byte, 20)), Hash, `"` + strings.Repeat("0", 40) + `"`},
 		{NewText("10.0.0.5/8"), CIDR, "!10.0.0.0/8"}, {NewText("10.0.0.5"), CIDR, "10.0.0.5/32"}, {NewText("::1"), IP, "::1"}, {NewText("300.1.1.1"), IP, "!10.0.0.1"},
 		{NewInt(5), Duration, "!90d"}, {NewInt(5), Size, "5B"}, {NewSize(5), Int, "5"}, {NewInt(1<<53 + 1), Float, "!rounding"}, {NewFloat(2), Int, "2"}, {NewFloat(2.5), Int, "!whole"},
-		{NewFloat(1e300), Int, "!whole"}, {NewText("-rwsr-xr-x"), Mode, `"0104755"`}, {NewText("u+s"), Mode, "!0755"}, {NewText("drwxrwxrwt"), Mode, `"041777"`}, {NewInt(-1), Mode, "!0755"},
+		{NewFloat(1e300), Int, "!whole"}, {NewText("-rwsr-xr-x"), Mode, `"0104755"`}, {NewText("u+s"), Mode, "!0755"}, {NewText("drwxrwxrwt"), Mode, `"041777"`}, {NewInt(-1), Mode, "!0755"}, {NewInt(755), Mode, `!write "0755"`}, {NewInt(999), Mode, "!0755"}, {NewFloat(755), Mode, "!0755"},
 		{NewText("true"), Bool, "true"}, {NewText("1"), Bool, "!true"}, {NewInt(1), Text, "!\"sshd\""}, {NewText("a"), List, "!"}, {Value{}, Time, "null"}, {NewText("x"), Bytes, `x"78"`},
 	} {
 		got, err := Convert(c.v, c.to, now)
