@@ -168,7 +168,7 @@ func paramText(v value.Value, typ value.Type) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("it is declared as %s: %w", typ, err)
 	}
-	if same, ok := value.Equal(got, v); v.Type() == typ && (!ok || !same) {
+	if same, ok := value.Equal(got, v); (v.Type() == typ || v.Type() == value.Int) && (!ok || !same) {
 		return "", fmt.Errorf("%s cannot be written as a %s", v.Literal(), typ)
 	}
 	return text, nil

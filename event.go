@@ -85,49 +85,57 @@ func (e *events) stream(every time.Duration, yield func(Event, error) bool) bool
 		defer t.Stop()
 		ticks = t.C
 	}
-	// A row is valid until the next one: the reader waits until it was taken.
-	rows, taken := make(chan rowOrError), make(chan bool)
+	rows, taken, stop := make(chan rowOrError), make(chan struct{}), make(chan struct{})
 	var reading sync.WaitGroup
-	reading.Go(func() {
-		defer close(rows)
-		for row, err := range e.rows.All() {
-			rows <- rowOrError{row, err}
-			if !<-taken {
-				return
-			}
+	reading.Go(func() { e.read(rows, taken, stop) })
+	ended := false
+	// However the reading ends, by a panic of who reads too, the answer ends
+	// with it.
+	defer func() {
+		if close(stop); !ended {
+			_ = e.rows.Close() // it never fails, and rows end
 		}
-	})
-	defer reading.Wait()
+		reading.Wait()
+	}()
 	for {
 		select {
 		case got, more := <-rows:
-			if !more {
+			switch {
+			case !more:
+				ended = true
 				return e.agents(yield)
-			}
-			ok := false
-			if got.err != nil {
+			case got.err != nil:
+				ended = true
 				yield(nil, got.err)
-			} else {
-				ok = yield(RowEvent{got.row}, nil)
-			}
-			if taken <- ok; !ok {
+				return false
+			case !yield(RowEvent{got.row}, nil):
 				return false
 			}
+			taken <- struct{}{}
 		case <-ticks:
 			looked, n := e.rows.Progress()
 			if !yield(ProgressEvent{looked, n}, nil) || time.Now().After(e.next) && !e.agents(yield) {
-				e.abandon(rows, taken)
 				return false
 			}
 		}
 	}
 }
 
-// abandon ends the reader of rows.
-func (e *events) abandon(rows <-chan rowOrError, taken chan<- bool) {
-	_ = e.rows.Close() // it never fails, and rows end
-	for range rows {
-		taken <- false
+// read hands the rows on, and closes them at the end. A row is valid until the
+// next one: it waits until each was taken.
+func (e *events) read(rows chan<- rowOrError, taken, stop <-chan struct{}) {
+	defer close(rows)
+	for row, err := range e.rows.All() {
+		select {
+		case rows <- rowOrError{row, err}:
+		case <-stop:
+			return
+		}
+		select {
+		case <-taken:
+		case <-stop:
+			return
+		}
 	}
 }
 

@@ -255,20 +255,7 @@ func (f *fleetRows) all(yield func(engine.Row, error) bool) {
 	for _, q := range f.queries {
 		m.merges = append(m.merges, engine.NewMerge(q.Plan, engine.MergeOptions{Now: now}))
 	}
-	var failure error
-	var bringing sync.WaitGroup
-	bringing.Go(func() {
-		defer close(m.came)
-		failure = f.answers.Answers(m.take)
-	})
-	going := f.give(m.came, yield)
-	if !going {
-		close(m.stopped)
-		_ = f.answers.Close() // it never fails, and answers end
-		for range m.came {
-		}
-	}
-	bringing.Wait()
+	going, failure := f.bring(m, yield)
 	if errors.Is(failure, errStop) {
 		failure = nil
 	}
@@ -292,6 +279,28 @@ func (f *fleetRows) all(yield func(engine.Row, error) bool) {
 	if failure != nil && going {
 		yield(engine.Row{}, failure)
 	}
+}
+
+// bring has answers merged and gives on what is ready, to the end of them.
+// However it ends, by a panic of who reads too, nobody is left who brings more.
+func (f *fleetRows) bring(m *merging, yield func(engine.Row, error) bool) (going bool, failure error) {
+	var bringing sync.WaitGroup
+	var brought error
+	bringing.Go(func() {
+		defer close(m.came)
+		brought = f.answers.Answers(m.take)
+	})
+	defer func() {
+		if !going {
+			close(m.stopped)
+			_ = f.answers.Close() // it never fails, and answers end
+			for range m.came {
+			}
+		}
+		bringing.Wait()
+		failure = brought
+	}()
+	return f.give(m.came, yield), nil
 }
 
 // give gives the rows that came on; false: nobody reads any more.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/plan"
@@ -27,9 +29,15 @@ type Function struct {
 // functions puts functions into the form of the language's own.
 func functions(own []Function) ([]plan.Func, error) {
 	var out []plan.Func
-	for _, f := range own {
+	for i, f := range own {
 		if f.Name == "" || f.Call == nil {
 			return nil, fmt.Errorf("the function %q needs a name and a Call", f.Name)
+		}
+		if strings.Trim(f.Name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || f.Name[0] >= '0' && f.Name[0] <= '9' {
+			return nil, fmt.Errorf("no query can call a function %q: a name is of lower case letters, digits and _", f.Name)
+		}
+		if slices.ContainsFunc(own[:i], func(o Function) bool { return o.Name == f.Name }) {
+			return nil, fmt.Errorf("two functions are called %q", f.Name)
 		}
 		if _, taken := plan.FuncByName(f.Name); taken {
 			return nil, fmt.Errorf("the language has a function %q of its own", f.Name)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -53,7 +52,7 @@ func TestArguments(t *testing.T) {
 		{"text", "$x @y", `"$x @y"`},
 		{"text", 3, "declared as text, and a int was given"},
 		{"int", 3, "3"}, {"int", uint8(3), "3"}, {"int", "4", "4"}, {"int", "four", "declared as int"}, {"int", ^uint64(0), "greater than any int"}, {"int", 1.5, "declared as int, and a float was given"},
-		{"float", 1.5, "1.5"}, {"float", 2, "2.0"},
+		{"float", 1.5, "1.5"}, {"float", 2, "2.0"}, {"float", 1<<60 + 1, "cannot be written as a float"},
 		{"bool", true, "true"},
 		{"size", 1500, "1500B"}, {"size", "10MB", "10MB"}, {"size", "10", "no unit"},
 		{"duration", 90 * time.Minute, "1h30m"}, {"duration", "7d", "7d"},
@@ -195,6 +194,9 @@ func TestScan(t *testing.T) {
 		{&struct {
 			Size time.Duration `quaestor:"size"`
 		}{}, "column size: the size 12B does not fit a time.Duration"},
+		{&struct {
+			path string `quaestor:"path"`
+		}{}, "column path: the field path is not exported"},
 		{file{}, "is no pointer to a struct"}, {nil, "is no pointer to a struct"}, {(*file)(nil), "is no pointer to a struct"},
 	} {
 		rows, err := s.Query(t.Context(), query)
@@ -204,43 +206,6 @@ func TestScan(t *testing.T) {
 		for row := range rows.All() {
 			if err := row.Scan(c.dst); !errors.Is(err, quaestor.ErrColumn) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%T: %v", c.dst, err)
-			}
-		}
-		rows.Close()
-	}
-}
-
-func TestEvents(t *testing.T) {
-	s := open(t, quaestor.Options{Root: tree(t, 50)})
-	rows, err := s.Query(t.Context(), `FIND file /d/* WHERE name MATCHES '.*f' RETURN name`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var kinds []string
-	seen := map[string]int{}
-	for e, err := range rows.Events(time.Nanosecond) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		kind := strings.TrimPrefix(reflect.TypeOf(e).String(), "quaestor.")
-		if seen[kind]++; seen[kind] == 1 {
-			kinds = append(kinds, kind)
-		}
-		if e, ok := e.(quaestor.RowEvent); ok && !strings.HasPrefix(e.Row.String("name"), "f") {
-			t.Errorf("%q", e.Row.String("name"))
-		}
-	}
-	if kinds[0] != "WarningEvent" || seen["RowEvent"] != 50 || seen["SummaryEvent"] != 1 || kinds[len(kinds)-1] != "SummaryEvent" {
-		t.Errorf("%v, %v", kinds, seen)
-	}
-	for n := range 4 { // who stops in the middle leaves nothing behind: goleak looks
-		rows, err := s.Query(t.Context(), `FIND file /d/* WHERE name MATCHES '.*f' RETURN name`)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range rows.Events(time.Nanosecond) {
-			if n--; n < 0 {
-				break
 			}
 		}
 		rows.Close()
@@ -266,7 +231,10 @@ func TestOwnFunction(t *testing.T) {
 			t.Errorf("%s: %v", query, err)
 		}
 	}
-	for _, name := range []string{"", "lower", "count", "now"} {
+	if _, err := quaestor.LocalWith(quaestor.Options{Functions: []quaestor.Function{calls("twice"), calls("twice")}}); err == nil {
+		t.Error("two functions of one name")
+	}
+	for _, name := range []string{"", "lower", "count", "now", "Twice", "2x", "a b", "é"} {
 		if _, err := quaestor.LocalWith(quaestor.Options{Functions: []quaestor.Function{calls(name)}}); err == nil {
 			t.Errorf("a function %q", name)
 		}

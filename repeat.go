@@ -155,7 +155,9 @@ type again struct {
 
 // all gives the rows of every round.
 func (a *again) all(yield func(Row, error) bool) {
+	a.mu.Lock()
 	a.given = make([]int64, len(a.sums))
+	a.mu.Unlock()
 	start := a.now()
 	rows, err := a.current, error(nil)
 	round := Round{Number: 1, Began: start}
@@ -194,6 +196,7 @@ func (a *again) round(round *Round, rows *Rows, err error, yield func(Row, error
 		a.mu.Lock()
 		a.current = rows
 		a.mu.Unlock()
+		defer rows.Close()
 		for row, e := range rows.All() {
 			if e != nil {
 				err = e
@@ -203,7 +206,6 @@ func (a *again) round(round *Round, rows *Rows, err error, yield func(Row, error
 				break
 			}
 		}
-		defer rows.Close()
 	}
 	if !on {
 		return false

@@ -33,6 +33,9 @@ func (r Row) Values() []value.Value { return r.values }
 // Value gives the value of the column with that name, and whether there is
 // such a column.
 func (r Row) Value(column string) (value.Value, bool) {
+	if r.table == nil {
+		return value.Value{}, false // it stands beside an error, and is none
+	}
 	i := slices.IndexFunc(r.table.Columns, func(c Column) bool { return c.Name == column })
 	if i < 0 || i >= len(r.values) {
 		return value.Value{}, false
@@ -139,7 +142,12 @@ func (r Row) Scan(dst any) error {
 			continue
 		}
 		v, ok := r.Value(name)
-		if !ok {
+		switch {
+		case r.table == nil:
+			return fmt.Errorf("%w %s: there is no row beside an error", ErrColumn, name)
+		case !s.Field(i).CanSet():
+			return fmt.Errorf("%w %s: the field %s is not exported, and cannot be set", ErrColumn, name, s.Type().Field(i).Name)
+		case !ok:
 			return fmt.Errorf("%w %s: the table %s has none of that name", ErrColumn, name, r.table.Name)
 		}
 		if err := assign(s.Field(i), v); err != nil {
