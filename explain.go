@@ -2,6 +2,7 @@ package quaestor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 // Explain draws the plan of a query as a tree.
 func (s *LocalSession) Explain(q Query) string {
-	return q.Plan.Explain(plan.Notes{Cost: costs(s.catalogueOf(q))})
+	return q.Plan.Explain(s.notes(q))
 }
 
 // Analyze runs a query, throws its rows away and draws its plan with what was
@@ -22,6 +23,9 @@ func (s *LocalSession) Explain(q Query) string {
 func (s *LocalSession) Analyze(ctx context.Context, q Query) (string, error) {
 	if _, err := s.engineOf(q); err != nil {
 		return "", err
+	}
+	if q.Plan.Watch {
+		return "", errors.New("a query with WATCH has no end, and cannot be measured\nhint: EXPLAIN alone draws its plan")
 	}
 	o := s.engineOptions()
 	o.Analyze = true
@@ -35,7 +39,8 @@ func (s *LocalSession) Analyze(ctx context.Context, q Query) (string, error) {
 	}
 	took := time.Since(start)
 	stats := run.Stats(0)
-	text := q.Plan.Explain(plan.Notes{Cost: costs(s.catalogueOf(q)), Slot: func(table, slot int) string {
+	notes := s.notes(q)
+	notes.Slot = func(table, slot int) string {
 		if table < 0 || table >= len(stats) || slot >= len(stats[table]) {
 			return ""
 		}
@@ -45,13 +50,24 @@ func (s *LocalSession) Analyze(ctx context.Context, q Query) (string, error) {
 			note += ", " + st.Elapsed.Round(100*time.Microsecond).String()
 		}
 		return note
-	}})
+	}
+	text := q.Plan.Explain(notes)
 	sum := run.Summary(0)
 	var looked []string
 	for _, kind := range sum.Kinds() {
 		looked = append(looked, fmt.Sprintf("%d %s", sum.Looked[kind], kind))
 	}
 	return fmt.Sprintf("%slooked at %s; %s; %s\n", text, strings.Join(looked, ", "), sum.Outcome, took.Round(100*time.Microsecond)), nil
+}
+
+// notes are what the modules that a query speaks of add to its plan.
+func (s *LocalSession) notes(q Query) plan.Notes {
+	cat := s.catalogueOf(q)
+	return plan.Notes{Cost: costs(cat), Shares: func(module string) bool {
+		m, _ := cat.Module(module)
+		_, shares := m.(modules.Sharer)
+		return shares
+	}}
 }
 
 // costs says what the columns of a catalogue's modules cost.

@@ -216,6 +216,37 @@ func TestExplainIsAnAnswer(t *testing.T) {
 	}
 }
 
+// EXPLAIN says that scans share a pass where they do, and no plan is measured
+// that has no end.
+func TestExplainSaysWhatRuns(t *testing.T) {
+	s := open(t, quaestor.Options{Root: tree(t, 2), OS: "linux"})
+	for query, want := range map[string]bool{"FIND file /d/* AND FIND file /d/*": true, "FIND process AND FIND process": false} {
+		c, err := s.Compile(sourceOf(query))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := s.Explain(c.Queries[0]); strings.Contains(text, "shared") != want {
+			t.Errorf("%s:\n%s", query, text)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := s.Query(ctx, "EXPLAIN ANALYZE WATCH file /d/**"); err == nil || !strings.Contains(err.Error(), "no end") {
+		t.Error(err)
+	}
+}
+
+// A row beside an error is none, and says so without a panic.
+func TestNoRow(t *testing.T) {
+	var row quaestor.Row
+	var dst struct {
+		Path string `quaestor:"path"`
+	}
+	if _, ok := row.Value("path"); ok || row.Text("path") != "" || row.Int("size") != 0 || !errors.Is(row.Scan(&dst), quaestor.ErrColumn) {
+		t.Error("there is a row where none is")
+	}
+}
+
 // The account of several queries is the worst of them.
 func TestSummaryOfSeveral(t *testing.T) {
 	s := open(t, quaestor.Options{Root: tree(t, 5)})

@@ -13,6 +13,8 @@ import (
 type Notes struct {
 	// Cost gives the cost of a module's column: free, stat, read, scan.
 	Cost func(module, column string) string
+	// Shares says whether a module serves several scans in one pass.
+	Shares func(module string) bool
 	// Slot gives what was measured of a slot of a table: EXPLAIN ANALYZE.
 	Slot func(table, slot int) string
 }
@@ -34,7 +36,7 @@ func (p *Plan) Explain(n Notes) string {
 	if p.Target != nil {
 		root.add("of those where " + Text(p.Target))
 	}
-	for _, group := range p.walks() {
+	for _, group := range p.walks(n) {
 		at := root
 		if len(group) > 1 {
 			at = root.add("one pass, shared")
@@ -64,13 +66,14 @@ func (p *Plan) who() string {
 	return p.Source
 }
 
-// walks groups the tables whose first scans are of one module: the engine
-// serves them together where the module can.
-func (p *Plan) walks() [][]int {
+// walks groups the tables whose first scans are of one module that serves them
+// together.
+func (p *Plan) walks(n Notes) [][]int {
 	var groups [][]int
 	for i, t := range p.Tables {
 		k := slices.IndexFunc(groups, func(g []int) bool {
-			return p.Tables[g[0]].Slots[0].Module == t.Slots[0].Module
+			module := t.Slots[0].Module
+			return p.Tables[g[0]].Slots[0].Module == module && n.Shares != nil && n.Shares(module)
 		})
 		if k < 0 {
 			groups = append(groups, []int{i})

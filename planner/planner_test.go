@@ -153,7 +153,7 @@ func TestExplain(t *testing.T) {
 			t.Fatal(err)
 		}
 		cat := catalogue(t)
-		return p.Explain(plan.Notes{Cost: func(module, column string) string {
+		return p.Explain(plan.Notes{Shares: func(module string) bool { return module == "file" }, Cost: func(module, column string) string {
 			s, _ := cat.Schema(module)
 			i, ok := s.Column(column)
 			if !ok {
