@@ -25,12 +25,13 @@ func (p *Plan) Prepare() error {
 	c := &preparer{plan: p, facts: len(p.Facts)}
 	c.outs = len(p.Facts)
 	c.expr(p.Target)
+	c.target()
 	c.outs = 0
 	for _, t := range p.Tables {
-		c.table(t)
+		c.table(t, false)
 	}
 	for _, t := range p.Subs {
-		c.table(t)
+		c.table(t, true)
 	}
 	if len(p.Tables) == 0 {
 		c.fail("no table")
@@ -45,6 +46,16 @@ func (p *Plan) Prepare() error {
 		c.rounds()
 	}
 	return c.err
+}
+
+// target checks that what hosts are chosen by speaks of their facts alone: a
+// column or a question has no slot there, and a subquery is asked too late.
+func (c *preparer) target() {
+	Walk(c.plan.Target, func(e Expr) {
+		if _, ok := e.(*InSub); ok {
+			c.fail("the target looks hosts up in a subquery")
+		}
+	})
 }
 
 // watch checks that a plan about changes is nothing else.
@@ -86,7 +97,7 @@ func (c *preparer) fail(format string, args ...any) {
 	}
 }
 
-func (c *preparer) table(t *Table) {
+func (c *preparer) table(t *Table, sub bool) {
 	if len(t.Slots) == 0 || t.Slots[0].Key != nil || t.Slots[0].Link {
 		c.fail("table %q does not begin with a scan", t.Name)
 		return
@@ -127,12 +138,32 @@ func (c *preparer) table(t *Table) {
 		}
 		c.slots, c.outs = nil, len(t.Group.Keys)+len(t.Group.Aggs)
 	}
+	if t.Group != nil && !t.Not && !sub && !c.plan.here() {
+		c.merged(t)
+	}
 	c.expr(t.Having)
 	for _, o := range t.Outputs {
 		c.whole(t, o.Expr)
 	}
 	for _, o := range t.Order {
 		c.whole(t, o.Expr)
+	}
+}
+
+// merged checks what stands behind the groups of all hosts together: it is
+// decided where the question came from, and subqueries are asked on the hosts.
+func (c *preparer) merged(t *Table) {
+	look := func(e Expr) {
+		if _, ok := e.(*InSub); ok {
+			c.fail("table %q looks its groups up in a subquery, which each host asks for itself", t.Name)
+		}
+	}
+	Walk(t.Having, look)
+	for _, o := range t.Outputs {
+		Walk(o.Expr, look)
+	}
+	for _, o := range t.Order {
+		Walk(o.Expr, look)
 	}
 }
 

@@ -199,6 +199,8 @@ func TestPrepareRefuses(t *testing.T) {
 		"an output of nothing": func(p *Plan) { p.Tables[0].Outputs[0].Expr = nil },
 		"an order by nothing":  func(p *Plan) { p.Tables[0].Order[0].Expr = nil },
 		"an aggregate of none": func(p *Plan) { p.Tables[0].Group.Aggs = []Agg{{Func: AggMax}, {Func: AggCount}} },
+		"a target's subquery":  func(p *Plan) { p.Target = &InSub{Xs: []Expr{&Const{}}} },
+		"a subquery of groups": func(p *Plan) { p.Source, p.Tables[0].Having = "fleet", &Not{X: &InSub{Xs: []Expr{&Out{}}}} },
 		"an aggregate's kind":  func(p *Plan) { p.Tables[0].Group.Aggs = []Agg{{}, {Func: AggCount}} },
 	} {
 		p := sample()

@@ -128,6 +128,8 @@ const (
 	CodeSubqueryWidth lang.Code = "subquery-width"
 	// CodeSubqueryType: FIND file /etc/** WHERE name IN (FIND file /usr/* RETURN size)
 	CodeSubqueryType lang.Code = "subquery-type"
+	// CodeSubqueryOfGroups: FROM fleet FIND file /etc/* RETURN name, count() GROUP BY name HAVING name IN (FIND file /usr/* RETURN name)
+	CodeSubqueryOfGroups lang.Code = "subquery-of-groups"
 	// CodeSubqueryTooDeep has no example of a line: subqueries in subqueries over their bound.
 	CodeSubqueryTooDeep lang.Code = "subquery-too-deep"
 
@@ -164,6 +166,14 @@ const (
 	CodeBadWatch lang.Code = "bad-watch"
 	// CodeNeedsAgent: FIND file /etc/** WITH cpu = 10
 	CodeNeedsAgent lang.Code = "needs-agent"
+	// CodeNestedTooDeep has no example of a line: a sum of more terms than its bound.
+	CodeNestedTooDeep lang.Code = "nested-too-deep"
+	// CodeTooManyFinds has no example of a line: more FINDs than their bound.
+	CodeTooManyFinds lang.Code = "too-many-finds"
+	// CodeTooManyScans has no example of a line: a join of more modules than its bound.
+	CodeTooManyScans lang.Code = "too-many-scans"
+	// CodeTooManyQuestions has no example of a line: more CONTAINS and MATCHES than their bound.
+	CodeTooManyQuestions lang.Code = "too-many-questions"
 	// CodeNotYet: FIND file /etc/** WITH expires = 10
 	CodeNotYet lang.Code = "not-yet"
 	// CodeNotPlanned has no example of a line: a query that passed every check and gave no plan.

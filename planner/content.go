@@ -40,7 +40,7 @@ func (s *scope) contentQuestion(e *lang.Compare, scan *scanInfo) (plan.Expr, boo
 	if !s.fillQuestion(&q, e) {
 		return nil, false
 	}
-	return s.ask(scan, q, e.Not), true
+	return s.ask(scan, q, e.Span(), e.Not), true
 }
 
 // contentOf gives the scan whose content an expression is, or nil. The content
@@ -90,11 +90,33 @@ func (s *scope) fillQuestion(q *plan.Question, e *lang.Compare) bool {
 		p.List = q.Literal
 	}
 	p.Fold = q.Fold
-	if _, err := search.Compile([]search.Pattern{p}); err != nil {
-		s.c.report(badPattern(e.Y.Span(), op, patterns[0], err))
-		return false
+	_, err := search.Compile([]search.Pattern{p})
+	if err != nil || op == plan.Regexp && len(patterns) > 1 {
+		return s.eachPattern(e, op, patterns, err)
 	}
 	return true
+}
+
+// eachPattern says which of several patterns is wrong: one may spoil the others,
+// and two that are wrong may look right together. Err is what is wrong with all
+// of them as one, or nil.
+func (s *scope) eachPattern(e *lang.Compare, op plan.MatchOp, patterns []string, err error) bool {
+	for _, text := range patterns {
+		one := search.Pattern{Fold: e.NoCase}
+		if op == plan.Regexp {
+			one.Regexp = text
+		} else {
+			one.Literal = []byte(text)
+		}
+		if _, err := search.Compile([]search.Pattern{one}); err != nil {
+			s.c.report(badPattern(e.Y.Span(), op, text, err))
+			return false
+		}
+	}
+	if err != nil {
+		s.c.report(badPatterns(e.Y.Span(), len(patterns), err))
+	}
+	return err == nil
 }
 
 // anyOf makes one regular expression of several.
@@ -117,9 +139,9 @@ func (s *scope) lineQuestion(e *lang.Compare, line *lang.Line) (plan.Expr, bool)
 		if !s.fillQuestion(&q, e) {
 			return nil, false
 		}
-		return s.ask(scan, q, false), true
+		return s.ask(scan, q, e.Span(), false), true
 	}
-	sub := &scope{c: s.c, line: true}
+	sub := &scope{c: s.c, line: true, around: s}
 	var test plan.Expr
 	if op, isMatch := matchOps[e.Op]; isMatch {
 		test, ok = sub.match(e, op, typed{expr: &plan.Out{Name: "line"}, typ: value.Text, node: line})
@@ -130,7 +152,7 @@ func (s *scope) lineQuestion(e *lang.Compare, line *lang.Line) (plan.Expr, bool)
 		return nil, false
 	}
 	q.Kind, q.Test, q.Fold = plan.LineTest, test, false
-	return s.ask(scan, q, false), true
+	return s.ask(scan, q, e.Span(), false), true
 }
 
 func (s *scope) compareLine(e *lang.Compare, line *lang.Line) (plan.Expr, bool) {
@@ -154,7 +176,7 @@ func (s *scope) lineIn(e *lang.In, line *lang.Line) (plan.Expr, bool) {
 	if !ok {
 		return nil, false
 	}
-	sub := &scope{c: s.c, line: true}
+	sub := &scope{c: s.c, line: true, around: s}
 	test, ok := sub.in(e)
 	if !ok {
 		return nil, false
@@ -164,20 +186,26 @@ func (s *scope) lineIn(e *lang.In, line *lang.Line) (plan.Expr, bool) {
 		return nil, false
 	}
 	q := plan.Question{Kind: plan.LineTest, Lines: lineMode(line), Test: test, Text: nodeText(e)}
-	return s.ask(scan, q, false), true
+	return s.ask(scan, q, e.Span(), false), true
 }
 
 // ask gives the answer to a question; the same question is put once.
-func (s *scope) ask(scan *scanInfo, q plan.Question, not bool) plan.Expr {
+func (s *scope) ask(scan *scanInfo, q plan.Question, at lang.Span, not bool) plan.Expr {
 	slot := s.table.Slots[scan.slot]
 	q.Show = !s.negated && q.Lines != plan.EveryLine
-	i := slices.IndexFunc(slot.Questions, func(o plan.Question) bool {
-		o.Show = q.Show
-		return reflect.DeepEqual(o, q)
-	})
-	if i < 0 {
-		i = len(slot.Questions)
+	i := scan.question(slot, q)
+	switch {
+	case i < 0 && len(slot.Questions) > search.MaxPatterns:
+		return &plan.Ask{Slot: scan.slot, Name: q.Text} // it was said
+	case i < 0:
+		if i = len(slot.Questions); i == search.MaxPatterns {
+			s.c.report(tooManyQuestions(at))
+		}
 		slot.Questions = append(slot.Questions, q)
+		if scan.asked == nil {
+			scan.asked = map[string][]int{}
+		}
+		scan.asked[q.Text] = append(scan.asked[q.Text], i)
 	}
 	slot.Questions[i].Show = slot.Questions[i].Show || q.Show
 	var out plan.Expr = &plan.Ask{Slot: scan.slot, Question: i, Name: q.Text}
@@ -185,4 +213,16 @@ func (s *scope) ask(scan *scanInfo, q plan.Question, not bool) plan.Expr {
 		out = &plan.Not{X: out}
 	}
 	return out
+}
+
+// question finds a question that is put already, whether it is shown or not.
+func (s *scanInfo) question(slot *plan.Slot, q plan.Question) int {
+	for _, i := range s.asked[q.Text] {
+		o := slot.Questions[i]
+		o.Show = q.Show
+		if reflect.DeepEqual(o, q) {
+			return i
+		}
+	}
+	return -1
 }

@@ -44,9 +44,20 @@ func (s *scope) constant(e lang.Expr, want value.Type) (value.Value, bool) {
 	return converted, true
 }
 
+// maxDepth bounds how deep expressions stand in each other: what parentheses
+// do, which lang bounds, and sums, which may have many terms. Every plan must be
+// one that plan.Decode takes.
+const maxDepth = 250
+
 // operand checks any expression. With word, a bare word that names no column
 // is text.
 func (s *scope) operand(e lang.Expr, word bool) (typed, bool) {
+	if s.c.nested == maxDepth {
+		s.c.report(nestedTooDeep(e.Span()))
+		return typed{}, false
+	}
+	s.c.nested++
+	defer func() { s.c.nested-- }()
 	if s.group != nil {
 		if t, ok := s.group.key(e); ok {
 			return t, true

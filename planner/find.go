@@ -13,10 +13,15 @@ import (
 // planned, and run, inside the one around it.
 const maxSubqueries = 8
 
+// maxScans bounds the modules that one FIND joins: every row of one meets those
+// of all others.
+const maxScans = 32
+
 // find plans one FIND. It gives nil where the scans are not even known.
 func (c *compiler) find(f *lang.Find) *plan.Table {
 	t := &plan.Table{Limit: -1}
 	s := &scope{c: c, table: t, links: map[link]int{}}
+	s.merged = c.depth == 0 && !f.Not && c.plan.Source != "local" && c.plan.Source != "case"
 	if !s.addScans(f) {
 		return nil
 	}
@@ -45,6 +50,10 @@ func (c *compiler) find(f *lang.Find) *plan.Table {
 
 // addScans makes a slot for each scan, in the order of the text.
 func (s *scope) addScans(f *lang.Find) bool {
+	if len(f.Scans) > maxScans {
+		s.c.report(tooManyScans(f.Scans[maxScans].Span(), len(f.Scans)))
+		return false
+	}
 	known := true
 	for _, scan := range f.Scans {
 		schema, ok := s.c.cat.Schema(scan.Module.Name)
@@ -188,7 +197,7 @@ func (s *scope) lines(f *lang.Find) {
 				continue
 			}
 			if i > 0 {
-				s.c.report(lineElsewhere(f.Span(), name))
+				s.c.report(lineElsewhere(s.lineSpan, name, s.scans[i].node == f.Scans[0]))
 				return
 			}
 			slot.Lines = true

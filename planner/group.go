@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/quaestor-engine/quaestor/lang"
@@ -15,13 +16,14 @@ type grouping struct {
 	plan  *plan.Group
 	keys  []typed
 	texts []string         // of the keys, as the language writes them
+	aggs  map[string]int   // which aggregate of the plan is what
 	named map[string]typed // what is returned
 	stack bool             // STACK says what that is
 }
 
 // stack makes STACK: how many hosts and rows have each value, rarest first.
 func (s *scope) stack(f *lang.Find) {
-	g := &grouping{plan: &plan.Group{}, named: map[string]typed{}, stack: true}
+	g := &grouping{plan: &plan.Group{}, aggs: map[string]int{}, named: map[string]typed{}, stack: true}
 	for _, item := range f.Stack {
 		if t, ok := s.operand(item.Expr, false); ok {
 			g.add(t, item.Expr)
@@ -77,7 +79,7 @@ func (g *grouping) add(t typed, e lang.Expr) {
 }
 
 func (s *scope) grouped(f *lang.Find) {
-	g := &grouping{plan: &plan.Group{}, named: map[string]typed{}}
+	g := &grouping{plan: &plan.Group{}, aggs: map[string]int{}, named: map[string]typed{}}
 	for _, e := range f.Group {
 		if t, ok := s.operand(s.unalias(f, e), false); ok {
 			g.add(t, s.unalias(f, e))
@@ -163,12 +165,11 @@ func (g *grouping) aggregate(s *scope, e *lang.Call, f plan.AggFunc) (typed, boo
 // aggregated gives the column of an aggregate, which is computed once however
 // often it is named.
 func (g *grouping) aggregated(agg plan.Agg, name string) *plan.Out {
-	i := slices.IndexFunc(g.plan.Aggs, func(a plan.Agg) bool {
-		return a.Func == agg.Func && a.Distinct == agg.Distinct && a.N == agg.N && plan.Same(a.Arg, agg.Arg)
-	})
-	if i < 0 {
+	key := fmt.Sprint(agg.Func, agg.Distinct, agg.N, plan.Key(agg.Arg))
+	i, known := g.aggs[key]
+	if !known {
 		i = len(g.plan.Aggs)
-		g.plan.Aggs = append(g.plan.Aggs, agg)
+		g.plan.Aggs, g.aggs[key] = append(g.plan.Aggs, agg), i
 	}
 	return &plan.Out{Index: len(g.keys) + i, Name: name}
 }

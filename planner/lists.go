@@ -30,6 +30,9 @@ type listLine struct {
 // listLines reads the file of an @list: one entry a line; blank lines, and
 // lines that begin with #, do not count.
 func (c *compiler) listLines(ref *lang.ListRef) ([]listLine, bool) {
+	if lines, ok := c.files[ref.Path]; ok {
+		return lines, true
+	}
 	if c.in.ReadList == nil {
 		c.report(noLists(ref))
 		return nil, false
@@ -63,6 +66,7 @@ func (c *compiler) listLines(ref *lang.ListRef) ([]listLine, bool) {
 		c.report(unreadableList(ref, errors.New("its name is not UTF-8")))
 		return nil, false
 	}
+	c.files[ref.Path] = lines
 	return lines, true
 }
 

@@ -70,6 +70,14 @@ func noColumnsHere(n lang.Ident) lang.Diagnostic {
 	return problem(CodeUnknownColumn, n.Span(), "only constants can stand here; text needs quotes", "there is no column %q here", n.Name)
 }
 
+func columnInLine(n *lang.Name) lang.Diagnostic {
+	hint := ""
+	if len(n.Parts) == 1 {
+		hint = fmt.Sprintf("for the text write %q", n.Parts[0].Name)
+	}
+	return problem(CodeNotConstant, n.Span(), hint, "a line is asked about what is known before the query runs, and %s is a column", nameText(n))
+}
+
 func unknownFact(n *lang.Name, name string, names []string) lang.Diagnostic {
 	return problem(CodeUnknownFact, n.Span(), didYouMean(name, names), "a host has no fact %q", name)
 }
@@ -274,6 +282,11 @@ func badPattern(at lang.Span, op plan.MatchOp, p string, err error) lang.Diagnos
 		what = "pattern"
 	}
 	return problem(CodeBadPattern, at, trimError(err), "%s is no %s", quoted(p), what)
+}
+
+// badPatterns is of patterns that are right one by one.
+func badPatterns(at lang.Span, n int, err error) lang.Diagnostic {
+	return problem(CodeBadPattern, at, trimError(err), "%d patterns cannot be asked as one: join some of them by OR", n)
 }
 
 func badRegexp(at lang.Span, p string, err error) lang.Diagnostic {

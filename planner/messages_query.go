@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/quaestor-engine/quaestor/internal/search"
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/modules/yara"
@@ -95,12 +96,26 @@ func lineWithoutQuestion(at lang.Span) lang.Diagnostic {
 	return problem(CodeLineWithoutQuestion, at, `ask which: CONTAINS "…", MATCHES '…' or ANY LINE …`, "no condition says which lines are meant")
 }
 
-func lineElsewhere(at lang.Span, name string) lang.Diagnostic {
-	return problem(CodeLineElsewhere, at, "put the scan whose lines are wanted first", "%s can be returned of the first scan only", name)
+// lineElsewhere is of a line of a scan that another one goes before. First: it
+// stands first, and has to wait for what tells it where to look.
+func lineElsewhere(at lang.Span, name string, first bool) lang.Diagnostic {
+	hint := "put the scan whose lines are wanted first"
+	if first {
+		hint = "say where it is to look, with a path or a glob behind the module"
+	}
+	return problem(CodeLineElsewhere, at, hint, "%s can be returned of the first scan only", name)
 }
 
 func lineInSubquery(at lang.Span) lang.Diagnostic {
 	return problem(CodeMisplaced, at, "use a list: ANY LINE IN @list", "lines cannot be looked up in a subquery")
+}
+
+func subqueryOfFacts(at lang.Span) lang.Diagnostic {
+	return problem(CodeMisplaced, at, "ask it of the host: FIND … AND FIND …", "hosts are chosen by their facts, before anything is looked up on them")
+}
+
+func subqueryOfGroups(at lang.Span) lang.Diagnostic {
+	return problem(CodeSubqueryOfGroups, at, "ask it of the rows, before they are grouped: WHERE … IN (FIND …)", "groups are of all hosts together, and a subquery is asked on each")
 }
 
 func subqueryWidth(at lang.Span, got, want int) lang.Diagnostic {
@@ -151,7 +166,7 @@ func outputTwice(at lang.Span, name string) lang.Diagnostic {
 	return problem(CodeOutputTwice, at, "give one another name: "+name+" AS other", "two columns are called %q", name)
 }
 
-func orderByNumber(l *lang.Literal) lang.Diagnostic {
+func orderByNumber(l lang.Expr) lang.Diagnostic {
 	return problem(CodeOrderByNumber, l.Span(), "name the column", "%s is the same for every row", nodeText(l))
 }
 
@@ -198,6 +213,22 @@ func needsAgent(n lang.Ident) lang.Diagnostic {
 
 func notPlanned(at lang.Span, err error) lang.Diagnostic {
 	return problem(CodeNotPlanned, at, "this is a fault of quaestor's: please report the query", "the query gave no plan: %v", err)
+}
+
+func nestedTooDeep(at lang.Span) lang.Diagnostic {
+	return problem(CodeNestedTooDeep, at, "for many texts write concat(a, b, …)", "more than %d expressions stand in each other", maxDepth)
+}
+
+func tooManyFinds(at lang.Span, n int) lang.Diagnostic {
+	return problem(CodeTooManyFinds, at, "ask several queries", "the query has %d FINDs, more than %d", n, maxFinds)
+}
+
+func tooManyScans(at lang.Span, n int) lang.Diagnostic {
+	return problem(CodeTooManyScans, at, "join fewer modules", "%d modules are joined, more than %d", n, maxScans)
+}
+
+func tooManyQuestions(at lang.Span) lang.Diagnostic {
+	return problem(CodeTooManyQuestions, at, `put them into a list: CONTAINS ("a", "b"), or CONTAINS @list`, "more than %d questions are asked of one content", search.MaxPatterns)
 }
 
 func unusedName(n lang.Ident, what string) lang.Diagnostic {

@@ -19,6 +19,8 @@ type scope struct {
 	links   map[link]int      // the slot that a link column leads to
 	facts   bool              // names are facts of a host: FROM … WHERE
 	line    bool              // Out 0 is the line under test
+	around  *scope            // of a line: where it is asked about
+	merged  bool              // groups are of all hosts together
 	negated bool              // inside an odd number of NOTs
 	failed  bool
 	// inWhere is set while the predicate is read: columns of lines may not
@@ -33,7 +35,8 @@ type scanInfo struct {
 	schema *modules.Schema
 	node   *lang.Scan
 	slot   int
-	used   bool // something names it
+	used   bool             // something names it
+	asked  map[string][]int // the questions put to its content, by their texts
 }
 
 type link struct {
@@ -69,9 +72,14 @@ func (s *scope) column(n *lang.Name, word bool) (typed, bool) {
 	if s.group != nil {
 		return s.group.name(s, n, word)
 	}
+	if s.around != nil && s.around.names(n) {
+		s.c.report(columnInLine(n))
+		return typed{}, false
+	}
 	scan, parts := s.owner(s.joined(n))
 	if scan == nil {
 		if len(n.Parts) == 1 && strings.EqualFold(n.Parts[0].Name, "now") {
+			s.c.columns[n] = true
 			return typed{expr: &plan.Now{}, typ: value.Time, node: n}, true
 		}
 		if word && len(n.Parts) == 1 {
@@ -79,6 +87,7 @@ func (s *scope) column(n *lang.Name, word bool) (typed, bool) {
 		}
 		return typed{}, s.unknownName(n)
 	}
+	s.c.columns[n] = true
 	slot := scan.slot
 	for i, part := range parts {
 		schema := s.slotSchema(slot)
@@ -100,6 +109,15 @@ func (s *scope) column(n *lang.Name, word bool) (typed, bool) {
 		}
 	}
 	return typed{}, false
+}
+
+// names says whether a name is, or begins with, a column or what a scan is called.
+func (s *scope) names(n *lang.Name) bool {
+	first := s.joined(n).Parts[0].Name
+	return slices.ContainsFunc(s.scans, func(scan *scanInfo) bool {
+		_, ok := scan.schema.Column(first)
+		return ok || len(n.Parts) > 1 && scan.name == first
+	})
 }
 
 // joined takes two parts of a name together that are one column, such as
@@ -160,6 +178,7 @@ func (s *scope) unknownName(n *lang.Name) bool {
 // to the name of a column.
 func (s *scope) bareWord(n *lang.Name) typed {
 	word := n.Parts[0]
+	s.c.words[n] = true
 	var names []string
 	for _, scan := range s.scans {
 		for _, col := range scan.schema.Columns {
@@ -298,10 +317,12 @@ func (s *scope) factColumn(n *lang.Name, word bool) (typed, bool) {
 	}
 	name := strings.Join(parts, ".")
 	if t, ok := s.c.fact(name); ok {
+		s.c.columns[n] = true
 		t.node = n
 		return t, true
 	}
 	if strings.EqualFold(name, "now") {
+		s.c.columns[n] = true
 		return typed{expr: &plan.Now{}, typ: value.Time, node: n}, true
 	}
 	if word && len(parts) == 1 {

@@ -63,8 +63,16 @@ func Compile(q *lang.Query, cat Catalogue, in Inputs) (*plan.Plan, []lang.Diagno
 	if in.OS == "" {
 		in.OS = runtime.GOOS
 	}
-	c := &compiler{cat: cat, in: in, plan: &plan.Plan{Query: lang.Format(q)}}
+	c := newCompiler(q, cat, in)
 	c.query(q)
+	if len(c.problems) == 0 && len(c.words) > 0 {
+		// What is planned is what its text says to who knows other columns.
+		q = lang.Quote(q, c.isText)
+		again := newCompiler(q, cat, in)
+		again.files = c.files
+		again.query(q)
+		c.plan, c.problems = again.plan, again.problems
+	}
 	slices.SortStableFunc(c.warnings, bySpan)
 	if len(c.problems) == 0 {
 		if err := c.plan.Prepare(); err != nil {
@@ -72,12 +80,31 @@ func Compile(q *lang.Query, cat Catalogue, in Inputs) (*plan.Plan, []lang.Diagno
 		}
 	}
 	if len(c.problems) > 0 {
-		slices.SortStableFunc(c.problems, bySpan)
-		c.problems = slices.CompactFunc(c.problems, func(a, b lang.Diagnostic) bool { return a == b })
-		return nil, c.warnings, &lang.Error{Source: in.Source, Diagnostics: c.problems}
+		return nil, c.warnings, c.failure()
 	}
 	return c.plan, c.warnings, nil
 }
+
+// failure is the error about what was found wrong: as much of it as lang tells.
+func (c *compiler) failure() *lang.Error {
+	slices.SortStableFunc(c.problems, bySpan)
+	e := &lang.Error{Source: c.in.Source, Diagnostics: slices.CompactFunc(c.problems, func(a, b lang.Diagnostic) bool { return a == b })}
+	if n := len(e.Diagnostics) - lang.MaxDiagnostics; n > 0 {
+		e.Diagnostics, e.More = e.Diagnostics[:lang.MaxDiagnostics], n
+	}
+	return e
+}
+
+func newCompiler(q *lang.Query, cat Catalogue, in Inputs) *compiler {
+	return &compiler{
+		cat: cat, in: in, plan: &plan.Plan{Query: lang.Format(q)}, files: map[string][]listLine{},
+		words: map[*lang.Name]bool{}, columns: map[*lang.Name]bool{}, named: map[string]bool{}, same: map[string]int{},
+	}
+}
+
+// isText says whether a bare word was taken for text wherever it counts: one
+// that LET names may be a column in one place and text in another.
+func (c *compiler) isText(n *lang.Name) bool { return c.words[n] && !c.columns[n] }
 
 func bySpan(a, b lang.Diagnostic) int { return a.Span.Start - b.Span.Start }
 
@@ -89,11 +116,17 @@ type compiler struct {
 	warnings []lang.Diagnostic
 	params   map[string]*lang.Param
 	lets     map[string]*lang.Let
-	used     map[string]bool // parameters and lets that something names
-	broken   map[string]bool // those whose declaration is refused
-	stood    int             // how often a name of LET stood for its value
-	depth    int             // of subqueries
-	around   []*scanInfo     // of the FIND that is read, and of those around it
+	used     map[string]bool       // parameters and lets that something names
+	broken   map[string]bool       // those whose declaration is refused
+	stood    int                   // how often a name of LET stood for its value
+	files    map[string][]listLine // the lists that were read
+	words    map[*lang.Name]bool   // bare words that are text
+	columns  map[*lang.Name]bool   // names that are columns, or now
+	named    map[string]bool       // the tables' names
+	same     map[string]int        // how many tables wanted a name that was taken
+	depth    int                   // of subqueries
+	nested   int                   // of the expression that is read
+	around   []*scanInfo           // of the FIND that is read, and of those around it
 }
 
 func (c *compiler) report(d lang.Diagnostic) { c.problems = append(c.problems, d) }
@@ -119,6 +152,10 @@ func (c *compiler) query(q *lang.Query) {
 	if !c.watch(q) {
 		return
 	}
+	if len(q.Finds) > maxFinds {
+		c.report(tooManyFinds(q.Finds[maxFinds].Span(), len(q.Finds)))
+		return
+	}
 	for i, f := range q.Finds {
 		t := c.find(f)
 		if t == nil {
@@ -132,12 +169,18 @@ func (c *compiler) query(q *lang.Query) {
 	c.checkUsed(q)
 }
 
+// maxFinds bounds the FINDs of a query: each is a table of the answer, and the
+// host's logic over all of them is told anew with each row that decides it.
+const maxFinds = 1000
+
 // tableName makes a name for a table that no earlier one has.
 func (c *compiler) tableName(name string) string {
 	free := name
-	for n := 2; slices.ContainsFunc(c.plan.Tables, func(t *plan.Table) bool { return t.Name == free }); n++ {
-		free = fmt.Sprintf("%s_%d", name, n)
+	for c.named[free] {
+		c.same[name]++
+		free = fmt.Sprintf("%s_%d", name, c.same[name]+1)
 	}
+	c.named[free] = true
 	return free
 }
 

@@ -77,12 +77,18 @@ func (s *scope) plain(f *lang.Find) {
 
 // order reads ORDER BY.
 func (s *scope) order(f *lang.Find) {
+	returned := map[string]bool{}
+	if s.table.Distinct && len(f.Order) > 0 {
+		for _, out := range s.table.Outputs {
+			returned[plan.Key(out.Expr)] = true
+		}
+	}
 	for _, o := range f.Order {
 		e, ok := s.orderKey(o)
 		if !ok {
 			continue
 		}
-		if s.table.Distinct && !slices.ContainsFunc(s.table.Outputs, func(out plan.Output) bool { return plan.Same(out.Expr, e) }) {
+		if s.table.Distinct && !returned[plan.Key(e)] {
 			s.c.report(orderNotReturned(o.Span(), nodeText(o.Expr)))
 		}
 		s.table.Order = append(s.table.Order, plan.OrderKey{Expr: e, Desc: o.Desc})
@@ -148,11 +154,11 @@ func (s *scope) orderKey(o *lang.OrderItem) (plan.Expr, bool) {
 			}
 		}
 	}
-	if l, ok := o.Expr.(*lang.Literal); ok {
-		s.c.report(orderByNumber(l))
+	t, ok := s.operand(o.Expr, false)
+	if _, same := t.constant(); ok && same {
+		s.c.report(orderByNumber(o.Expr))
 		return nil, false
 	}
-	t, ok := s.operand(o.Expr, false)
 	return t.expr, ok
 }
 
@@ -194,7 +200,14 @@ func (c *compiler) columnIn(t *plan.Table, e plan.Expr) *modules.Column {
 
 // inSubquery checks X IN (FIND …).
 func (s *scope) inSubquery(e *lang.In, xs []typed, y *lang.Subquery) (plan.Expr, bool) {
-	if s.c.depth == maxSubqueries {
+	switch {
+	case s.facts:
+		s.c.report(subqueryOfFacts(y.Span()))
+		return nil, false
+	case s.group != nil && s.merged:
+		s.c.report(subqueryOfGroups(y.Span()))
+		return nil, false
+	case s.c.depth == maxSubqueries:
 		s.c.report(subqueryTooDeep(y.Span()))
 		return nil, false
 	}

@@ -41,7 +41,7 @@ func (s *scope) yaraQuestion(e *lang.Compare) (plan.Expr, bool) {
 		if !ok {
 			return nil, false
 		}
-		ors = append(ors, s.ask(scan, plan.Question{Kind: plan.Yara, Text: "YARA " + rules.text, Rules: rules.Rules}, false))
+		ors = append(ors, s.ask(scan, plan.Question{Kind: plan.Yara, Text: "YARA " + rules.text, Rules: rules.Rules}, e.Span(), false))
 	}
 	out := ors[0]
 	if len(ors) > 1 {
