@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -112,7 +111,7 @@ func (f *follower) read(ctx context.Context, consumer jetstream.Consumer, line m
 	defer messages.Stop()
 	for left := info.NumPending; left > 0; left-- {
 		msg, err := messages.Next(jetstream.NextMaxWait(stalled))
-		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) {
+		if late(err) {
 			break
 		}
 		if err == nil {

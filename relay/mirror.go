@@ -20,6 +20,12 @@ const (
 	mirrorPull  = 10 * time.Second
 	mirrorPause = 200 * time.Millisecond // before it begins again
 	mirrorIdle  = 30 * time.Second       // after which the spine forgets who asks no more
+	// mirrorLook is how long nothing may come until it is asked what is there,
+	// and impatience how long something that was kept may take to be seen.
+	mirrorLook = 5 * time.Second
+	impatience = 2 * time.Second
+	// mirrorDirect bounds what is read one by one: more is left to a copy.
+	mirrorDirect = 1000
 )
 
 // A spineMessage is a message of the spine, as mirrors hand it on.
@@ -43,28 +49,36 @@ type mirror struct {
 	all     bool   // every message; else the last one of each subject to begin with
 	once    bool   // what there is, and no more: nobody else keeps anything there
 	headers bool   // without the data
+	copies  bool   // there are several
 	ahead   int    // 0 is mirrorAhead
 	log     *slog.Logger
 	// take deals with a message. Where it fails the message is handed on
 	// again, and again: what cannot be understood is no failure.
 	take func(ctx context.Context, m spineMessage) error
 
-	mu    sync.Mutex
-	seen  uint64
-	bell  chan struct{} // closed when seen grows
-	again func()        // begins again, at another copy perhaps
+	mu     sync.Mutex
+	seen   uint64
+	bell   chan struct{} // closed when seen grows
+	again  func()        // begins again, at another copy perhaps
+	turned time.Time     // when it last did, for who is impatient
 }
 
 // run mirrors until ctx ends. It calls ready once, when everything has been
 // handed on that was there when it began; of one that is for once that is its end.
 func (m *mirror) run(ctx context.Context, ready func()) {
-	var once sync.Once
-	for ctx.Err() == nil {
+	ready = sync.OnceFunc(ready)
+	for first := true; ctx.Err() == nil; first = false {
 		here, again := context.WithCancel(ctx)
 		m.mu.Lock()
 		m.again = again
 		m.mu.Unlock()
-		err := m.attempt(here, func() { once.Do(ready) })
+		var err error
+		if !first && m.copies {
+			_, err = m.readOn(here)
+		}
+		if err == nil {
+			err = m.attempt(here, ready)
+		}
 		again()
 		if ctx.Err() != nil || err == nil {
 			return
@@ -77,10 +91,14 @@ func (m *mirror) run(ctx context.Context, ready func()) {
 	}
 }
 
-// errGap says that the spine left messages out.
-var errGap = errors.New("messages are missing")
+// errGap says that the spine left messages out, and errMute that a copy did not
+// give what is there.
+var (
+	errGap  = errors.New("messages are missing")
+	errMute = errors.New("a copy does not give what is there")
+)
 
-// attempt mirrors as long as the spine goes on without a gap. That it ended well
+// attempt mirrors a copy as long as it goes on without a gap. That it ended well
 // is no error.
 func (m *mirror) attempt(ctx context.Context, ready func()) error {
 	cfg := jetstream.ConsumerConfig{
@@ -102,7 +120,8 @@ func (m *mirror) attempt(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	if c.CachedInfo().NumPending == 0 {
+	left := c.CachedInfo().NumPending
+	if left == 0 {
 		if ready(); m.once {
 			return nil
 		}
@@ -117,9 +136,20 @@ func (m *mirror) attempt(ctx context.Context, ready func()) error {
 	}
 	defer messages.Stop()
 	defer context.AfterFunc(ctx, messages.Stop)()
-	left := c.CachedInfo().NumPending
-	for next := uint64(1); ; next++ {
-		msg, err := messages.Next(soonEnough(left)...)
+	return m.follow(ctx, messages, left, ready)
+}
+
+// follow takes what a copy gives, of which so many messages are left that were
+// there when it began.
+func (m *mirror) follow(ctx context.Context, messages jetstream.MessagesContext, left uint64, ready func()) error {
+	for next := uint64(1); ; {
+		msg, err := messages.Next(m.soonEnough(left)...)
+		if left == 0 && late(err) {
+			if n, err := m.readOn(ctx); err != nil || n > 0 {
+				return errors.Join(errMute, err)
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -130,6 +160,7 @@ func (m *mirror) attempt(ctx context.Context, ready func()) error {
 		if meta.Sequence.Consumer != next {
 			return errGap
 		}
+		next++
 		if err := m.take(ctx, spineMessage{msg.Subject(), meta.Sequence.Stream, msg.Headers(), msg.Data()}); err != nil {
 			return err
 		}
@@ -142,23 +173,55 @@ func (m *mirror) attempt(ctx context.Context, ready func()) error {
 	}
 }
 
-// turn has the mirror begin again: of several copies, of which chance chooses
-// one, it may follow one that gets nothing any more.
+// readOn takes what the server that leads has behind what was seen, up to
+// mirrorDirect messages, and counts them.
+func (m *mirror) readOn(ctx context.Context) (n int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, spineTimeout)
+	defer cancel()
+	for ; n < mirrorDirect; n++ {
+		msg, err := m.stream.GetMsg(ctx, m.at()+1, jetstream.WithGetMsgSubject(m.subject))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		if m.headers {
+			msg.Data = nil
+		}
+		if err := m.take(ctx, spineMessage{msg.Subject, msg.Sequence, msg.Header, msg.Data}); err != nil {
+			return n, err
+		}
+		m.advance(msg.Sequence)
+	}
+	return n, nil
+}
+
+// turn has the mirror begin again, and read what it has not seen of the server
+// that leads. Of those who are impatient together the first is enough.
 func (m *mirror) turn() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.again != nil {
+	if m.again != nil && time.Since(m.turned) >= impatience {
+		m.turned = time.Now()
 		m.again()
 	}
 }
 
-// soonEnough bounds the wait for a message where some are known to be there, and
-// no wait for what is still to come.
-func soonEnough(left uint64) []jetstream.NextOpt {
-	if left == 0 {
-		return nil
+// soonEnough bounds the wait for a message.
+func (m *mirror) soonEnough(left uint64) []jetstream.NextOpt {
+	switch {
+	case left > 0:
+		return []jetstream.NextOpt{jetstream.NextMaxWait(stalled)}
+	case m.copies:
+		return []jetstream.NextOpt{jetstream.NextMaxWait(mirrorLook)}
 	}
-	return []jetstream.NextOpt{jetstream.NextMaxWait(stalled)}
+	return nil
+}
+
+// late says whether an error is that nothing came in time.
+func late(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)
 }
 
 func (m *mirror) at() uint64 {
@@ -181,6 +244,8 @@ func (m *mirror) advance(sequence uint64) {
 func (m *mirror) until(ctx context.Context, sequence uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, spineTimeout)
 	defer cancel()
+	impatient := time.NewTicker(impatience)
+	defer impatient.Stop()
 	for {
 		m.mu.Lock()
 		if m.seen >= sequence {
@@ -194,10 +259,11 @@ func (m *mirror) until(ctx context.Context, sequence uint64) error {
 		m.mu.Unlock()
 		select {
 		case <-bell:
-		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		case <-impatient.C:
+			if m.copies {
 				m.turn()
 			}
+		case <-ctx.Done():
 			return fmt.Errorf("relay: what was kept is not seen yet: %w", ctx.Err())
 		}
 	}
@@ -205,7 +271,7 @@ func (m *mirror) until(ctx context.Context, sequence uint64) error {
 
 // begin starts a mirror of the spine, and waits until it has what is there.
 func (r *Relay) begin(ctx context.Context, m *mirror) error {
-	m.log = r.log
+	m.log, m.copies = r.log, r.cfg.replicas() > 1
 	up := make(chan struct{})
 	r.wg.Go(func() { m.run(r.life, func() { close(up) }) })
 	t := time.NewTicker(3 * spineTimeout)

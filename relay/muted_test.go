@@ -12,74 +12,95 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// copies are those of a stream with one message, of which the first to be read
-// has stopped where it was and says nothing, as one whose server cannot write.
+// copies are those of a stream. Its last message is at the server that leads;
+// all copies that are read have stopped where they were and say nothing, as
+// those whose servers cannot write.
 type copies struct {
 	jetstream.Stream
-	read int
+	last uint64
 }
 
-type oneCopy struct {
-	jetstream.Consumer
-	said *oneSaying
-}
+type muteCopy struct{ jetstream.Consumer }
 
-type oneSaying struct {
+type muteSaying struct {
 	jetstream.MessagesContext
-	mute bool
 	once sync.Once
 	end  chan struct{}
 }
 
-type oneMessage struct{ jetstream.Msg }
-
 func (c *copies) CreateConsumer(context.Context, jetstream.ConsumerConfig) (jetstream.Consumer, error) {
-	c.read++
-	return &oneCopy{said: &oneSaying{mute: c.read == 1, end: make(chan struct{})}}, nil
+	return &muteCopy{}, nil
 }
 
-func (c *oneCopy) CachedInfo() *jetstream.ConsumerInfo { return &jetstream.ConsumerInfo{} }
+func (c *muteCopy) CachedInfo() *jetstream.ConsumerInfo { return &jetstream.ConsumerInfo{} }
 
-func (c *oneCopy) Messages(...jetstream.PullMessagesOpt) (jetstream.MessagesContext, error) {
-	return c.said, nil
+func (c *muteCopy) Messages(...jetstream.PullMessagesOpt) (jetstream.MessagesContext, error) {
+	return &muteSaying{end: make(chan struct{})}, nil
 }
 
-func (c *oneSaying) Next(...jetstream.NextOpt) (jetstream.Msg, error) {
-	if !c.mute {
-		c.mute = true
-		return oneMessage{}, nil
+func (c *muteSaying) Next(...jetstream.NextOpt) (jetstream.Msg, error) {
+	select {
+	case <-c.end:
+		return nil, jetstream.ErrMsgIteratorClosed
+	case <-time.After(mirrorLook):
+		return nil, nats.ErrTimeout
 	}
-	<-c.end
-	return nil, jetstream.ErrMsgIteratorClosed
 }
 
-func (c *oneSaying) Stop() { c.once.Do(func() { close(c.end) }) }
+func (c *muteSaying) Stop() { c.once.Do(func() { close(c.end) }) }
 
-func (oneMessage) Metadata() (*jetstream.MsgMetadata, error) {
-	return &jetstream.MsgMetadata{Sequence: jetstream.SequencePair{Consumer: 1, Stream: 7}}, nil
+func (c *copies) GetMsg(_ context.Context, sequence uint64, _ ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg, error) {
+	if sequence > c.last {
+		return nil, jetstream.ErrMsgNotFound
+	}
+	return &jetstream.RawStreamMsg{Subject: "a", Sequence: c.last}, nil
 }
-func (oneMessage) Subject() string      { return "a" }
-func (oneMessage) Headers() nats.Header { return nil }
-func (oneMessage) Data() []byte         { return nil }
 
-// Whoever waits for what was kept, and does not see it in time, has the mirror
-// read another copy: three relays that all read a mute one would wait for ever.
-func TestMuteCopy(t *testing.T) {
+// muted runs a mirror whose copy gives nothing but what it had at first.
+func muted(t *testing.T, do func(ctx context.Context, m *mirror, stream *copies)) {
 	synctest.Test(t, func(t *testing.T) {
 		stream := &copies{}
-		m := &mirror{stream: stream, log: slog.New(slog.DiscardHandler), take: func(context.Context, spineMessage) error { return nil }}
+		m := &mirror{stream: stream, copies: true, log: slog.New(slog.DiscardHandler)}
+		m.take = func(_ context.Context, msg spineMessage) error {
+			if msg.sequence <= m.at() {
+				t.Errorf("message %d is taken after %d", msg.sequence, m.at())
+			}
+			return nil
+		}
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { m.run(ctx, func() {}); close(ended) }()
 		synctest.Wait()
-		if err := m.until(ctx, 7); err == nil {
-			t.Error("a mute copy shows something")
-		}
-		time.Sleep(2 * mirrorPause)
-		if err := m.until(ctx, 7); err != nil || stream.read != 2 {
-			t.Errorf("of %d copies: %v", stream.read, err)
-		}
+		do(ctx, m, stream)
 		end()
 		<-ended
+	})
+}
+
+// Whoever waits for what was kept sees it soon, whatever copy is read: three
+// relays that all read a mute one would wait for ever.
+func TestMuteCopy(t *testing.T) {
+	muted(t, func(ctx context.Context, m *mirror, stream *copies) {
+		for stream.last = 7; stream.last < 10; stream.last++ {
+			begun := time.Now()
+			if err := m.until(ctx, stream.last); err != nil || time.Since(begun) > 2*impatience {
+				t.Errorf("message %d after %s: %v", stream.last, time.Since(begun), err)
+			}
+		}
+		if err := m.until(ctx, 100); !late(err) {
+			t.Errorf("what was never kept: %v", err)
+		}
+	})
+}
+
+// What others keep is seen though nobody here waits for it.
+func TestMuteCopyUnwatched(t *testing.T) {
+	muted(t, func(_ context.Context, m *mirror, stream *copies) {
+		stream.last = 7
+		time.Sleep(2 * mirrorLook)
+		synctest.Wait()
+		if m.at() != 7 {
+			t.Errorf("message 7 is there, and %d was seen", m.at())
+		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -322,24 +323,26 @@ func (s *spine) recovery() time.Duration {
 }
 
 // takes says whether what is kept can still be kept, and whether that is over
-// for good. A stream that could not write once, for want of room, writes nothing
-// more in its life, and answers nobody.
+// for good. What could not be written once, for want of room or of files, is
+// written no more in the life of a server: neither to a stream, which then
+// answers nobody, nor to what the servers agree on, behind which a server hides
+// how its streams are.
 func (s *spine) takes() (yes, broken bool) {
 	if s.server == nil {
 		return true, false
 	}
 	yes = true
 	for _, e := range s.server.Healthz(&server.HealthzOptions{Details: true}).Errors {
-		if e.Type == server.HealthzErrorStream {
+		if e.Type == server.HealthzErrorStream || e.Type == server.HealthzErrorJetStream {
 			yes = false
-			broken = broken || strings.Contains(e.Error, writeError)
+			broken = broken || slices.ContainsFunc(overForGood(), func(text string) bool { return strings.Contains(e.Error, text) })
 		}
 	}
 	return yes || !s.joined(), broken // that it sees no others is another fault
 }
 
-// writeError is in what a server says of a stream that could not write.
-const writeError = "write error: "
+// overForGood is in what a server says of what it writes no more.
+func overForGood() []string { return []string{"write error: ", "apply error: ", "is not running"} }
 
 // close ends the spine when it has said of everything that it was given whether
 // that is stored. It says so over the connection, which is kept until then: who
