@@ -75,7 +75,7 @@ func (c *committer) put(m commitment) error {
 	if !c.together || len(m.msg.Data) >= largeAlone {
 		future, err := c.publish(m.msg)
 		if err == nil {
-			c.work.Go(func() { m.done(await(future)) })
+			c.work.Go(func() { m.done(c.await(future)) })
 		}
 		return err
 	}
@@ -170,7 +170,7 @@ func (c *committer) single(all []commitment) {
 	}
 	for i, f := range futures {
 		if f != nil {
-			all[i].done(await(f))
+			all[i].done(c.await(f))
 		}
 	}
 }
@@ -240,11 +240,14 @@ func (c *committer) publish(msg *nats.Msg) (jetstream.PubAckFuture, error) {
 	return c.spine.js.PublishMsgAsync(msg, jetstream.WithRetryWait(patience), jetstream.WithRetryAttempts(int(spineTimeout/patience)))
 }
 
-func await(f jetstream.PubAckFuture) (uint64, error) {
+func (c *committer) await(f jetstream.PubAckFuture) (uint64, error) {
 	select {
 	case ack := <-f.Ok():
 		return ack.Sequence, nil
 	case err := <-f.Err():
+		if errors.Is(err, jetstream.ErrAsyncPublishTimeout) {
+			c.spine.unseat(streamOf(f.Msg().Subject))
+		}
 		return 0, err
 	}
 }

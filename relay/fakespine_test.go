@@ -105,7 +105,7 @@ func (j fakeJS) PublishMsgAsync(msg *nats.Msg, _ ...jetstream.PublishOpt) (jetst
 }
 
 type fakeStream struct {
-	jetstream.Stream
+	stream
 	f *fakeSpine
 }
 

@@ -246,6 +246,6 @@ func (r *Relay) stale() []message.ID {
 }
 
 // purge removes what a stream has of a subject.
-func purge(ctx context.Context, from jetstream.Stream, subject string) error {
+func purge(ctx context.Context, from stream, subject string) error {
 	return patiently(ctx, func(ctx context.Context) error { return from.Purge(ctx, jetstream.WithPurgeSubject(subject)) })
 }

@@ -44,7 +44,7 @@ func (m *spineMessage) gone() bool { return m.header.Get("KV-Operation") != "" }
 // know the same: what one of them keeps, all of them take from their mirrors,
 // that one too.
 type mirror struct {
-	stream  jetstream.Stream
+	stream  stream
 	subject string // of which; "" is all
 	all     bool   // every message; else the last one of each subject to begin with
 	once    bool   // what there is, and no more: nobody else keeps anything there
@@ -179,7 +179,7 @@ func (m *mirror) readOn(ctx context.Context) (n int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, spineTimeout)
 	defer cancel()
 	for ; n < mirrorDirect; n++ {
-		msg, err := m.stream.GetMsg(ctx, m.at()+1, jetstream.WithGetMsgSubject(m.subject))
+		msg, err := m.stream.next(ctx, m.at()+1, m.subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return n, nil
 		}

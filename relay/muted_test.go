@@ -49,7 +49,7 @@ func (c *muteSaying) Next(...jetstream.NextOpt) (jetstream.Msg, error) {
 
 func (c *muteSaying) Stop() { c.once.Do(func() { close(c.end) }) }
 
-func (c *copies) GetMsg(_ context.Context, sequence uint64, _ ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg, error) {
+func (c *copies) next(_ context.Context, sequence uint64, _ string) (*jetstream.RawStreamMsg, error) {
 	if sequence > c.last {
 		return nil, jetstream.ErrMsgNotFound
 	}

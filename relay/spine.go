@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -67,20 +66,13 @@ type spine struct {
 	plans    *bucket
 	state    *bucket
 	relays   *bucket
-	answers  jetstream.Stream
-	sealed   jetstream.Stream // the envelopes of plans
-	entries  jetstream.Stream
+	answers  stream
+	sealed   stream // the envelopes of plans
+	entries  stream
+	unseated sync.Map       // by stream, when its leader was asked to let another one
 	chunks   *committer     // to the answers
 	records  *committer     // to the agents
 	storing  sync.WaitGroup // of both
-}
-
-// A bucket is a bucket of keys, and the stream that it is made of.
-type bucket struct {
-	jetstream.KeyValue
-	stream jetstream.Stream
-	prefix string // of subjects, before the key
-	meters *meters
 }
 
 // openSpine starts the spine of a relay, or joins the one elsewhere.
@@ -181,7 +173,7 @@ func (l spineLog) Tracef(string, ...any)           {}
 // prepare makes what the spine is to have, or finds it.
 func (s *spine) prepare(ctx context.Context, replicas int) error {
 	for _, want := range []struct {
-		to  *jetstream.Stream
+		to  *stream
 		cfg jetstream.StreamConfig
 	}{
 		{&s.sealed, jetstream.StreamConfig{Name: streamPlans, Subjects: []string{"plan.*"}, MaxMsgsPerSubject: 1}},
@@ -190,7 +182,7 @@ func (s *spine) prepare(ctx context.Context, replicas int) error {
 	} {
 		want.cfg.Replicas = replicas
 		err := s.find(ctx, func(ctx context.Context) (copies int, err error) {
-			if *want.to, err = s.js.Stream(ctx, want.cfg.Name); err != nil {
+			if *want.to, err = s.stream(ctx, want.cfg.Name, replicas); err != nil {
 				return 0, err
 			}
 			return (*want.to).CachedInfo().Config.Replicas, nil
@@ -209,11 +201,11 @@ func (s *spine) prepare(ctx context.Context, replicas int) error {
 			if err != nil {
 				return 0, err
 			}
-			stream, err := s.js.Stream(ctx, "KV_"+name)
+			stream, err := s.stream(ctx, kvStream+name, replicas)
 			if err != nil {
 				return 0, err
 			}
-			*to = &bucket{KeyValue: kv, stream: stream, prefix: "$KV." + name + "."}
+			*to = &bucket{KeyValue: kv, spine: s, stream: stream, prefix: "$KV." + name + "."}
 			if c := stream.CachedInfo().Config; !c.AllowDirect {
 				return c.Replicas, nil
 			}
@@ -226,20 +218,13 @@ func (s *spine) prepare(ctx context.Context, replicas int) error {
 	return nil
 }
 
-// makeBucket makes a bucket of which the server that leads is read, and not any
-// that may be behind it.
-func (s *spine) makeBucket(ctx context.Context, cfg jetstream.KeyValueConfig) error {
-	if _, err := s.js.CreateOrUpdateKeyValue(ctx, cfg); err != nil {
-		return err
-	}
-	stream, err := s.js.Stream(ctx, "KV_"+cfg.Bucket)
+// stream finds a stream.
+func (s *spine) stream(ctx context.Context, name string, replicas int) (stream, error) {
+	found, err := s.js.Stream(ctx, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c := stream.CachedInfo().Config
-	c.AllowDirect = false
-	_, err = s.js.UpdateStream(ctx, c)
-	return err
+	return &ledStream{found, s.conn, name, replicas > 1}, nil
 }
 
 // find looks for something on the spine, and has it made where it is not there,
@@ -365,71 +350,11 @@ func (s *spine) close() {
 	}
 }
 
-// get, put and swap are what is done with a bucket, within spineTimeout.
-
-func (b *bucket) get(ctx context.Context, key string) (text []byte, revision uint64, err error) {
-	err = patiently(ctx, func(ctx context.Context) error {
-		e, err := b.KeyValue.Get(ctx, key)
-		if err == nil {
-			text, revision = e.Value(), e.Revision()
-		}
-		return err
-	})
-	return text, revision, err
-}
-
-func (b *bucket) put(ctx context.Context, key string, text []byte) (revision uint64, err error) {
-	defer b.meters.timed(time.Now(), &err)
-	err = patiently(ctx, func(ctx context.Context) (err error) {
-		revision, err = b.KeyValue.Put(ctx, key, text)
-		return err
-	})
-	return revision, err
-}
-
-// swap puts a value in the place of the one of a revision; 0 is that there is
-// none. Where another was faster the error is errSwapped.
-func (b *bucket) swap(ctx context.Context, key string, text []byte, revision uint64) (now uint64, err error) {
-	defer b.meters.timed(time.Now(), &err)
-	err = patiently(ctx, func(ctx context.Context) (err error) {
-		if revision == 0 {
-			now, err = b.KeyValue.Create(ctx, key, text)
-		} else {
-			now, err = b.KeyValue.Update(ctx, key, text, revision)
-		}
-		return err
-	})
-	if errors.Is(err, jetstream.ErrKeyExists) || isSwapped(err) {
-		err = errSwapped
-	}
-	return now, err
-}
-
-// swapTogether is swap by a committer. What is in the place of something that
-// was deleted goes the way of swap.
-func (b *bucket) swapTogether(ctx context.Context, c *committer, key string, text []byte, revision uint64) (now uint64, err error) {
-	within, cancel := context.WithTimeout(ctx, spineTimeout)
-	defer cancel()
-	msg := nats.NewMsg(b.prefix + key)
-	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(revision, 10))
-	msg.Data = text
-	given := time.Now()
-	now, err = c.store(within, msg)
-	if isSwapped(err) && revision == 0 {
-		return b.swap(ctx, key, text, revision)
-	}
-	if isSwapped(err) {
-		err = errSwapped
-	}
-	b.meters.timed(given, &err)
-	return now, err
-}
-
 // publish puts a message on the spine, behind the one that it says or that
 // after says.
 func (s *spine) publish(ctx context.Context, msg *nats.Msg, after ...jetstream.PublishOpt) (sequence uint64, err error) {
 	defer s.meters.timed(time.Now(), &err)
-	err = patiently(ctx, func(ctx context.Context) error {
+	err = s.insist(ctx, streamOf(msg.Subject), func(ctx context.Context) error {
 		ack, err := s.js.PublishMsg(ctx, msg, after...)
 		if err == nil {
 			sequence = ack.Sequence
@@ -449,6 +374,27 @@ func (s *spine) fence(ctx context.Context, msg *nats.Msg) (sequence uint64, err 
 	return s.chunks.store(ctx, msg)
 }
 
+// insist is patiently for what a stream is to keep. Where its leader says nothing
+// at all another one is wanted.
+func (s *spine) insist(ctx context.Context, stream string, do func(context.Context) error) error {
+	err := patiently(ctx, do)
+	if late(err) && ctx.Err() == nil {
+		s.unseat(stream)
+	}
+	return err
+}
+
+// streamOf names the stream that keeps what is published under a subject.
+func streamOf(subject string) string {
+	switch first, _, _ := strings.Cut(subject, "."); first {
+	case "plan":
+		return streamPlans
+	case "answer":
+		return streamAnswers
+	}
+	return streamEntries
+}
+
 // patiently does something with the spine within spineTimeout. Servers that are
 // choosing which of them leads answer nobody, and are asked again.
 func patiently(ctx context.Context, do func(context.Context) error) error {
@@ -456,7 +402,7 @@ func patiently(ctx context.Context, do func(context.Context) error) error {
 	defer cancel()
 	for {
 		err := do(ctx)
-		if !errors.Is(err, jetstream.ErrNoStreamResponse) && !errors.Is(err, nats.ErrNoResponders) {
+		if !errors.Is(err, jetstream.ErrNoStreamResponse) && !errors.Is(err, nats.ErrNoResponders) && !isLeaderless(err) {
 			return err
 		}
 		select {
@@ -469,13 +415,3 @@ func patiently(ctx context.Context, do func(context.Context) error) error {
 
 // patience is the time between two such attempts.
 const patience = 200 * time.Millisecond
-
-// errSwapped says that another relay, or an earlier try, was faster.
-var errSwapped = errors.New("another was faster")
-
-// isSwapped says whether the spine refused a message since the one before it is
-// not the one that was expected.
-func isSwapped(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
-}
