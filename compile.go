@@ -27,21 +27,7 @@ type Compiled struct {
 // Mistakes gives the mistakes of queries that an error of Compile, Query or
 // Prepare holds, one *lang.Error for each query that has any; none where the
 // error is about something else.
-func Mistakes(err error) []*lang.Error {
-	switch e := err.(type) { // not errors.As, which finds but the first
-	case *lang.Error:
-		return []*lang.Error{e}
-	case interface{ Unwrap() []error }:
-		var all []*lang.Error
-		for _, one := range e.Unwrap() {
-			all = append(all, Mistakes(one)...)
-		}
-		return all
-	case interface{ Unwrap() error }:
-		return Mistakes(e.Unwrap())
-	}
-	return nil
-}
+func Mistakes(err error) []*lang.Error { return lang.Mistakes(err) }
 
 // Every gives the period at which the queries are to be asked again; 0: once.
 // Queries that are asked together have one period.

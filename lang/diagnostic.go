@@ -51,6 +51,24 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Mistakes gives each *Error that an error holds, where several sources or
+// queries have one; none where the error is about something else.
+func Mistakes(err error) []*Error {
+	switch e := err.(type) { // not errors.As, which finds but the first
+	case *Error:
+		return []*Error{e}
+	case interface{ Unwrap() []error }:
+		var all []*Error
+		for _, one := range e.Unwrap() {
+			all = append(all, Mistakes(one)...)
+		}
+		return all
+	case interface{ Unwrap() error }:
+		return Mistakes(e.Unwrap())
+	}
+	return nil
+}
+
 // Position gives the line and the column of a byte offset, both from 1. A
 // column is a character, as editors count them. An offset outside of the
 // source is taken as its nearest end.

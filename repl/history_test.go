@@ -73,9 +73,10 @@ func TestHistoryThatCannotBeKept(t *testing.T) {
 	}
 }
 
-func TestSearch(t *testing.T) {
-	got := folded([]string{"FIND host;", "FIND file /etc/* -- where\n  RETURN path;"})
-	if want := []string{"FIND host;", "FIND file /etc/* RETURN path;"}; !slices.Equal(got, want) {
+// An entry that comes back asks what it asked: blanks in quotes are text.
+func TestFolded(t *testing.T) {
+	got := folded([]string{"FIND host;", "FIND file /etc/* -- where\n\n  RETURN path;", "FIND line /etc/fstab\n\tCONTAINS \"0  0\" AND text != 'a  -- b';"})
+	if want := []string{"FIND host;", "FIND file /etc/* RETURN path;", "FIND line /etc/fstab CONTAINS \"0  0\" AND text != 'a  -- b';"}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 }

@@ -109,16 +109,28 @@ func Run(ctx context.Context, o Options) (err error) {
 }
 
 // folded shows entries in one line each, as they are edited. Comments end
-// with their line, so they are left out.
+// with their line, so they are left out. Within a line nothing changes: no
+// text in quotes is longer than one, and its blanks are what is asked for.
 func folded(entries []string) []string {
 	out := make([]string, len(entries))
 	for i, e := range entries {
 		out[i] = e
 		if strings.Contains(e, "\n") {
-			out[i] = strings.Join(strings.Fields(lang.WithoutComments(e)), " ")
+			out[i] = oneLine(lang.WithoutComments(e))
 		}
 	}
 	return out
+}
+
+// oneLine puts a blank between lines that hold something.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
 }
 
 // do runs a command or asks queries, and shows what went wrong. The error is
@@ -145,11 +157,8 @@ func (p *Prompt) do(ctx context.Context, entry string) error {
 	return p.show(entry, p.opts.Session.Ask(ctx, entry))
 }
 
-// Ask answers a text as if it had been typed.
-func (p *Prompt) Ask(ctx context.Context, text string) error {
-	p.last = text
-	return p.show(text, p.opts.Session.Ask(ctx, text))
-}
+// Asked takes a text that a command asks for the query that was asked last.
+func (p *Prompt) Asked(text string) { p.last = text }
 
 // Last gives the query that was asked last.
 func (p *Prompt) Last() string { return p.last }
@@ -172,15 +181,16 @@ func (p *Prompt) Commands() []Command { return p.opts.Commands }
 
 // show shows an error, under the entry where it is about it.
 func (p *Prompt) show(entry string, err error) error {
-	var wrong *lang.Error
-	switch {
-	case err == nil || errors.Is(err, ErrQuit):
-	case errors.As(err, &wrong) && wrong.Source.Text == entry:
+	mistakes := lang.Mistakes(err)
+	for _, wrong := range mistakes {
+		if wrong.Source.Text != entry {
+			fmt.Fprintln(p.opts.Err, wrong)
+			continue
+		}
 		_, columns := p.editor.term.tty.size()
 		fmt.Fprint(p.opts.Err, underlined(wrong, runewidth.StringWidth(p.editor.currentPrefix()), columns))
-	case errors.As(err, &wrong):
-		fmt.Fprintln(p.opts.Err, wrong)
-	default: // it may hold words of hosts and relays
+	}
+	if err != nil && len(mistakes) == 0 && !errors.Is(err, ErrQuit) { // it may hold words of hosts and relays
 		fmt.Fprintf(p.opts.Err, "quaestor: %s\n", value.EscapeLines(err.Error()))
 	}
 	return err

@@ -107,6 +107,22 @@ func TestUnderlined(t *testing.T) {
 	}
 }
 
+// On a narrow screen no caret stands below a line that the screen breaks.
+func TestUnderlinedOnANarrowScreen(t *testing.T) {
+	_, err := lang.Parse(lang.Source{Name: "query", Text: "FIND file /etc/** WHERE size > > 2 RETURN path;"})
+	var e *lang.Error
+	if !errors.As(err, &e) {
+		t.Fatal(err)
+	}
+	want := "query:1:30: " + e.Diagnostics[0].Message + "\n  " + e.Diagnostics[0].Hint + "\n"
+	if got := underlined(e, 2, 40); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if got := underlined(e, 2, 60); !strings.Contains(got, "^") {
+		t.Errorf("there was room for carets: %q", got)
+	}
+}
+
 // What a fleet says of itself is offered as text, and an error with words of
 // its relay is shown as text.
 func TestNothingHostileIsPrompted(t *testing.T) {

@@ -96,6 +96,7 @@ type showFlags struct {
 	keep     *lastAnswer       // where rows are kept beside being shown; nil: nowhere
 	before   *baseline         // nil: there is none
 	rounds   *roundTeller      // nil: there are none
+	adds     bool              // --output holds an answer already, and this one follows it
 }
 
 // fleetFlags say how a fleet is asked.

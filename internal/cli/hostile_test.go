@@ -58,7 +58,7 @@ func TestNothingHostileIsShown(t *testing.T) {
 		"investigations": func(a *app, v string) error {
 			signed := &client.Signed{Payload: &signing.PlanPayload{}}
 			signed.Payload.Query, signed.Payload.Purpose = v, v
-			return a.list(investigationList([]client.Investigation{{Problem: errors.New(v)}, {Signed: signed}}), "table")
+			return a.list(investigationList([]client.Investigation{{Problem: errors.New(v)}, {Signed: signed}}, "table"), "table")
 		},
 		"submitted": func(a *app, v string) error { return a.tellSubmitted(message.Submitted{Waits: []string{v}}) },
 		"failure": func(a *app, v string) error {

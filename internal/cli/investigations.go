@@ -106,11 +106,11 @@ func (c *investigationsListCommand) Run(a *app) error {
 	if len(all) == 0 && c.Format == "table" {
 		fmt.Fprintln(a.Err, "the relay keeps no investigations")
 	}
-	return a.list(investigationList(all), c.Format)
+	return a.list(investigationList(all, c.Format), c.Format)
 }
 
 // investigationList makes a list of what relays keep.
-func investigationList(all []client.Investigation) list {
+func investigationList(all []client.Investigation, format string) list {
 	l := list{name: "investigations"}
 	l.column("investigation", value.Version)
 	l.column("submitted", value.Time)
@@ -121,7 +121,7 @@ func investigationList(all []client.Investigation) list {
 	l.column("bytes", value.Size)
 	l.column("query", value.Text)
 	for _, i := range all {
-		_, query := asked(i)
+		_, query := asked(i, format)
 		l.row(value.NewText(i.Plan.String()), seconds(i.Submitted), value.NewText(stateOf(i, time.Now())),
 			value.NewInt(int64(i.Agents)), value.NewInt(int64(i.Reached)), value.NewInt(int64(i.Done)),
 			value.NewSize(i.Bytes), value.NewText(query))
@@ -129,13 +129,16 @@ func investigationList(all []client.Investigation) list {
 	return l
 }
 
-// asked gives the purpose and the query of a plan, on one line, or why there is
-// none.
-func asked(i client.Investigation) (purpose, query string) {
+// asked gives the purpose and the query of a plan, which a table has on one
+// line and programs as it is; or why there is none.
+func asked(i client.Investigation, format string) (purpose, query string) {
 	if i.Signed == nil {
 		return "", "(" + i.Problem.Error() + ")"
 	}
-	return i.Signed.Payload.Purpose, strings.Join(strings.Fields(i.Signed.Payload.Query), " ")
+	if query = i.Signed.Payload.Query; format == "table" {
+		query = strings.Join(strings.Fields(query), " ")
+	}
+	return i.Signed.Payload.Purpose, query
 }
 
 // stateOf says how far an investigation is.

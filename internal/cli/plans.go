@@ -312,7 +312,7 @@ func (c *pendingCommand) Run(a *app) error {
 	l.column("purpose", value.Text)
 	l.column("query", value.Text)
 	for _, i := range all {
-		purpose, query := asked(i)
+		purpose, query := asked(i, c.Format)
 		l.row(value.NewText(i.Plan.String()), seconds(i.Expires), textOrNull(purpose), value.NewText(query))
 	}
 	if len(all) == 0 && c.Format == "table" {

@@ -88,6 +88,7 @@ type asking struct {
 
 	format  string
 	output  string // a file; "" is the screen
+	filled  bool   // an answer is in it
 	params  map[string]string
 	secrets map[string]bool // which of them are kept nowhere
 	last    lastAnswer
@@ -103,6 +104,11 @@ type asking struct {
 
 // Ask implements repl.Session.
 func (s *asking) Ask(ctx context.Context, entry string) error {
+	return s.ask(ctx, lang.Source{Name: "query", Text: entry})
+}
+
+// ask answers the queries of a source. Lists are looked for beside it.
+func (s *asking) ask(ctx context.Context, src lang.Source) error {
 	a := s.app.within(ctx)
 	run := &runCommand{Root: s.cmd.Root, Case: s.inside}
 	run.signFlags, run.Format, run.Output, run.Colour = s.cmd.signFlags, s.format, s.output, "auto"
@@ -110,13 +116,18 @@ func (s *asking) Ask(ctx context.Context, entry string) error {
 	if err != nil {
 		return err
 	}
-	entry = s.withLastID(entry)
-	local, err := s.local(entry)
+	if run.adds = s.filled; run.adds {
+		if _, several := between[s.format]; !several {
+			return fmt.Errorf("%s holds an answer already, and a file holds one as %s\nhint: \\o ANOTHER, or \\f jsonl", value.EscapeText(s.output), s.format)
+		}
+	}
+	src.Text = s.withLastID(src.Text)
+	local, err := s.local(src.Text)
 	if err != nil {
 		return err
 	}
 	defer local.Close()
-	compiled, err := a.compiled(local, []lang.Source{{Name: "query", Text: entry}}, false)
+	compiled, err := a.compiled(local, []lang.Source{src}, false)
 	if err != nil {
 		return plainly(err)
 	}
@@ -133,7 +144,7 @@ func (s *asking) Ask(ctx context.Context, entry string) error {
 	run.submitted = func(id string) { s.lastID = id }
 	err = plainly(run.ask(a, local, compiled, need))
 	if kept.tables != nil {
-		s.last = kept
+		s.last, s.filled = kept, s.output != ""
 	}
 	if asksOthers(compiled) && a.keeper.connected() {
 		s.refresh()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -169,10 +170,10 @@ func (s *asking) setFormat(_ context.Context, format string) error {
 }
 
 func (s *asking) setOutput(_ context.Context, file string) error {
-	if s.output = file; file == "" {
+	if s.output, s.filled = fromHome(file), false; file == "" {
 		return s.say("answers go to the screen")
 	}
-	return s.say("answers go to %s", file)
+	return s.say("answers go to %s", s.output)
 }
 
 func (s *asking) set(_ context.Context, args string) error {
@@ -263,18 +264,29 @@ func (s *asking) include(ctx context.Context, p *repl.Prompt, file string) error
 	if file == "" {
 		return errors.New(`which file?` + "\n" + `hint: \i hunt.qst`)
 	}
+	file = fromHome(file)
 	text, err := readFile(file)
 	if err != nil {
 		return err
 	}
-	_ = p.Ask(ctx, text) // what went wrong was shown
-	return nil
+	p.Asked(text)
+	return s.ask(ctx, lang.Source{Name: file, Text: text})
+}
+
+// fromHome spells out the ~ that shells know for the home of whoever types.
+func fromHome(file string) string {
+	rest, ok := strings.CutPrefix(file, "~/")
+	home, err := os.UserHomeDir()
+	if !ok || err != nil {
+		return file
+	}
+	return filepath.Join(home, rest)
 }
 
 func (s *asking) history(_ context.Context, p *repl.Prompt, text string) error {
 	for _, e := range p.History() {
 		if strings.Contains(strings.ToLower(e), strings.ToLower(text)) {
-			if err := s.print("%s", value.EscapeText(strings.Join(strings.Fields(e), " "))); err != nil {
+			if err := s.print("%s", value.EscapeText(strings.ReplaceAll(e, "\n", " "))); err != nil {
 				return err
 			}
 		}

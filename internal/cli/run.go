@@ -99,6 +99,9 @@ func (c *showFlags) check(a *app) (required, error) {
 		_, err := render.New(c.Format, io.Discard, render.Options{})
 		return required{}, err
 	}
+	if c.Format == "parquet" && c.Output == "" && widthOf(a.Out) > 0 {
+		return required{}, errors.New("parquet is bytes for programs, and this is a terminal\nhint: --output FILE; at the prompt \\o FILE")
+	}
 	if c.Baseline != "" {
 		var err error
 		if c.before, err = readBaseline(c.Baseline); err != nil {
@@ -107,6 +110,9 @@ func (c *showFlags) check(a *app) (required, error) {
 	}
 	return parseRequired(c.Require)
 }
+
+// errUnread says that whoever was to read an answer has gone before its end.
+var errUnread = errors.New("nobody read the answer to its end")
 
 // answer shows an answer that begins with ask, and gives the exit code that it
 // deserves.
@@ -123,7 +129,10 @@ func (c *showFlags) answer(a *app, need required, ask func() (*quaestor.Rows, er
 	c.record.begin(a.ctx, rows)
 	err = c.show(a, rows, out, start)
 	kept := c.record.end(a, rows, c.Quiet)
-	if err := errors.Join(err, finish()); err != nil && (isClosedPipe(err) || a.ctx.Err() == nil) {
+	if err = errors.Join(err, finish()); isClosedPipe(err) && c.Require != "" {
+		return &exit{ExitIncomplete, fmt.Errorf("%w, so that nothing is known of --require %s", errUnread, c.Require)}
+	}
+	if err != nil && (isClosedPipe(err) || a.ctx.Err() == nil) {
 		return errors.Join(err, kept)
 	}
 	if kept != nil {
@@ -137,13 +146,27 @@ func (c *showFlags) open(a *app) (io.Writer, func() error, error) {
 	if c.Output == "" {
 		return a.Out, func() error { return nil }, nil
 	}
+	how := os.O_TRUNC
+	if c.adds {
+		how = os.O_APPEND
+	}
 	// For its owner alone: answers speak of what others must not see.
-	f, err := os.OpenFile(c.Output, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(c.Output, os.O_WRONLY|os.O_CREATE|how, 0o600)
 	if err != nil {
 		return nil, nil, err
 	}
+	if !c.adds {
+		return f, f.Close, nil
+	}
+	if _, err := io.WriteString(f, between[c.Format]); err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
 	return f, f.Close, nil
 }
+
+// between is what parts one answer from the next in a file, of the forms of
+// which a file can hold several.
+var between = map[string]string{"table": "\n", "record": "\n", "markdown": "\n", "csv": "\r\n", "jsonl": ""}
 
 // show writes rows as they come, and the account of them at the end, which is
 // also given when they ended badly.

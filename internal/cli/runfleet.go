@@ -150,6 +150,10 @@ func (a *app) follow(s *link, show *showFlags, need required, begin func(context
 	if f.stopped != 0 {
 		return &exit{code: ExitInterrupted}
 	}
+	if (isClosedPipe(err) || errors.Is(err, errUnread)) && !show.Quiet {
+		fmt.Fprintf(a.Err, "nobody reads the answer any more; agents that are not done go on with investigation %[1]s:\n"+
+			"  quaestor investigations follow %[1]s\n  quaestor investigations cancel %[1]s\n", joined(ids.list()))
+	}
 	return err
 }
 

@@ -43,6 +43,9 @@ func TestPromptTeaches(t *testing.T) {
 	s.asks("FIND file /etc/* WHERE mtme > now - 2d;")
 	s.until("quaestor> FIND file /etc/* WHERE mtme > now - 2d;\n" +
 		`                                 ^^^^ file has no column "mtme": did you mean mtime?`)
+	s.asks("FIND file /etc/* WHERE first = 1; FIND host RETURN second;") // each of several
+	s.until(`file has no column "first"`)
+	s.until(`host has no column "second"`)
 	s.asks("help NOCASE")
 	s.until("Let upper and lower case be the same")
 	s.asks("help mtim")
@@ -89,11 +92,63 @@ func TestPromptAsks(t *testing.T) {
 		b, err := os.ReadFile(out)
 		return err == nil && strings.Contains(string(b), "/etc/passwd")
 	})
+	// The next answer stands behind it, where the form lets it.
+	s.asks("FIND file /etc/shadow RETURN path;")
+	s.untilIt("added to the file", func(string) bool {
+		b, err := os.ReadFile(out)
+		return err == nil && string(b) == "{\"path\":\"/etc/passwd\"}\n{\"path\":\"/etc/shadow\"}\n"
+	})
+	s.asks(`\f json`)
+	s.asks("FIND file /etc/shadow RETURN path;")
+	s.until("holds an answer already, and a file holds one")
 	s.asks(`\set name=shadow`)
 	s.asks(`\f table`)
 	s.asks(`\o`)
+	s.asks(`\f parquet`)
+	s.asks("FIND host;")
+	s.until("this is a terminal")
+	s.asks(`\f table`)
 	s.asks(`PARAM name text FIND file /etc/* WHERE name = $name RETURN path AS found;`)
 	s.until("found\n/etc/shadow\n")
+}
+
+// The queries of a file find their lists beside it, and their mistakes are
+// shown with the place in it.
+func TestPromptAsksAFile(t *testing.T) {
+	t.Parallel()
+	s := newScreen(t, "100", "50")
+	s.put("etc/passwd", "root\n")
+	dir := t.TempDir()
+	for name, text := range map[string]string{"hunt.qst": "FIND file /etc/* WHERE name IN @names.txt RETURN path AS listed", "names.txt": "passwd\n", "bad.qst": "FIND file /etc/* WHERE mtme > now"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.prompt()
+	s.asks(`\i ` + filepath.Join(dir, "hunt.qst"))
+	s.until("listed\n/etc/passwd\n1 row")
+	s.asks(`\i ` + filepath.Join(dir, "bad.qst"))
+	s.until("bad.qst:1:24: file has no column")
+	s.until("| FIND file /etc/* WHERE mtme > now\n")
+}
+
+// An entry of several lines that comes back with Up asks what it asked: its
+// blanks in quotes are text.
+func TestPromptAsksTheSameAgain(t *testing.T) {
+	t.Parallel()
+	s := newScreen(t, "100", "50")
+	s.put("etc/fstab", "a  b\n")
+	s.prompt()
+	s.types("FIND file /etc/*")
+	s.key("Enter")
+	s.until("        ·")
+	s.asks(`  CONTAINS "a  b";`)
+	s.until("1 row")
+	s.key("Up")
+	s.until(`quaestor> FIND file /etc/* CONTAINS "a  b";`)
+	s.asks(" -- again")
+	s.key("Enter")
+	s.untilIt("found it again", func(text string) bool { return strings.Count(text, "1 row") == 2 })
 }
 
 // What is pasted never runs, whatever is in it, until somebody presses Enter.

@@ -109,7 +109,7 @@ func (s *screen) pastes(text string) {
 func (s *screen) prompt() {
 	s.t.Helper()
 	s.asks("clear; quaestor repl --root " + s.tree)
-	s.until("quaestor>")
+	s.untilIt("prompts", func(text string) bool { return strings.HasSuffix(text, "quaestor>") }) // what was there before has one, too
 }
 
 // sane checks that the terminal is as a shell wants it.
