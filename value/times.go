@@ -20,7 +20,7 @@ const maxTimeText = 64
 // "Z" or "+02:00", or without one for UTC. Seconds may have up to nine digits of fraction.
 // The years are 1 to 9999, in UTC too.
 func ParseTime(s string) (time.Time, error) {
-	bad := fmt.Errorf("%q is not a time: write \"2026-11-23\", \"2026-11-23 10:00\" or \"2026-11-23T10:00:00Z\"", s)
+	bad := fmt.Errorf("%q is not a time: write now - 2d, \"2026-11-23\", \"2026-11-23 10:00\" or \"2026-11-23T10:00:00Z\"", s)
 	if len(s) > maxTimeText {
 		return time.Time{}, bad
 	}

@@ -11,26 +11,26 @@ import (
 type markdown struct{ b *strings.Builder }
 
 func (m *markdown) head(title string, facts []fact) {
-	m.b.WriteString("# " + mdText(title) + "\n\n")
+	m.b.WriteString("# " + value.EscapeMarkdown(title) + "\n\n")
 	m.facts(facts)
 }
 
 func (m *markdown) facts(facts []fact) {
 	for _, f := range facts {
-		m.b.WriteString("- " + mdText(f.label) + ": " + mdText(f.text) + "\n")
+		m.b.WriteString("- " + value.EscapeMarkdown(f.label) + ": " + value.EscapeMarkdown(f.text) + "\n")
 	}
 }
 
 func (m *markdown) note(title, text string) {
-	m.b.WriteString("\n## " + mdText(title) + "\n\n")
+	m.b.WriteString("\n## " + value.EscapeMarkdown(title) + "\n\n")
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
-		m.b.WriteString(strings.TrimRight("> "+mdText(line), " ") + "\n")
+		m.b.WriteString(strings.TrimRight("> "+value.EscapeMarkdown(line), " ") + "\n")
 	}
 }
 
 func (m *markdown) asked(a *asked) {
-	m.b.WriteString("\n## " + mdText(a.title) + "\n\n")
+	m.b.WriteString("\n## " + value.EscapeMarkdown(a.title) + "\n\n")
 	fence := "```"
 	for strings.Contains(a.query, fence) {
 		fence += "`"
@@ -47,18 +47,18 @@ func (m *markdown) asked(a *asked) {
 }
 
 func (m *markdown) table(t shown) {
-	m.b.WriteString("\n### " + mdText(t.name) + "\n\n")
+	m.b.WriteString("\n### " + value.EscapeMarkdown(t.name) + "\n\n")
 	if len(t.rows) == 0 {
 		m.b.WriteString("No rows" + more(t.cut) + ".\n")
 		return
 	}
 	for _, name := range t.columns {
-		m.b.WriteString("| " + mdText(name) + " ")
+		m.b.WriteString("| " + value.EscapeMarkdown(name) + " ")
 	}
 	m.b.WriteString("|\n" + strings.Repeat("|---", len(t.columns)) + "|\n")
 	for _, row := range t.rows {
 		for _, cell := range row {
-			m.b.WriteString("| " + mdText(cell) + " ")
+			m.b.WriteString("| " + value.MarkdownCode(cell) + " ")
 		}
 		m.b.WriteString("|\n")
 	}
@@ -75,20 +75,4 @@ func more(n int64) string {
 		return ""
 	}
 	return " are shown; " + counted(n, "further row is in the case", "further rows are in the case")
-}
-
-// mdEscapes make text of what Markdown, and what is built on it, would take
-// for markup or turn into a link.
-var mdEscapes = strings.NewReplacer(
-	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "{", `\{`, "}", `\}`, "[", `\[`, "]", `\]`,
-	"<", `\<`, ">", `\>`, "#", `\#`, "|", `\|`, "~", `\~`, "!", `\!`, "&", `\&`, "$", `\$`,
-	"://", `\://`, "www.", `www\.`, "WWW.", `WWW\.`, "@", `\@`,
-)
-
-func mdText(s string) string {
-	s = mdEscapes.Replace(value.EscapeText(s))
-	if strings.HasPrefix(s, "-") || strings.HasPrefix(s, "+") || strings.HasPrefix(s, "=") {
-		return `\` + s
-	}
-	return s
 }

@@ -2,8 +2,8 @@
 // whoever looks at it, and says what may come out where it is shown.
 //
 // [Values] go in, at every place where evidence is shown, and [Terminal],
-// [Commands], [Spreadsheet] and [Markup] judge what came out. It is for tests; no program
-// links it.
+// [Commands], [Spreadsheet], [Markup] and [Markdown] judge what came out. It is
+// for tests; no program links it.
 package hostile
 
 import (
@@ -30,6 +30,7 @@ func Values() []string {
 		"<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' onmouseover='x", "</style></title>", "<!--", "]]>", "&lt;b&gt;", "javascript:alert(1)",
 		"{{.Secret}}${7*7}<%= 1 %>#{1}", "[x](https://evil.example)", "![x](https://evil.example/a.png)", "a|b|c", "`code`", "**b** _i_ ~~s~~", "# title", "> quote", "- item",
 		"@everyone #1 https://evil.example/", "<https://evil.example>", "```\nfence", "::error file=x::gone", "%0A::set-output",
+		"www.evil.example", "eve@evil.example", "grep 'a\\|b' `id`", "a;=1+1", "b; \"=1+1;@SUM(1)",
 		"::set-output name=x::y", " \t::stop-commands::x", "##[error]x", "x ##vso[task.setvariable variable=PATH]y", "##teamcity[buildStop]",
 		"x y=z level=ERROR msg=\"forged\"", "\"quoted\",\"cells\"\n\"more\"", "{\"json\":true}", strings.Repeat("w\u0301", 40), "z" + strings.Repeat("long", long/4),
 	}
@@ -65,10 +66,16 @@ func Commands(text string) error {
 }
 
 // Spreadsheet is Terminal for one cell that was read back from CSV: it may
-// hold no line, and may begin no formula.
+// hold no line, and may begin no formula, as little as what stands behind a
+// semicolon: in half of the world a spreadsheet parts cells there.
 func Spreadsheet(cell string) error {
-	if r, _ := utf8.DecodeRuneInString(cell); strings.ContainsRune("=+-@\t\r\uff0b\uff0d\uff1d\uff20", r) && cell != "" {
-		return fmt.Errorf("%.40q begins a formula", cell)
+	for i, part := range strings.Split(cell, ";") {
+		if i > 0 {
+			part = strings.TrimLeft(part, " \"")
+		}
+		if r, _ := utf8.DecodeRuneInString(part); strings.ContainsRune("=+-@\t\r\uff0b\uff0d\uff1d\uff20", r) && part != "" {
+			return fmt.Errorf("%.40q begins a formula", part)
+		}
 	}
 	if strings.ContainsAny(cell, "\r\n") {
 		return fmt.Errorf("%.40q has lines", cell)
@@ -100,4 +107,34 @@ func Markup(page string, allowed func(tag string) bool) error {
 		}
 	}
 	return nil
+}
+
+// live is what Markdown, or a host of code that shows it, would make more of
+// than text.
+var live = regexp.MustCompile("[`*_\\[\\]~$]|<[A-Za-z!/?]|://|(?i:www)\\.|[^\u200b]@[A-Za-z0-9]")
+
+// Markdown is Terminal for Markdown, in which signs with a backslash and code
+// are text. What a page says itself must be free of markup in a line.
+func Markdown(page string) error {
+	var text strings.Builder
+	for i := 0; i < len(page); i++ {
+		switch page[i] {
+		case '\\':
+			i++ // the sign behind it is itself
+		case '`':
+			rest := strings.TrimLeft(page[i:], "`")
+			fence := page[i : len(page)-len(rest)]
+			code, _, closed := strings.Cut(rest, fence)
+			if !closed {
+				return fmt.Errorf("code has no end, in %.60q", page[i:])
+			}
+			i += len(fence) + len(code) + len(fence) - 1
+		default:
+			text.WriteByte(page[i])
+		}
+	}
+	if at := live.FindStringIndex(text.String()); at != nil {
+		return fmt.Errorf("%q is more than text, in %.60q", text.String()[at[0]:at[1]], text.String()[max(0, at[0]-20):])
+	}
+	return Terminal(strings.ReplaceAll(page, "@\u200b", "@"))
 }

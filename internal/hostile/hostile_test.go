@@ -23,12 +23,12 @@ func TestJudges(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, v := range []string{"=1", "-1", "＝1", "a\nb", "\x1b", "\t1"} {
+	for _, v := range []string{"=1", "-1", "＝1", "a\nb", "\x1b", "\t1", "a;=1", "a; \"-1"} {
 		if Spreadsheet(v) == nil {
 			t.Errorf("%q passes for a cell", v)
 		}
 	}
-	for _, v := range []string{"", "plain", "żółw 日本語", "'=1"} {
+	for _, v := range []string{"", "plain", "żółw 日本語", "'=1", "a;'=1", "a; b"} {
 		if err := Spreadsheet(v); err != nil {
 			t.Error(err)
 		}
@@ -40,6 +40,16 @@ func TestJudges(t *testing.T) {
 	for _, page := range []string{"<td><script>", "<td><!-- x", "<td></style>", "<IMG src=x>", "<?xml"} {
 		if Markup(page, td) == nil {
 			t.Errorf("%q passes", page)
+		}
+	}
+	for _, page := range []string{"### a\n\n| `<b>` | ``a`b*`` | \\<b\\> @\u200beveryone |\n", "a https\\://b, www\\.c"} {
+		if err := Markdown(page); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, page := range []string{"*b*", "<b>", "`open", "https://evil.example", "www.evil.example", "an @everyone", "`a` b`c", "[x](y)", "`a\x1b`"} {
+		if Markdown(page) == nil {
+			t.Errorf("%q passes for text", page)
 		}
 	}
 }

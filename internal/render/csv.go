@@ -10,8 +10,8 @@ import (
 
 // csv writes a header and rows as RFC 4180 has them, with an empty line
 // between tables. Sizes are bytes, durations seconds; null is an empty field,
-// empty text a quoted one. A text that a spreadsheet would run as a formula
-// gets a ' in front.
+// empty text a quoted one. What a spreadsheet would run as a formula gets a '
+// in front.
 type csv struct {
 	out
 	tables  []Table
@@ -61,17 +61,12 @@ func (c *csv) row(values []value.Value) error {
 func (c *csv) end(answer.Summary) error { return nil }
 
 func (c *csv) field(s string) {
-	quote := s == "" || strings.ContainsAny(s, "\",\r\n") || s[0] == ' ' || s[len(s)-1] == ' '
-	if quote {
-		c.buf = append(c.buf, '"')
-	}
-	if isFormula(s) {
-		c.buf = append(c.buf, '\'')
-	}
-	if !quote {
+	s = inert(s)
+	if s != "" && !strings.ContainsAny(s, "\",\r\n") && s[0] != ' ' && s[len(s)-1] != ' ' {
 		c.buf = append(c.buf, s...)
 		return
 	}
+	c.buf = append(c.buf, '"')
 	for i := 0; i < len(s); i++ {
 		if s[i] == '"' {
 			c.buf = append(c.buf, '"')
@@ -79,6 +74,29 @@ func (c *csv) field(s string) {
 		c.buf = append(c.buf, s[i])
 	}
 	c.buf = append(c.buf, '"')
+}
+
+// inert puts a ' before what a spreadsheet would take for a formula: at the
+// beginning of a text, and behind a semicolon, where a spreadsheet begins a
+// cell in countries that write 1,5 for one and a half.
+func inert(s string) string {
+	if !strings.Contains(s, ";") {
+		if isFormula(s) {
+			return "'" + s
+		}
+		return s
+	}
+	cells := strings.Split(s, ";")
+	for i, c := range cells {
+		sign := strings.TrimLeft(c, " \"")
+		if i == 0 {
+			sign = c
+		}
+		if isFormula(sign) {
+			cells[i] = c[:len(c)-len(sign)] + "'" + sign
+		}
+	}
+	return strings.Join(cells, ";")
 }
 
 // isFormula says whether a spreadsheet would take the text for a formula. The

@@ -61,8 +61,8 @@ func canShorten(t value.Type) bool {
 }
 
 // fit takes from the widest columns that may be shortened until a row fits
-// into total, as far as that goes.
-func fit(widths []int, columns []Column, total int) {
+// into total, and says whether it does.
+func fit(widths []int, columns []Column, total int) bool {
 	sum := gap * (len(widths) - 1)
 	for _, w := range widths {
 		sum += w
@@ -84,12 +84,13 @@ func fit(widths []int, columns []Column, total int) {
 			}
 		}
 		if widest < 0 {
-			return
+			return false
 		}
 		cut := max(1, min(sum-total, widths[widest]-next))
 		widths[widest] -= cut
 		sum -= cut
 	}
+	return true
 }
 
 // shorten leaves out the middle of a path and the end of anything else, so

@@ -14,8 +14,9 @@ import (
 type markdown struct {
 	out
 	tables []Table
-	any    bool
-	at     int
+	at     int  // the table
+	began  bool // there is one
+	any    bool // it has rows
 }
 
 func newMarkdown(w io.Writer, _ Options) *markdown { return &markdown{out: out{w: w}} }
@@ -27,7 +28,7 @@ func (m *markdown) begin(tables []Table) error {
 
 func (m *markdown) table(i int) error {
 	m.finish()
-	m.at, m.any = i, false
+	m.at, m.began, m.any = i, true, false
 	t := m.tables[i]
 	if i > 0 {
 		m.buf = append(m.buf, '\n')
@@ -36,9 +37,9 @@ func (m *markdown) table(i int) error {
 	if t.About.Name != "" {
 		name = t.About.Name
 	}
-	m.buf = append(append(append(m.buf, "### "...), cellText(name)...), "\n\n"...)
+	m.buf = append(append(append(m.buf, "### "...), value.EscapeMarkdown(name)...), "\n\n"...)
 	if t.About.Description != "" {
-		m.buf = append(append(m.buf, cellText(t.About.Description)...), "\n\n"...)
+		m.buf = append(append(m.buf, value.EscapeMarkdown(t.About.Description)...), "\n\n"...)
 	}
 	return nil
 }
@@ -46,7 +47,7 @@ func (m *markdown) table(i int) error {
 // head is written with the first row: a table without rows is a sentence.
 func (m *markdown) head() {
 	for _, c := range m.tables[m.at].Columns {
-		m.buf = append(append(append(m.buf, "| "...), cellText(c.Name)...), ' ')
+		m.buf = append(append(append(m.buf, "| "...), value.EscapeMarkdown(c.Name)...), ' ')
 	}
 	m.buf = append(m.buf, "|\n"...)
 	for _, c := range m.tables[m.at].Columns {
@@ -65,14 +66,19 @@ func (m *markdown) row(values []value.Value) error {
 		m.any = true
 	}
 	for _, v := range values {
-		m.buf = append(append(append(m.buf, "| "...), cellText(v.String())...), ' ')
+		cell := v.String()
+		if !isNumber(v.Type()) {
+			cell = value.MarkdownCode(cell)
+		}
+		m.buf = append(append(append(m.buf, "| "...), cell...), ' ')
 	}
 	m.buf = append(m.buf, "|\n"...)
 	return m.drain()
 }
 
+// finish closes a table.
 func (m *markdown) finish() {
-	if !m.any && len(m.buf)+len(m.tables) > 0 && m.at < len(m.tables) && len(m.buf) > 0 {
+	if m.began && !m.any {
 		m.buf = append(m.buf, "No rows.\n"...)
 	}
 }
@@ -85,16 +91,7 @@ func (m *markdown) end(sum answer.Summary) error {
 	}
 	m.buf = append(m.buf, '\n')
 	for line := range strings.Lines(b.String()) {
-		m.buf = append(append(m.buf, cellText(strings.TrimRight(line, "\n"))...), "  \n"...)
+		m.buf = append(append(m.buf, value.EscapeMarkdown(strings.TrimRight(line, "\n"))...), "  \n"...)
 	}
 	return nil
 }
-
-// markdownSigns are those that mean something in a cell.
-var markdownSigns = strings.NewReplacer(`\`, `\\`, "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`,
-	"<", "&lt;", ">", "&gt;", "&", "&amp;", "~", `\~`, "#", `\#`, "@", "@\u200b", "://", ":\u200b//")
-
-// cellText gives text that Markdown shows as it is: no formatting, no mention,
-// no link, no HTML, one line. An address is parted by a space of no width, so
-// that nobody clicks on evidence.
-func cellText(s string) string { return markdownSigns.Replace(value.EscapeText(s)) }

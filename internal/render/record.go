@@ -16,7 +16,6 @@ type record struct {
 	opts   Options
 	tables []Table
 	at     int // the table
-	names  int // the width of its longest column name
 	rows   int
 }
 
@@ -28,10 +27,7 @@ func (r *record) begin(tables []Table) error {
 }
 
 func (r *record) table(i int) error {
-	r.at, r.names, r.rows = i, 0, 0
-	for _, c := range r.tables[i].Columns {
-		r.names = max(r.names, widthOf(value.EscapeText(c.Name)))
-	}
+	r.at, r.rows = i, 0
 	return nil
 }
 
@@ -42,26 +38,43 @@ func (r *record) row(values []value.Value) error {
 	if len(r.tables) > 1 {
 		head = fmt.Sprintf("-- %s %d ", value.EscapeText(t.Name), r.rows)
 	}
-	r.paint(bold, head+strings.Repeat("-", max(2, 24-widthOf(head))))
-	r.buf = append(r.buf, '\n')
+	cells := make([]string, len(values))
 	for i, v := range values {
-		name := value.EscapeText(t.Columns[i].Name)
-		r.paint(dim, name+strings.Repeat(" ", r.names-widthOf(name)))
-		if v.IsNull() {
-			r.buf = append(r.buf, "  -\n"...)
-			continue
-		}
-		r.buf = append(append(append(r.buf, "  "...), v.String()...), '\n')
+		cells[i] = cellOf(v)
 	}
+	r.buf = r.opts.block(r.buf, head, t.Columns, cells)
 	return r.drain()
 }
 
 func (r *record) end(answer.Summary) error { return nil }
 
-func (r *record) paint(code, s string) {
-	if !r.opts.Colour {
-		r.buf = append(r.buf, s...)
-		return
+// cellOf gives a value for eyes; null is a dash.
+func cellOf(v value.Value) string {
+	if v.IsNull() {
+		return "-"
 	}
-	r.buf = append(append(append(r.buf, code...), s...), plain...)
+	return v.String()
+}
+
+// block adds a row as a line for each column, below a rule that begins so.
+func (o Options) block(dst []byte, head string, columns []Column, cells []string) []byte {
+	names := 0
+	for _, c := range columns {
+		names = max(names, widthOf(value.EscapeText(c.Name)))
+	}
+	dst = append(o.paint(dst, bold, head+strings.Repeat("-", max(2, 24-widthOf(head)))), '\n')
+	for i, cell := range cells {
+		name := value.EscapeText(columns[i].Name)
+		dst = o.paint(dst, dim, name+strings.Repeat(" ", names-widthOf(name)))
+		dst = append(append(append(dst, "  "...), cell...), '\n')
+	}
+	return dst
+}
+
+// paint adds a text with an escape code around it, where there may be one.
+func (o Options) paint(dst []byte, code, s string) []byte {
+	if !o.Colour {
+		return append(dst, s...)
+	}
+	return append(append(append(dst, code...), s...), plain...)
 }

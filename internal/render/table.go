@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/quaestor-engine/quaestor/plan/answer"
@@ -19,7 +20,9 @@ const (
 )
 
 // table writes aligned columns for a person. The first rows, or those that
-// have come when somebody flushes, decide the widths. Null is a dash.
+// have come when somebody flushes, decide the widths. Null is a dash. Where a
+// terminal is too narrow for the columns, however far they are shortened, rows
+// are blocks, as record has them.
 type table struct {
 	out
 	opts    Options
@@ -27,6 +30,7 @@ type table struct {
 	columns []Column
 	known   []int // of the columns, what Table.Widths says
 	widths  []int // nil until they are settled
+	blocks  int   // how many rows were written as blocks; -1: rows are lines
 	sample  [][]string
 	nulls   [][]bool
 }
@@ -46,6 +50,7 @@ func (t *table) table(i int) error {
 		t.buf = append(t.buf, '\n')
 	}
 	t.columns, t.known, t.widths = t.tables[i].Columns, t.tables[i].Widths, nil
+	t.blocks = -1
 	if len(t.tables) > 1 {
 		t.paint(bold, value.EscapeText(t.tables[i].Name))
 		t.buf = append(t.buf, '\n')
@@ -56,10 +61,7 @@ func (t *table) table(i int) error {
 func (t *table) row(values []value.Value) error {
 	cells, nulls := make([]string, len(values)), make([]bool, len(values))
 	for i, v := range values {
-		cells[i], nulls[i] = v.String(), v.IsNull()
-		if nulls[i] {
-			cells[i] = "-"
-		}
+		cells[i], nulls[i] = cellOf(v), v.IsNull()
 	}
 	if t.widths != nil {
 		t.line(cells, nulls)
@@ -110,15 +112,10 @@ func (t *table) settle() {
 			t.widths[i] = max(t.widths[i], widthOf(cells[i]))
 		}
 	}
-	if t.opts.Width > 0 {
-		fit(t.widths, t.columns, t.opts.Width)
-	}
-	if t.opts.Colour {
-		t.buf = append(t.buf, bold...)
-	}
-	t.line(names, nil)
-	if t.opts.Colour {
-		t.buf = append(t.buf[:len(t.buf)-1], plain+"\n"...)
+	if t.opts.Width > 0 && !fit(t.widths, t.columns, t.opts.Width) {
+		t.blocks = 0
+	} else {
+		t.head(names)
 	}
 	for r, cells := range t.sample {
 		t.line(cells, t.nulls[r])
@@ -126,7 +123,22 @@ func (t *table) settle() {
 	t.sample, t.nulls = nil, nil
 }
 
+func (t *table) head(names []string) {
+	if t.opts.Colour {
+		t.buf = append(t.buf, bold...)
+	}
+	t.line(names, nil)
+	if t.opts.Colour {
+		t.buf = append(t.buf[:len(t.buf)-1], plain+"\n"...)
+	}
+}
+
 func (t *table) line(cells []string, nulls []bool) {
+	if t.blocks >= 0 {
+		t.blocks++
+		t.buf = t.opts.block(t.buf, fmt.Sprintf("-- %d ", t.blocks), t.columns, cells)
+		return
+	}
 	start := len(t.buf)
 	for i, s := range cells {
 		if i > 0 {
@@ -161,10 +173,4 @@ func (t *table) pad(n int) {
 	}
 }
 
-func (t *table) paint(code, s string) {
-	if !t.opts.Colour {
-		t.buf = append(t.buf, s...)
-		return
-	}
-	t.buf = append(append(append(t.buf, code...), s...), plain...)
-}
+func (t *table) paint(code, s string) { t.buf = t.opts.paint(t.buf, code, s) }
