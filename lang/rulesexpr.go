@@ -58,6 +58,14 @@ func whereRuleOf(f *failure) (Diagnostic, bool) {
 	if f.clause.key != "FIND" && f.clause.key != "FROM" || f.at >= f.clause.to || f.inParentheses() || f.conditionBegun() {
 		return none, false
 	}
+	if isTest(f.tok) && f.before(2).isAny("FIND", "WATCH") { // it stands where a module should
+		place := f.after(1)
+		locator := ""
+		if place.kind == kindBare && f.tok.is("IN") {
+			locator = f.source(f.at+1, f.at+2)
+		}
+		return missingModule(f.before(2), locator), true
+	}
 	if isTest(f.tok) || f.tok.isAny("IS", ".") || f.tok.is("NOT") && f.prev.kind == kindIdent {
 		return missingWhere(f.prev.span, f.source(f.at-1, f.clause.to)), true
 	}
