@@ -1,4 +1,4 @@
-import { el, fill, foreign, later, paced, detail, facts } from "./dom.js";
+import { el, fill, foreign, later, paced, detail, facts, plain } from "./dom.js";
 import { stream, Problem } from "./api.js";
 import { compare, count, csv, jsonl, number, seconds, show, size } from "./format.js";
 import { Grid } from "./table.js";
@@ -122,7 +122,7 @@ export class Answer {
       if (this.problem.summary) out.push(el("p", { class: "warn" }, "What is shown came before; it is not all there is."));
     }
     if (sum && sum.reason) out.push(el("p", { class: "warn" }, foreign(sum.reason)));
-    if (sum && sum.limits && sum.limits.length) out.push(el("p", { class: "warn" }, `cut by the query's bounds: ${sum.limits.join(", ")}`));
+    if (sum && sum.limits && sum.limits.length) out.push(el("p", { class: "warn" }, "cut by the query's bounds: ", foreign(sum.limits.join(", "))));
     if (this.dropped) out.push(el("p", { class: "warn" }, `${count(this.dropped, "row")} more came than this page keeps: quaestor run -o FILE writes all of them`));
     for (const d of this.doubts) out.push(el("pre", { class: "diagnostic" }, d.text));
     const counts = this.coverage ? countStates(this.coverage) : this.progress && this.progress.agents;
@@ -236,7 +236,7 @@ function lookedAt(looked) {
   const out = [];
   for (const [kind, n] of Object.entries(looked).sort()) {
     if (!n) continue;
-    out.push(kind === "bytes" ? `${size(n)} read` : kind === "opened" ? `${number(n)} opened` : `${number(n)} ${n === 1 ? kind.replace(/ies$/, "y").replace(/s$/, "") : kind}`);
+    out.push(kind === "bytes" ? `${size(n)} read` : kind === "opened" ? `${number(n)} opened` : plain(`${number(n)} ${n === 1 ? kind.replace(/ies$/, "y").replace(/s$/, "") : kind}`));
   }
   return out;
 }
@@ -271,13 +271,13 @@ function whoAnswered(coverage) {
   const agents = [...coverage.agents].sort((a, b) => states.indexOf(b.state) - states.indexOf(a.state));
   out.push(el("details", {}, el("summary", {}, "Every agent"), el("table", { class: "plain" },
     el("thead", {}, el("tr", {}, ["state", "host", "rows", "reason"].map((h) => el("th", { scope: "col" }, h)))),
-    el("tbody", {}, agents.slice(0, 1000).map((a) => el("tr", {}, el("td", {}, el("span", { class: `swatch ${a.state}` }), a.state), el("td", { title: a.agent }, foreign(a.host || a.agent)), el("td", { class: "number" }, number(a.rows)), el("td", {}, foreign(a.reason || "")))))),
+    el("tbody", {}, agents.slice(0, 1000).map((a) => el("tr", {}, el("td", {}, el("span", { class: `swatch ${a.state}` }), a.state), el("td", { title: plain(a.agent) }, foreign(a.host || a.agent)), el("td", { class: "number" }, number(a.rows)), el("td", {}, foreign(a.reason || "")))))),
     agents.length > 1000 ? el("p", { class: "muted" }, `and ${number(agents.length - 1000)} more`) : null));
   return el("div", {}, out);
 }
 
 function leftOut(skipped) {
   const total = skipped.reduce((n, k) => n + k.count, 0);
-  return el("details", {}, el("summary", {}, `${number(total)} not looked at: ${skipped.map((k) => `${number(k.count)} ${k.kind.replaceAll("_", " ")}`).join(", ")}`),
-    el("ul", { class: "skips" }, skipped.flatMap((k) => [...k.first.map((f) => el("li", {}, foreign(f.where), f.detail ? el("span", { class: "muted" }, " ", foreign(f.detail)) : null)), k.count > k.first.length ? el("li", { class: "muted" }, `and ${number(k.count - k.first.length)} more: ${k.kind}`) : null]).filter(Boolean)));
+  return el("details", {}, el("summary", {}, `${number(total)} not looked at: ${skipped.map((k) => `${number(k.count)} ${plain(k.kind.replaceAll("_", " "))}`).join(", ")}`),
+    el("ul", { class: "skips" }, skipped.flatMap((k) => [...k.first.map((f) => el("li", {}, foreign(f.where), f.detail ? el("span", { class: "muted" }, " ", foreign(f.detail)) : null)), k.count > k.first.length ? el("li", { class: "muted" }, `and ${number(k.count - k.first.length)} more: ${plain(k.kind)}`) : null]).filter(Boolean)));
 }

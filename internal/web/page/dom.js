@@ -21,6 +21,15 @@ export function plain(text) {
   return String(text).replace(invisible, escapeOf);
 }
 
+// plainLines does so line by line.
+export const plainLines = (text) => text.split("\n").map((line) => plain(line)).join("\n");
+
+// json gives a value as JSON that means the same, with its invisible characters
+// escaped: files that are saved here end up on terminals.
+export function json(value) {
+  return JSON.stringify(value).replace(invisible, (c) => c.split("").map((unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0")).join(""));
+}
+
 // foreign gives nodes for a text of a host; escapes look different from text.
 export function foreign(text) {
   text = String(text);

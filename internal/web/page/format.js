@@ -1,4 +1,4 @@
-import { plain } from "./dom.js";
+import { json, plain } from "./dom.js";
 
 const group = new Intl.NumberFormat("en");
 export const number = (n) => group.format(n);
@@ -47,22 +47,24 @@ export function compare(a, b) {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-const formula = /^[=+\-@\t\r＝＋－＠]/;
+// inert puts a ' before what a spreadsheet would take for a formula: at the
+// beginning, and behind a semicolon, where it begins a cell in countries that
+// write 1,5 for one and a half.
+const inert = (text) => text.replace(/(^|;[ "]*)(?=[=+\-@＝＋－＠])/g, "$1'");
 
 // csv writes rows for a spreadsheet, which must take none of them for a
-// formula.
+// formula, and for a terminal, which must obey none.
 export function csv(columns, rows) {
   const cell = (v) => {
     let s = v === null || v === undefined ? "" : Array.isArray(v) ? v.join(", ") : String(v);
-    const quote = typeof v === "string" && (s === "" || /[",\r\n]|^ | $/.test(s));
-    if (typeof v !== "number" && formula.test(s)) s = "'" + s;
-    return quote || /[",\r\n]/.test(s) ? `"${s.replaceAll('"', '""')}"` : s;
+    if (typeof v !== "number") s = inert(plain(s));
+    return (typeof v === "string" && s === "") || /[",]|^ | $/.test(s) ? `"${s.replaceAll('"', '""')}"` : s;
   };
   const lines = [columns.map((c) => cell(c.name))];
   for (const row of rows) lines.push(columns.map((c) => cell(row[c.name])));
   return lines.map((l) => l.join(",") + "\r\n").join("");
 }
 
-export const jsonl = (rows) => rows.map((row) => JSON.stringify(row) + "\n").join("");
+export const jsonl = (rows) => rows.map((row) => json(row) + "\n").join("");
 
 export const oneLine = (text) => plain(text.replace(/--[^\n]*/g, " ").replace(/\s+/g, " ").trim());

@@ -1,4 +1,4 @@
-import { el, fill, foreign } from "./dom.js";
+import { el, fill, foreign, plainLines } from "./dom.js";
 import { get, post, Problem } from "./api.js";
 import { ago, number, oneLine, size } from "./format.js";
 import { Answer, problemOf } from "./answer.js";
@@ -81,7 +81,7 @@ export class Investigation {
     if (id !== this.id) return;
     this.known = true;
     fill(this.about, el("div", { class: "head" }, el("h2", {}, "Investigation"), el("span", { class: `badge ${i.state}` }, i.state), el("p", { class: "muted" }, `${i.id} · asked ${ago(i.submitted)}`)),
-      el("pre", { class: "query" }, i.query || ""), i.purpose ? el("p", {}, foreign(i.purpose)) : null, i.problem ? el("p", { class: "warn" }, foreign(i.problem)) : null,
+      el("pre", { class: "query" }, plainLines(i.query || "")), i.purpose ? el("p", {}, foreign(i.purpose)) : null, i.problem ? el("p", { class: "warn" }, foreign(i.problem)) : null,
       el("div", { class: "tools" }, el("button", { onclick: () => this.ask(i.query) }, "Edit and ask again"),
         i.state === "open" ? el("button", { onclick: () => this.cancel() }, "Cancel it on the agents") : null));
   }
