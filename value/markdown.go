@@ -51,6 +51,9 @@ func isWord(s string) bool {
 }
 
 func isTime(s string) bool {
+	if len(s) < len("2026-11-23") || s[4] != '-' {
+		return false
+	}
 	_, err := ParseTime(s)
 	return err == nil
 }

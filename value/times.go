@@ -19,8 +19,11 @@ const maxTimeText = 64
 // ParseTime reads "2026-11-23", "2026-11-23T10:00:00Z", "2026-11-23 10:00" and their like, with a zone as
 // "Z" or "+02:00", or without one for UTC. Seconds may have up to nine digits of fraction.
 // The years are 1 to 9999, in UTC too.
-func ParseTime(s string) (time.Time, error) {
-	bad := fmt.Errorf("%q is not a time: write now - 2d, \"2026-11-23\", \"2026-11-23 10:00\" or \"2026-11-23T10:00:00Z\"", s)
+func ParseTime(s string) (time.Time, error) { return parseTime(s, "") }
+
+// parseTime does so; also is what else may be written.
+func parseTime(s, also string) (time.Time, error) {
+	bad := fmt.Errorf("%q is not a time: write %s\"2026-11-23\", \"2026-11-23 10:00\" or \"2026-11-23T10:00:00Z\"", s, also)
 	if len(s) > maxTimeText {
 		return time.Time{}, bad
 	}
@@ -48,7 +51,7 @@ func ParseTime(s string) (time.Time, error) {
 func parseMoment(s string, now time.Time) (time.Time, error) {
 	rest, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(s)), "now")
 	if !ok {
-		return ParseTime(s)
+		return parseTime(s, "now - 2d, ")
 	}
 	rest = strings.TrimSpace(rest)
 	if rest == "" {

@@ -114,9 +114,10 @@ func TestNothingHostileIsDrawn(t *testing.T) {
 	p := serve(t, "web", "--root", machine(t))
 	b := open(t)
 	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 1360, "height": 6000, "deviceScaleFactor": 1, "mobile": false}, nil)
+	b.call("Page.addScriptToEvaluateOnNewDocument", map[string]any{
+		"source": `window.said = ` + evil(t) + `; window.real = fetch; window.fetch = async (path, o) => path in said ? new Response(said[path]) : real(path, o)`}, nil)
 	b.goTo(p.link)
 	b.wait(`document.activeElement.tagName === "TEXTAREA"`)
-	b.eval(`window.said = ` + evil(t) + `; window.real = fetch; window.fetch = async (path, o) => path in said ? new Response(said[path]) : real(path, o)`)
 	n := len(judge.Values())
 	b.write("FIND file /etc/* ")
 	b.press("Enter", ctrl)
