@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/internal/render"
 )
 
 func TestRequired(t *testing.T) {
@@ -58,7 +59,7 @@ func TestCoverageIsTold(t *testing.T) {
 		{Host: "web-1", State: quaestor.Matched}, {Host: "web-2", State: quaestor.Empty},
 	}, Doubts: []string{"the relay hid \"x\""}}
 	var b strings.Builder
-	if err := writeCoverage(&b, c); err != nil {
+	if err := render.Coverage(&b, c); err != nil {
 		t.Fatal(err)
 	}
 	const want = `2 of 9 agents answered: 1 matched, 1 empty
@@ -74,7 +75,7 @@ doubt: the relay hid "x"
 		t.Errorf("progress: %s", got)
 	}
 	b.Reset()
-	if err := writeCoverage(&b, quaestor.Coverage{}); err != nil || b.String() != "the target names no agent: nobody was asked\n" {
+	if err := render.Coverage(&b, quaestor.Coverage{}); err != nil || b.String() != "the target names no agent: nobody was asked\n" {
 		t.Errorf("%q, %v", b.String(), err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/client"
+	"github.com/quaestor-engine/quaestor/internal/render"
 	"github.com/quaestor-engine/quaestor/lang"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/value"
@@ -119,7 +120,7 @@ func (a *app) fleetOf(s *link) ([]client.FleetAgent, error) {
 	})
 	for _, g := range all {
 		if g.Problem != nil {
-			fmt.Fprintf(a.Err, "warning: %s is left out: %s\n", hostOf(g.Host, g.ID.String()), value.EscapeText(g.Problem.Error()))
+			fmt.Fprintf(a.Err, "warning: %s is left out: %s\n", render.HostOf(g.Host, g.ID.String()), value.EscapeText(g.Problem.Error()))
 		}
 	}
 	return all, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/client"
 	"github.com/quaestor-engine/quaestor/internal/hostile"
+	"github.com/quaestor-engine/quaestor/internal/render"
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
@@ -49,7 +50,7 @@ func TestNothingHostileIsShown(t *testing.T) {
 		"fleet show": func(a *app, v string) error {
 			return errors.Join(a.showAgent(evilAgents(v)[0]), a.showAgent(evilAgents(v)[1]))
 		},
-		"coverage": func(a *app, v string) error { return writeCoverage(a.Err, evilCoverage(v)) },
+		"coverage": func(a *app, v string) error { return render.Coverage(a.Err, evilCoverage(v)) },
 		"agents":   func(a *app, v string) error { return a.writeAgents(a.Out, evilCoverage(v)) },
 		"progress": func(a *app, v string) error {
 			_, err := fmt.Fprintln(a.Err, progressText(evilCoverage(v).Tally(), 1))

@@ -229,7 +229,7 @@ func (c *showFlags) account(a *app, rows *quaestor.Rows, took time.Duration) err
 	if c.coverage, fleet = rows.Coverage(); err != nil || !fleet {
 		return err
 	}
-	if err := writeCoverage(a.Err, c.coverage); err != nil || !c.Agents {
+	if err := render.Coverage(a.Err, c.coverage); err != nil || !c.Agents {
 		return err
 	}
 	return a.writeAgents(a.Err, c.coverage)
@@ -314,6 +314,11 @@ func (v *view) stream() error {
 	}
 	sum := v.rows.Summary()
 	v.keep.end(sum)
+	if s, ok := v.sink.(render.Covered); ok {
+		if c, fleet := v.rows.Coverage(); fleet {
+			s.Cover(c)
+		}
+	}
 	err := v.sink.End(sum)
 	switch {
 	case v.err != nil:

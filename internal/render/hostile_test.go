@@ -14,6 +14,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/quaestor-engine/quaestor"
 	judge "github.com/quaestor-engine/quaestor/internal/hostile"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan/answer"
@@ -44,7 +45,13 @@ func TestNothingHostileComesOut(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, step := range []func() error{func() error { return s.Begin([]Table{about(table)}) }, func() error { return s.Row(0, row) }, func() error { return s.End(sum) }} {
+				cover := func() error {
+					if c, ok := s.(Covered); ok {
+						c.Cover(quaestor.Coverage{Doubts: []string{v}, Agents: []quaestor.Agent{{Agent: v, Host: v, State: quaestor.Failed, Reason: v}}})
+					}
+					return nil
+				}
+				for _, step := range []func() error{func() error { return s.Begin([]Table{about(table)}) }, func() error { return s.Row(0, row) }, cover, func() error { return s.End(sum) }} {
 					if err := step(); err != nil {
 						t.Fatalf("%s, %.40q: %v", format, v, err)
 					}

@@ -3,6 +3,7 @@ package render
 import (
 	"strconv"
 
+	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -12,15 +13,20 @@ import (
 //	{"tables":[{"name":"file","columns":[{"name":"path","type":"text"},…],"rows":[
 //	{"path":"/etc/passwd",…},
 //	…]}],
-//	"summary":{…}}
+//	"summary":{…},"coverage":{…}}
 //
-// An answer that was cut off is no valid document.
+// Coverage is of a fleet's answer alone. An answer that was cut off is no valid document.
 type document struct {
 	out
 	tables []Table
 	one    jsonRow
 	rows   int // of this table
+
+	coverage *quaestor.Coverage // nil: this machine alone was asked
 }
+
+// Cover implements Covered.
+func (d *document) Cover(c quaestor.Coverage) { d.coverage = &c }
 
 func (d *document) begin(tables []Table) error {
 	d.tables = tables
@@ -56,6 +62,9 @@ func (d *document) end(s answer.Summary) error {
 		d.buf = append(d.buf, "]}"...)
 	}
 	d.buf = appendSummary(append(d.buf, "],\n\"summary\":"...), s)
+	if d.coverage != nil {
+		d.buf = appendCoverage(append(d.buf, ",\n\"coverage\":"...), *d.coverage)
+	}
 	d.buf = append(d.buf, "}\n"...)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -17,7 +18,12 @@ type markdown struct {
 	at     int  // the table
 	began  bool // there is one
 	any    bool // it has rows
+
+	coverage *quaestor.Coverage // nil: this machine alone was asked
 }
+
+// Cover implements Covered.
+func (m *markdown) Cover(c quaestor.Coverage) { m.coverage = &c }
 
 func newMarkdown(w io.Writer, _ Options) *markdown { return &markdown{out: out{w: w}} }
 
@@ -88,6 +94,11 @@ func (m *markdown) end(sum answer.Summary) error {
 	var b strings.Builder
 	if err := Summary(&b, sum, time.Duration(0), Options{}); err != nil {
 		return err
+	}
+	if m.coverage != nil {
+		if err := Coverage(&b, *m.coverage); err != nil {
+			return err
+		}
 	}
 	m.buf = append(m.buf, '\n')
 	for line := range strings.Lines(b.String()) {

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -36,6 +37,13 @@ func (o *ordered) Row(table int, values []value.Value) error {
 		return o.row(values)
 	}
 	return o.held[table-1].add(values)
+}
+
+// Cover implements Covered, for a section that does.
+func (o *ordered) Cover(c quaestor.Coverage) {
+	if s, ok := o.section.(Covered); ok {
+		s.Cover(c)
+	}
 }
 
 func (o *ordered) End(s answer.Summary) error {

@@ -15,7 +15,9 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"pgregory.net/rapid"
 
+	"github.com/quaestor-engine/quaestor"
 	judge "github.com/quaestor-engine/quaestor/internal/hostile"
+	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -116,6 +118,35 @@ func TestMarkdownWithoutRowsSaysSo(t *testing.T) {
 	}
 	if !strings.HasPrefix(b.String(), "### file\n\nNo rows.\n\n### file\n\n| path |") {
 		t.Errorf("%q", b.String())
+	}
+}
+
+// Who of a fleet did not answer stands in what programs and tickets keep, too.
+func TestCoverageIsKept(t *testing.T) {
+	coverage := quaestor.Coverage{Doubts: []string{"the relay hid db-9"}, Agents: []quaestor.Agent{
+		{Agent: "01", Host: "web-1", State: quaestor.Matched, Rows: 2}, {Agent: "02", Host: "db-1", State: quaestor.Offline, Reason: "not there"},
+	}}
+	for format, want := range map[string]string{
+		"json": `,
+"coverage":{"targeted":2,"answered":1,"agents":[{"agent":"01","host":"web-1","state":"matched","rows":2},{"agent":"02","host":"db-1","state":"offline","reason":"not there","rows":0}],"doubts":["the relay hid db-9"]}}
+`,
+		"markdown": "1 of 2 agents answered: 1 matched  \noffline: 1 (db-1): not there  \ndoubt: the relay hid db-9  \n",
+	} {
+		var b bytes.Buffer
+		s, err := New(format, &b, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Begin([]Table{files}); err != nil {
+			t.Fatal(err)
+		}
+		s.(Covered).Cover(coverage)
+		if err := s.End(answer.Summary{Outcome: answer.Partial}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(b.String(), want) || format == "json" && !json.Valid(b.Bytes()) {
+			t.Errorf("%s: %s", format, b.String())
+		}
 	}
 }
 
