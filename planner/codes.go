@@ -194,6 +194,10 @@ const (
 	CodeLeadingDotStar lang.Code = "leading-dot-star"
 	// CodeGlobWithPercent: FIND file /etc/** WHERE name GLOB "%.so"
 	CodeGlobWithPercent lang.Code = "glob-with-percent"
+	// CodeGlobOfNoPath: FIND file /etc/** WHERE path GLOB "*.conf"
+	CodeGlobOfNoPath lang.Code = "glob-of-no-path"
+	// CodeConstantKey: FIND file /etc/** STACK "owner"
+	CodeConstantKey lang.Code = "constant-key"
 	// CodeContentReturned: FIND file /etc/* RETURN path, content
 	CodeContentReturned lang.Code = "content-returned"
 	// CodeWalksEverything: FIND file /**

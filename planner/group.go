@@ -26,6 +26,7 @@ func (s *scope) stack(f *lang.Find) {
 	g := &grouping{plan: &plan.Group{}, aggs: map[string]int{}, named: map[string]typed{}, stack: true}
 	for _, item := range f.Stack {
 		if t, ok := s.operand(item.Expr, false); ok {
+			s.lintKey(item.Expr)
 			g.add(t, item.Expr)
 			s.returned(g, outputName(item), g.out(len(g.keys)-1, item.Expr))
 		}
@@ -44,6 +45,13 @@ func (s *scope) stack(f *lang.Find) {
 		s.c.report(stackGrouped(f.Group[0].Span()))
 	}
 	s.ofGroups(f, g)
+}
+
+// lintKey doubts a key of groups that is the same for every row.
+func (s *scope) lintKey(e lang.Expr) {
+	if l, ok := e.(*lang.Literal); ok {
+		s.c.warn(constantKey(l))
+	}
 }
 
 // ofGroups reads what stands behind the groups and speaks of them.
@@ -82,6 +90,7 @@ func (s *scope) grouped(f *lang.Find) {
 	g := &grouping{plan: &plan.Group{}, aggs: map[string]int{}, named: map[string]typed{}}
 	for _, e := range f.Group {
 		if t, ok := s.operand(s.unalias(f, e), false); ok {
+			s.lintKey(e)
 			g.add(t, s.unalias(f, e))
 		}
 	}

@@ -122,11 +122,44 @@ func (s *scope) implied(scan *scanInfo, conjuncts []*conjunct) {
 			}
 		case *plan.Match:
 			if e.Op == plan.Glob && !e.Fold && e.Dynamic == nil && isCol(e.X, loc.Column) {
-				slot.Locators = slices.Clone(e.Patterns)
+				s.globs(scan, c.node, e.Patterns)
 				return
 			}
 		}
 	}
+}
+
+// globs takes the globs of a condition for places. Those of files begin at a
+// root, as their paths do.
+func (s *scope) globs(scan *scanInfo, node lang.Expr, patterns []string) {
+	slot := s.table.Slots[scan.slot]
+	slot.Locators = slices.Clone(patterns)
+	if scan.schema.Locator.Column != "path" {
+		return
+	}
+	for _, text := range patterns {
+		g, err := value.CompileGlob(text, value.GlobOptions{Windows: value.BackslashSeparates(text)})
+		switch {
+		case err != nil: // it was said
+		case !fromRoot(text):
+			s.c.warnings = slices.DeleteFunc(s.c.warnings, func(d lang.Diagnostic) bool { return d.Code == CodeGlobOfNoPath })
+			s.c.report(globOfNoPath(node.Span(), text))
+			s.failed = true
+			return
+		case strings.Trim(g.Prefix(), "/") == "" && strings.Contains(text, "**") && !s.hasDepth():
+			s.c.warn(walksEverything(node.Span()))
+		}
+	}
+}
+
+// fromRoot says whether a glob can be of a whole path: one of Windows, or one
+// that begins with a / or with a * for the root.
+func fromRoot(glob string) bool {
+	if value.BackslashSeparates(glob) {
+		return true
+	}
+	first, _, more := strings.Cut(glob, "/")
+	return more && first == "" || strings.HasPrefix(first, "**") || more && first == "*" || strings.HasPrefix(first, "{")
 }
 
 // told says whether a scan knows where to look without being told by others.

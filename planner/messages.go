@@ -70,6 +70,11 @@ func noColumnsHere(n lang.Ident) lang.Diagnostic {
 	return problem(CodeUnknownColumn, n.Span(), "only constants can stand here; text needs quotes", "there is no column %q here", n.Name)
 }
 
+// dottedWord is of what stands where text may, and reads as a column over links.
+func dottedWord(n *lang.Name) lang.Diagnostic {
+	return problem(CodeNeedsQuotes, n.Span(), fmt.Sprintf("write %q", nameText(n)), "there is no column %s; text with a dot needs quotes", nameText(n))
+}
+
 func columnInLine(n *lang.Name) lang.Diagnostic {
 	hint := ""
 	if len(n.Parts) == 1 {

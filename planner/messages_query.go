@@ -170,6 +170,14 @@ func orderByNumber(l lang.Expr) lang.Diagnostic {
 	return problem(CodeOrderByNumber, l.Span(), "name the column", "%s is the same for every row", nodeText(l))
 }
 
+func constantKey(l *lang.Literal) lang.Diagnostic {
+	hint := "name a column"
+	if l.Value.Type() == value.Text {
+		hint = "for the column leave the quotes out"
+	}
+	return problem(CodeConstantKey, l.Span(), hint, "%s is the same for every row, so all are one group", nodeText(l))
+}
+
 func orderNotReturned(at lang.Span, text string) lang.Diagnostic {
 	return problem(CodeOrderNotReturned, at, "return it, or leave DISTINCT out", "%s is not returned, so distinct rows have no place by it", text)
 }
@@ -239,6 +247,10 @@ func bareWordNearColumn(n lang.Ident, near string) lang.Diagnostic {
 	return problem(CodeBareWord, n.Span(), fmt.Sprintf("did you mean the column %s? for text write %q", near, n.Name), "%s is taken as text", n.Name)
 }
 
+func wordIsColumn(n *lang.Name, closed *modules.Column) lang.Diagnostic {
+	return problem(CodeBareWord, n.Span(), fmt.Sprintf("%s is %s", closed.Name, listed(closed.Values)), "%s is taken as the column of that name", nameText(n))
+}
+
 func constantCondition(at lang.Span, v value.Value) lang.Diagnostic {
 	word := "never"
 	if v.Bool() {
@@ -257,6 +269,12 @@ func globWithPercent(at lang.Span, p string) lang.Diagnostic {
 
 func contentReturned(at lang.Span, text string) lang.Diagnostic {
 	return problem(CodeContentReturned, at, "return line for the lines that matched", "%s brings whole contents back", text)
+}
+
+// globOfNoPath is of a glob that a whole path does not match.
+func globOfNoPath(at lang.Span, glob string) lang.Diagnostic {
+	hint := fmt.Sprintf("for any folder write %q", "**/"+strings.TrimPrefix(glob, "./"))
+	return problem(CodeRelativeLocator, at, hint, "paths begin with a / or a drive, and %q does not", glob)
 }
 
 func walksEverything(at lang.Span) lang.Diagnostic {

@@ -85,7 +85,7 @@ func (s *scope) column(n *lang.Name, word bool) (typed, bool) {
 		if word && len(n.Parts) == 1 {
 			return s.bareWord(n), true
 		}
-		return typed{}, s.unknownName(n)
+		return typed{}, s.unknownName(n, word)
 	}
 	s.c.columns[n] = true
 	slot := scan.slot
@@ -161,9 +161,11 @@ func (s *scope) owner(n *lang.Name) (*scanInfo, []lang.Ident) {
 	return found[0], n.Parts
 }
 
-func (s *scope) unknownName(n *lang.Name) bool {
+func (s *scope) unknownName(n *lang.Name, word bool) bool {
 	first := n.Parts[0]
 	switch {
+	case word && len(n.Parts) > 1:
+		s.c.report(dottedWord(n))
 	case len(s.scans) == 1:
 		s.c.report(unknownColumn(first, s.scans[0].schema))
 	case len(s.scans) > 1:
@@ -327,6 +329,10 @@ func (s *scope) factColumn(n *lang.Name, word bool) (typed, bool) {
 	}
 	if word && len(parts) == 1 {
 		return s.bareWord(n), true
+	}
+	if _, near := lang.Nearest(name, s.c.factNames()); word && !near {
+		s.c.report(dottedWord(n))
+		return typed{}, false
 	}
 	s.c.report(unknownFact(n, name, s.c.factNames()))
 	return typed{}, false

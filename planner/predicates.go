@@ -116,6 +116,7 @@ func (s *scope) cmp(e *lang.Compare, x, y typed) (plan.Expr, bool) {
 		s.c.report(noCaseOnOther(e.OpSpan, x.typ))
 		return nil, false
 	}
+	s.lintWord(x, y)
 	if y.typ == value.Bool && cmpOps[e.Op] > plan.Ne {
 		s.c.report(unordered(e.OpSpan, x.typ))
 		return nil, false
@@ -125,6 +126,15 @@ func (s *scope) cmp(e *lang.Compare, x, y typed) (plan.Expr, bool) {
 		out = &plan.Not{X: out}
 	}
 	return out, true
+}
+
+// lintWord doubts a word that is a column where one of a few words was meant:
+// type = dir.
+func (s *scope) lintWord(x, y typed) {
+	n, ok := y.node.(*lang.Name)
+	if ok && len(n.Parts) == 1 && x.col != nil && y.col != nil && len(x.col.Values) > 0 && len(y.col.Values) == 0 {
+		s.c.warn(wordIsColumn(n, x.col))
+	}
 }
 
 func isNullLiteral(t typed) bool {
@@ -338,6 +348,11 @@ func (s *scope) match(e *lang.Compare, op plan.MatchOp, x typed) (plan.Expr, boo
 			return nil, false
 		}
 		s.lintPattern(e, op, p)
+		if op == plan.Glob && x.col != nil && (x.col.Link == "file" || x.col.Name == "path") && !fromRoot(p) {
+			path := globOfNoPath(e.Y.Span(), p)
+			path.Code = CodeGlobOfNoPath
+			s.c.warn(path)
+		}
 	}
 	if e.Not {
 		return &plan.Not{X: m}, true
