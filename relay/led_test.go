@@ -113,3 +113,11 @@ func TestUnseat(t *testing.T) {
 		t.Errorf("asked %s, then %s", first, second)
 	}
 }
+
+// What a server keeps is bounded by the disk, and not by what was free of it in
+// the moment when the server was started.
+func TestSpineBound(t *testing.T) {
+	if got := realSpine(t).server.JetStreamConfig().MaxStore; got != noBound {
+		t.Errorf("a server keeps %d bytes", got)
+	}
+}

@@ -134,7 +134,7 @@ func (s *spine) join(ctx context.Context, c *Config, log *slog.Logger) error {
 func embedded(c *Config, ca *transport.CA, secret string, log *slog.Logger) (*server.Server, error) {
 	o := &server.Options{
 		ServerName: "quaestor-relay", DontListen: true, JetStream: true, StoreDir: filepath.Join(c.dir, dirSpine), SyncAlways: true,
-		NoSigs: true, NoLog: true, MaxPayload: MaxEnvelope + 1<<20, MaxPending: 256 << 20,
+		NoSigs: true, NoLog: true, MaxPayload: MaxEnvelope + 1<<20, MaxPending: 256 << 20, JetStreamMaxStore: noBound,
 	}
 	if c.clustered() {
 		if err := c.joinCluster(o, ca); err != nil {
@@ -154,6 +154,12 @@ func embedded(c *Config, ca *transport.CA, secret string, log *slog.Logger) (*se
 	}
 	return srv, nil
 }
+
+// noBound is how much a server may keep, in bytes: what the disk holds. By itself
+// it takes three quarters of what is free when it starts for its bound, and one
+// that is started while the disk is full for a moment keeps nothing more, and
+// answers nobody, for as long as it runs.
+const noBound = 1 << 60
 
 // A spineLog takes what the server says. Most of it is for who looks for a
 // fault: what a relay's owner has to know the relay says itself.
