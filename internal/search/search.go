@@ -4,7 +4,8 @@
 // Compile turns patterns into a Set, which goroutines share; each takes a
 // Scanner from it. Scanner.Whole asks one pattern of a content in memory;
 // Scanner.Start, Want and Feed ask several of a stream in chunks, with the
-// same answers wherever the chunks are cut; Scanner.Matches says where.
+// same answers wherever the chunks are cut; Scanner.Matches says where, and
+// Scanner.Cut where a content can be cut for it.
 //
 // A content is bytes. A literal stands where its bytes stand. A regular
 // expression has the syntax and the meaning of the standard library's regexp
@@ -90,9 +91,10 @@ type Set struct {
 // compiled is a pattern ready to be sought: a literal; or a list, an
 // expression, or both, of which either suffices.
 type compiled struct {
-	lit  *literal
-	list *list
-	re   *regex
+	lit   *literal
+	list  *list
+	re    *regex
+	tails [][]byte // what a match of lit or list that holds a newline may have before it
 }
 
 // Compile prepares patterns. An error names the index of the pattern at fault
@@ -146,7 +148,7 @@ func compileLiteral(text []byte, fold bool) (compiled, error) {
 		re, err := newRegex(regexp.QuoteMeta(string(text)), true)
 		return compiled{re: re}, err
 	}
-	return compiled{lit: newLiteral(text, fold)}, nil
+	return compiled{lit: newLiteral(text, fold), tails: tailsOf(text)}, nil
 }
 
 func compileList(entries [][]byte, fold bool) (compiled, error) {
@@ -177,6 +179,9 @@ func compileList(entries [][]byte, fold bool) (compiled, error) {
 		return compiled{}, fmt.Errorf("%w: list of %d entries that fold beyond ASCII, at most %d", ErrTooLarge, len(wide), MaxWideFold)
 	}
 	c := compiled{list: newList(plain, fold)}
+	for _, e := range plain {
+		c.tails = append(c.tails, tailsOf(e)...)
+	}
 	if len(wide) == 0 {
 		return c, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/quaestor-engine/quaestor/internal/search"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -125,6 +126,8 @@ type viewer struct {
 	number int64 // of the line at the beginning of the block
 	offset int64 // of the block
 	shown  []byte
+	torn   bool  // the content was cut where a match may reach over the cut
+	past   []int // by question: what matches of the block before hold of the block
 	yield  func(modules.Row) error
 }
 
@@ -142,17 +145,25 @@ func (r *row) Lines(ctx context.Context, yield func(modules.Row) error) error {
 		return nil
 	}
 	v := &r.w.viewer
-	*v = viewer{r: r, hits: v.hits[:0], number: 1, shown: v.shown[:0], yield: yield}
+	*v = viewer{r: r, hits: v.hits[:0], number: 1, shown: v.shown[:0], past: append(v.past[:0], make([]int, len(r.req.ask.list))...), yield: yield}
 	defer func() { r.located.known = false }()
 	if c.whole() {
-		return v.block(c.bytes())
+		return v.block(c.bytes(), c.n)
 	}
 	// While the lines are shown the content stands where they are: whatever
 	// else a row of a line may be asked has to be known before.
 	r.foresee(ctx)
 	defer func() { r.foreseen = nil }()
-	err := v.stream(c)
+	var err error
+	if v.spans() {
+		err = v.joined(c)
+	} else {
+		err = v.stream(c)
+	}
 	r.lost(c)
+	if v.torn {
+		r.tell(modules.SkipLimit, "a match may reach over more than "+strconv.Itoa(maxSpan)+" bytes: its line may not be shown")
+	}
 	if r.w.carry.lost {
 		r.tell(modules.SkipLimit, "a line is longer than "+strconv.Itoa(maxLine)+" bytes")
 	}
@@ -215,14 +226,14 @@ func (v *viewer) stream(c *content) error {
 			if i >= 0 {
 				if k.over {
 					v.number++
-				} else if err := v.block(k.buf); err != nil {
+				} else if err := v.block(k.buf, len(k.buf)); err != nil {
 					return err
 				}
 				k.buf, k.over = k.buf[:0], false
 			}
 		}
 		if n := bytes.LastIndexByte(b, '\n') + 1; n > 0 {
-			if err := v.block(b[:n]); err != nil {
+			if err := v.block(b[:n], n); err != nil {
 				return err
 			}
 			b = b[n:]
@@ -230,7 +241,7 @@ func (v *viewer) stream(c *content) error {
 		k.add(b)
 		if c.eof {
 			if len(k.buf) > 0 {
-				return v.block(k.buf)
+				return v.block(k.buf, len(k.buf))
 			}
 			return nil
 		}
@@ -239,12 +250,13 @@ func (v *viewer) stream(c *content) error {
 	return nil
 }
 
-// block shows the lines of b, which holds whole ones.
-func (v *viewer) block(b []byte) error {
+// block shows the lines in the first limit bytes of b, which holds whole ones,
+// and those behind them that matches may reach into.
+func (v *viewer) block(b []byte, limit int) error {
 	v.hits = v.hits[:0]
 	for i := range v.r.req.ask.list {
 		if q := &v.r.req.ask.list[i]; q.Show && q.Rules == nil {
-			v.find(q, b)
+			v.find(i, b, limit)
 		}
 	}
 	slices.SortFunc(v.hits, func(a, c hit) int {
@@ -269,33 +281,42 @@ func (v *viewer) block(b []byte) error {
 			return err
 		}
 	}
-	v.number = number + int64(bytes.Count(b[at:], newline))
-	v.offset += int64(len(b))
+	v.number = number + int64(bytes.Count(b[at:limit], newline))
+	v.offset += int64(limit)
 	return nil
 }
 
 var newline = []byte{'\n'}
 
-// find notes where a question is answered with yes.
-func (v *viewer) find(q *question, b []byte) {
+// find notes where a question is answered with yes in the first limit bytes.
+func (v *viewer) find(i int, b []byte, limit int) {
+	q := &v.r.req.ask.list[i]
 	if q.whole {
-		last := -1
-		v.r.scanner.Matches(q.pattern, b, func(start, end int) bool {
-			if start > last {
-				first := bytes.LastIndexByte(b[:start], '\n') + 1
+		if v.torn && v.reach(q) == search.WholeText {
+			return
+		}
+		last := v.past[i] - 1
+		v.past[i] = 0
+		v.r.scanner.Matches(q.pattern, b, func(from, to int) bool {
+			if from >= limit {
+				return false
+			}
+			v.past[i] = max(0, to-limit)
+			if from > last {
+				first := bytes.LastIndexByte(b[:from], '\n') + 1
 				if first < len(b) {
-					v.hits = append(v.hits, hit{first, start, end})
+					v.hits = append(v.hits, hit{first, from, to})
 				}
 				last = len(b)
-				if i := bytes.IndexByte(b[start:], '\n'); i >= 0 {
-					last = start + i
+				if n := bytes.IndexByte(b[from:], '\n'); n >= 0 {
+					last = from + n
 				}
 			}
 			return last < len(b)
 		})
 		return
 	}
-	for at := 0; at < len(b); {
+	for at := 0; at < limit; {
 		text, rest := cutLine(b[at:])
 		if v.r.holds(q, text) {
 			start, end := at, at
