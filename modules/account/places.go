@@ -50,8 +50,10 @@ func places(s *table.Scan, patterns ...string) iter.Seq2[place, error] {
 				yield(place{}, fmt.Errorf("locator %q is not a glob of absolute paths", l))
 				return
 			}
-			if !strings.ContainsAny(l, `*?[\`) && !s.FS.Exists(l) {
-				s.Skip(modules.SkipNotFound, l, "")
+			if !strings.ContainsAny(l, `*?[\`) {
+				if _, err := s.FS.Lstat(l); err != nil && hostfs.SkipOf(l, err).Kind == modules.SkipVanished {
+					s.Skip(modules.SkipNotFound, l, "")
+				}
 			}
 			if !each(l, "") {
 				return

@@ -24,8 +24,21 @@ func (w *worker) members(ctx context.Context, r *row) {
 		r.tell(c.fault, c.detail)
 		return
 	}
+	size := c.attrs.size
+	if c.whole() {
+		size = int64(c.n)
+	}
+	src := io.NewSectionReader(&fileReader{c: c}, 0, size)
 	format := unpack.Detect(c.bytes())
-	if !format.Archive() && !format.Compressed() || r.tooLarge(c) {
+	behind, err := false, error(nil)
+	if format == unpack.None {
+		behind, err = unpack.Behind(src, size)
+	}
+	switch {
+	case err != nil:
+		r.tell(streamFault(err))
+		return
+	case format == unpack.None && !behind, r.tooLarge(c):
 		return
 	}
 	if w.inner == nil {
@@ -33,11 +46,7 @@ func (w *worker) members(ctx context.Context, r *row) {
 		w.inner.raw.w, w.inner.plain.w = w, w
 	}
 	in := w.inner
-	size := c.attrs.size
-	if c.whole() {
-		size = int64(c.n)
-	}
-	err := unpack.Walk(ctx, io.NewSectionReader(&fileReader{c: c}, 0, size), unpack.NewBudget(), func(m *unpack.Member) error {
+	err = unpack.Walk(ctx, src, unpack.NewBudget(), func(m *unpack.Member) error {
 		in.begin(e.d, e.base, e.name, kindOf(m.Mode))
 		in.shown, in.within, in.named, in.link = e.shown, m.Path, e.named, m.Target
 		in.member(m)
@@ -57,6 +66,9 @@ func (w *worker) members(ctx context.Context, r *row) {
 	})
 	in.end()
 	r.begin(e, &to)
+	if c.phase == ready && !c.whole() && c.changed() {
+		r.tell(modules.SkipChanged, "")
+	}
 	if err != nil && !errors.Is(err, modules.ErrEnough) && ctx.Err() == nil {
 		kind, detail := streamFault(err)
 		if c.phase == failed {

@@ -160,7 +160,7 @@ func (r *row) Lines(ctx context.Context, yield func(modules.Row) error) error {
 	} else {
 		err = v.stream(c)
 	}
-	r.lost(c)
+	r.settle(c)
 	if v.torn {
 		r.tell(modules.SkipLimit, "a match may reach over more than "+strconv.Itoa(maxSpan)+" bytes: its line may not be shown")
 	}

@@ -322,8 +322,14 @@ func (r *row) pass(ctx context.Context, c *content, want hashes, ask bool) {
 	if ended && want != 0 {
 		w.hashers.finish(&c.sums)
 	}
+	r.settle(c)
+}
+
+// settle reports that reading failed on the way, or came to an end behind
+// which the content is another than when it began.
+func (r *row) settle(c *content) {
 	r.lost(c)
-	if ended && c.changed() {
+	if c.phase == ready && c.eof && c.moved && c.changed() {
 		r.tell(modules.SkipChanged, "")
 	}
 }

@@ -441,6 +441,7 @@ func (r *row) wholeContent(c *content) value.Value {
 			return value.Value{}
 		}
 		if c.eof {
+			r.settle(c)
 			return value.NewBytes(all)
 		}
 		c.more()

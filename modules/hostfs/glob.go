@@ -1,6 +1,7 @@
 package hostfs
 
 import (
+	"fmt"
 	"iter"
 	"path"
 	"strings"
@@ -8,7 +9,7 @@ import (
 
 // Glob gives the names that match one of the patterns, pattern for pattern
 // and each in order. A pattern is a path whose parts may hold * ? and [], as
-// in path.Match; it is a mistake of the program if one does not compile. A
+// in path.Match, which all of it may pass and a part not: [a/b]. Such a part, a
 // directory that could not be read, or looked into, goes to the report; one
 // that is not there holds nothing.
 func (f *FS) Glob(patterns ...string) iter.Seq[string] {
@@ -36,11 +37,17 @@ func (f *FS) glob(dir string, parts []string, yield func(string) bool) bool {
 	for _, name := range f.List(dir) {
 		ok, err := path.Match(parts[0], name)
 		if err != nil {
-			panic("hostfs: " + err.Error() + ": " + parts[0])
+			f.badPart(dir, parts[0])
+			return true
 		}
 		if ok && !f.glob(path.Join(dir, name), parts[1:], yield) {
 			return false
 		}
 	}
 	return true
+}
+
+// badPart reports a part of a pattern that is none.
+func (f *FS) badPart(dir, part string) {
+	f.Fail(path.Join(dir, part), fmt.Errorf("%w: no part of a pattern", ErrMalformed))
 }

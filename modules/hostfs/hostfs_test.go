@@ -201,6 +201,16 @@ func TestGlob(t *testing.T) {
 	if s := rec.Skips(); len(s) != 0 {
 		t.Errorf("%+v", s)
 	}
+	// Somebody's settings may say so, and path.Match finds no fault in it.
+	for n, pattern := range []string{"/etc/[c/r]on.d/a", `/etc/cron.d\/a`, "/etc/cron.*/[a/b]"} {
+		if got := slices.Collect(f.Glob(pattern, "/etc/crontab")); !slices.Equal(got, []string{"/etc/crontab"}) || len(rec.Skips()) <= n {
+			t.Errorf("%s: %q, %+v", pattern, got, rec.Skips())
+		}
+	}
+	if got := slices.Collect(f.GlobWindows("/etc/[c/r]on.d/a")); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+	*rec = moduletest.Recorder{}
 	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
 		t.Skip("LEFT OUT: nothing is closed to root")
 	}

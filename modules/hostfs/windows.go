@@ -141,7 +141,8 @@ func (f *FS) globFold(dir string, parts []string, yield func(string) bool) bool 
 	for _, e := range entries {
 		ok, err := path.Match(strings.ToLower(parts[0]), strings.ToLower(e.Name()))
 		if err != nil {
-			panic("hostfs: " + err.Error() + ": " + parts[0])
+			f.badPart(dir, parts[0])
+			return true
 		}
 		if ok && len(parts) > 1 && e.Type() == fs.ModeSymlink {
 			continue

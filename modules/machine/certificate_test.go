@@ -110,6 +110,8 @@ func TestCertificate(t *testing.T) {
 	same(t, got, []string{`/etc/nginx/tls/site.pem | null | CN=ec,O=Org\, Inc,C=DE | ec | abc | 2024-01-02T03:04:05Z | 2034-01-02T03:04:05Z | ` + hex.EncodeToString(sum[:]) + " | ECDSA-SHA256 | [a.example, *.b.example] | [10.0.0.1] | [x@y.example] | [digital_signature, cert_sign] | [server_auth] | 01ff | null | 3"})
 	_, rec = moduletest.Rows(t, certificates(), root, []string{"path"}, []string{"/none.pem"})
 	same(t, skipped(rec), []string{"not_found /none.pem"})
+	_, rec = moduletest.Rows(t, certificates(), tree(t, map[string]string{"a": "->b", "b": "->a"}), []string{"path"}, []string{"/a/x.pem"})
+	same(t, skipped(rec), []string{"loop /a/x.pem"})
 	moduletest.Run(t, certificates(), root)
 	moduletest.Run(t, certificates(), root, "/etc/nginx/tls/site.pem", "/etc/**/*.pem")
 }

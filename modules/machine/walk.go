@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/hostfs"
 	"github.com/quaestor-engine/quaestor/modules/table"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -41,8 +42,12 @@ func (w *walk) glob(pattern string, visit func(name string) error) error {
 	if !g.Literal() {
 		return w.dir(front, g, g.Root(), 0, visit)
 	}
-	if !w.FS.Exists(front) {
-		w.Skip(modules.SkipNotFound, front, "there is none")
+	if _, err := w.FS.Lstat(front); err != nil {
+		if hostfs.SkipOf(front, err).Kind == modules.SkipVanished {
+			w.Skip(modules.SkipNotFound, front, "there is none")
+			return nil
+		}
+		w.FS.Fail(front, err)
 		return nil
 	}
 	return w.once(front, visit)

@@ -46,6 +46,10 @@ const (
 // in its first block.
 const headSize = 512
 
+// zstdSkipped is what stands behind the first byte, 50 to 5f, of a frame that is
+// skipped, with which some tools begin: pzstd says in it how long the next is.
+const zstdSkipped = "\x2a\x4d\x18"
+
 // tarMagicAt is where a tar header says "ustar".
 const tarMagicAt = 257
 
@@ -74,6 +78,9 @@ func Detect(head []byte) Format {
 		if bytes.HasPrefix(head, []byte(m.magic)) {
 			return m.format
 		}
+	}
+	if len(head) >= 4 && head[0]&^0xf == 0x50 && string(head[1:4]) == zstdSkipped {
+		return Zstd
 	}
 	if len(head) >= 10 && string(head[:3]) == "BZh" && head[3] >= '1' && head[3] <= '9' {
 		if block := string(head[4:10]); block == bzip2Block || block == bzip2End {

@@ -27,7 +27,7 @@ type Member struct {
 // Walk visits the members of the zip, the tar or the compressed tar that src
 // holds, in their order. A member that is such an archive
 // itself is visited and then descended into. What is no archive has no
-// members.
+// members; the outermost may be a zip behind something else: see [Behind].
 //
 // An error from visit ends the walk and is returned, as are an error of src, a
 // cancelled ctx, the end of the budget and damage to the outermost archive. A
@@ -113,6 +113,12 @@ func (w *walker) archive(s *io.SectionReader, at place) error {
 		return err
 	}
 	switch f := Detect(head[:n]); {
+	case f == None && at.depth == 1:
+		ok, err := Behind(s, s.Size())
+		if !ok || err != nil {
+			return err
+		}
+		return w.zip(s, at)
 	case f == None:
 		return nil
 	case f.Compressed():

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -100,6 +101,39 @@ func openZip(src io.ReaderAt, size int64) (*zipDir, error) {
 	d.in = bufio.NewReaderSize(io.NewSectionReader(src, d.start, dirSize), 8<<10)
 	return d, nil
 }
+
+// Behind says whether a zip stands behind something else, as behind the program
+// or the script that unpacks it. An error is one of reading src.
+func Behind(src io.ReaderAt, size int64) (bool, error) {
+	var head [4]byte
+	if size < int64(len(head))+zipEndSize {
+		return false, nil
+	}
+	if err := readAt(src, head[:], 0); err != nil {
+		return false, err
+	}
+	if s := string(head[:]); s != "\x7fELF" && s[:2] != "MZ" && s[:2] != "#!" {
+		return false, nil
+	}
+	tail := make([]byte, min(size, behindTail))
+	if err := readAt(src, tail, size-int64(len(tail))); err != nil {
+		return false, err
+	}
+	at := bytes.LastIndex(tail, []byte(zipEndSig))
+	if at < 0 || len(tail)-at < zipEndSize || at+zipEndSize+int(le16(tail[at+20:])) != len(tail) {
+		return false, nil
+	}
+	d, err := openZip(src, size)
+	if errors.Is(err, ErrMalformed) {
+		return false, nil
+	}
+	return err == nil && d.left > 0 && d.entryAt(d.start), err
+}
+
+// behindTail is how much of a file's end is looked at for a zip that stands
+// behind something else, in bytes: few of those have a comment, and each
+// program is asked.
+const behindTail = 1 << 10
 
 // zip64End replaces what did not fit in the end of the directory.
 func zip64End(src io.ReaderAt, endAt, dirSize, dirAt int64) (int64, int64, int64, error) {
