@@ -45,8 +45,13 @@ func (v *viewer) joined(c *content) error {
 	v.r.w.carry.reset()
 	c.rewind()
 	var held []byte
+	over := false // a line is too long, and what is left of it is passed over
 	for next := 0; c.phase == ready && !v.r.w.s.stopped.Load(); c.more() {
-		held = append(held, c.bytes()...)
+		b := c.bytes()
+		if over {
+			b, over = v.behindLine(b)
+		}
+		held = append(held, b...)
 		if c.eof {
 			return v.block(held, len(held))
 		}
@@ -58,19 +63,34 @@ func (v *viewer) joined(c *content) error {
 		switch {
 		case n > 0:
 		case len(held) < maxSpan:
-			next = 2 * len(held) // what is looked at again stays in proportion
+			next = min(2*len(held), maxSpan) // what is looked at again stays in proportion
 			continue
 		default:
 			v.torn = true
 			if n = lines; n == 0 {
-				n = len(held)
+				_, over = v.behindLine(held)
+				held, next = held[:0], 0
+				continue
 			}
 		}
 		if err := v.block(held[:max(n, lines)], n); err != nil {
 			return err
 		}
 		held = append(held[:0], held[n:]...)
-		next = 2 * len(held)
+		next = min(2*len(held), maxSpan)
 	}
 	return nil
+}
+
+// behindLine goes on behind the line that begins in b, and says whether that
+// goes on itself.
+func (v *viewer) behindLine(b []byte) (rest []byte, over bool) {
+	n := bytes.IndexByte(b, '\n') + 1
+	if n == 0 {
+		v.offset += int64(len(b))
+		return nil, true
+	}
+	v.offset += int64(n)
+	v.number++
+	return b[n:], false
 }

@@ -82,6 +82,29 @@ func TestLinesOfMatchesOverLines(t *testing.T) {
 	}
 }
 
+// A line that is longer than what is held is passed over, and told; the others
+// have their numbers and places.
+func TestLinesBehindALongOne(t *testing.T) {
+	long := strings.Repeat("x", maxSpan+3*bufBytes)
+	q := ask(tree(t, map[string]string{"f": "a b\n" + long + "a b\na b\n\n" + long}) + "/*")
+	q.Questions = []modules.Question{{Pattern: search.Pattern{Regexp: `a\s+b`}, Show: true}}
+	var got []string
+	collect(t, systems["own"], q, func(r modules.Row) string {
+		err := r.(modules.Liner).Lines(context.Background(), func(l modules.Row) error {
+			got = append(got, fmt.Sprint(get(l, "line_number").Int(), " ", get(l, "line_offset").Int(), " ", get(l, "line").Text()))
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return ""
+	})
+	same(t, got, []string{"1 0 a b", fmt.Sprint("3 ", len(long)+8, " a b")})
+	if q.ledger.kinds()[modules.SkipLimit] != 1 {
+		t.Errorf("left out %v", q.ledger.skips)
+	}
+}
+
 // What changes while its lines are shown is told.
 func TestChangedWhileShown(t *testing.T) {
 	root := tree(t, map[string]string{"log": strings.Repeat("a needle\n", bufBytes/4)})

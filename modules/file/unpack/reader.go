@@ -196,7 +196,7 @@ func (m *meter) fail(err error) {
 // where the decoder says so, not where its source fell short.
 func (m *meter) explain(err error) error {
 	switch {
-	case err == io.EOF && m.dec != nil && m.src.n > 0:
+	case err == io.EOF && m.dec != nil && (m.src.n > 0 || m.dec == io.Reader(m.src)): // what is only stored may be nothing
 		return io.EOF
 	case m.src.err != nil:
 		return fmt.Errorf("%s: %w", m.format, m.src.err)

@@ -87,10 +87,36 @@ func Detect(head []byte) Format {
 			return Bzip2
 		}
 	}
-	if len(head) > tarMagicAt && bytes.HasPrefix(head[tarMagicAt:], []byte("ustar")) {
+	if len(head) > tarMagicAt && bytes.HasPrefix(head[tarMagicAt:], []byte("ustar")) || oldTar(head) {
 		return Tar
 	}
 	return None
+}
+
+// oldTar knows a tar that does not say what it is, as those of Unix V7, by the
+// sum of its first header, in which the sum itself counts as blanks.
+func oldTar(head []byte) bool {
+	const at, size = 148, 8
+	if len(head) < headSize || head[0] == 0 {
+		return false
+	}
+	digits := bytes.Trim(head[at:at+size], " \x00")
+	if len(digits) < 3 {
+		return false
+	}
+	want, sum := 0, size*int(' ')
+	for _, c := range digits {
+		if c < '0' || c > '7' {
+			return false
+		}
+		want = want<<3 | int(c-'0')
+	}
+	for i, c := range head[:headSize] {
+		if i < at || i >= at+size {
+			sum += int(c)
+		}
+	}
+	return sum == want
 }
 
 // Archive reports whether the format holds members.

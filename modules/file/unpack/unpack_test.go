@@ -282,14 +282,15 @@ func TestWalkReadsWhatToolsWrite(t *testing.T) {
 	os.MkdirAll(filepath.Join(dir, "d", "e"), 0o755)
 	os.WriteFile(filepath.Join(dir, "d", "e", "big"), sample(300_000), 0o600)
 	os.WriteFile(filepath.Join(dir, "d", "small"), []byte("x"), 0o755)
+	os.WriteFile(filepath.Join(dir, "d", "empty"), nil, 0o644)
 	os.Symlink("small", filepath.Join(dir, "d", "link"))
 	for name, script := range map[string]string{
-		"zip": "zip -qry a.zip d && cat a.zip", "zip -0": "zip -qry0 b.zip d && cat b.zip", "tar": "tar cf - d", "v7 names": "tar --format=gnu -cf - d",
+		"zip": "zip -qry a.zip d && cat a.zip", "zip -0": "zip -qry0 b.zip d && cat b.zip", "tar": "tar cf - d", "gnu": "tar --format=gnu -cf - d", "v7": "tar --format=v7 -cf - d",
 		"pax": "tar --format=pax -cf - d", "gz": "tar czf - d", "xz": "tar cJf - d", "bz2": "tar cjf - d", "zst": "tar c d | zstd -q",
 	} {
 		data := run(t, nil, "sh", "-c", "cd "+dir+" && "+script)
 		got := walk(data, NewBudget(), true)
-		if got.err != nil || len(got.skips) > 0 || got.body["d/e/big"] != string(sample(300_000)) || got.body["d/small"] != "x" {
+		if got.err != nil || len(got.skips) > 0 || got.body["d/e/big"] != string(sample(300_000)) || got.body["d/small"] != "x" || !slices.Contains(got.paths, "d/empty") {
 			t.Errorf("%s: %q, %v, %v", name, got.paths, got.skips, got.err)
 		}
 		if !slices.Contains(got.paths, "d/link") || !slices.Contains(got.paths, "d/") {
