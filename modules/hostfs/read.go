@@ -29,7 +29,7 @@ func (f *FS) appendFile(dst []byte, name string, limit int) ([]byte, error) {
 // system allows to its owner and to who may act for any owner, and otherwise
 // as everybody does. Files that show the kernel's state have no such time.
 func quietly[F any](name string, open func(flag int) (F, error)) (F, error) {
-	if noTrace == 0 || strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/") {
+	if noTrace == 0 || below(name, "/proc") || below(name, "/sys") {
 		return open(0)
 	}
 	f, err := open(noTrace)
@@ -37,6 +37,12 @@ func quietly[F any](name string, open func(flag int) (F, error)) (F, error) {
 		return open(0)
 	}
 	return f, err
+}
+
+// below says whether a path is a folder or in it.
+func below(name, folder string) bool {
+	rest, ok := strings.CutPrefix(name, folder)
+	return ok && (rest == "" || rest[0] == '/')
 }
 
 // firstRead is how much is asked for at first: a page, which most files of

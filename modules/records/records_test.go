@@ -242,7 +242,7 @@ func TestSpecialFiles(t *testing.T) {
 // What would lie below a file is not there, and the file is not read for it.
 func TestBelowAFile(t *testing.T) {
 	root := host(t, map[string]string{"etc/a": "one\n"})
-	for _, where := range []string{"/etc/a/*", "/etc/a/**", "/etc/a/b*/c"} {
+	for _, where := range []string{"/etc/a/*", "/etc/a/**", "/etc/a/b*/c", "/etc/a/b", "/etc/none"} {
 		if got, rec := moduletest.Rows(t, lineModule(), root, []string{"text"}, []string{where}); len(got) != 0 || len(rec.Skips()) != 1 || rec.Skips()[0].Kind != modules.SkipNotFound {
 			t.Errorf("%s: %q, %+v", where, got, rec.Skips())
 		}

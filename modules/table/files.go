@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/quaestor-engine/quaestor/modules"
+	"github.com/quaestor-engine/quaestor/modules/hostfs"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
@@ -62,7 +63,7 @@ func (w *fileWalk) locator(pattern string) error {
 	}
 	st, err := w.FS.Stat(front)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case err != nil && hostfs.SkipOf(front, err).Kind == modules.SkipVanished: // nor is what would lie below a file
 		w.Skip(modules.SkipNotFound, front, "")
 		return nil
 	case err != nil:
