@@ -9,36 +9,43 @@ import (
 	"github.com/quaestor-engine/quaestor/modules/file/unpack"
 )
 
-// members shows the members of an archive as rows of their own, after the
-// archive's.
-func (w *worker) members(ctx context.Context, r *row) {
-	e, to := r.e, r.to
-	c := &e.raw
+// archived gives what is inside the entry where that is an archive; what keeps
+// it from being looked at is told.
+func (w *worker) archived(r *row) (src *io.SectionReader, ok bool) {
+	c := &r.e.raw
 	if c.phase == fresh {
-		c.openFile(e)
+		c.openFile(r.e)
 		w.count[r.req.index].opened++
 		w.count[r.req.index].bytes += c.off
 	}
 	c.rewind()
 	if c.phase != ready {
 		r.tell(c.fault, c.detail)
-		return
+		return nil, false
 	}
 	size := c.attrs.size
 	if c.whole() {
 		size = int64(c.n)
 	}
-	src := io.NewSectionReader(&fileReader{c: c}, 0, size)
-	format := unpack.Detect(c.bytes())
-	behind, err := false, error(nil)
-	if format == unpack.None {
-		behind, err = unpack.Behind(src, size)
+	src = io.NewSectionReader(&fileReader{c: c}, 0, size)
+	if unpack.Detect(c.bytes()) == unpack.None {
+		if behind, err := unpack.Behind(src, size); err != nil {
+			r.tell(streamFault(err))
+			return nil, false
+		} else if !behind {
+			return nil, false
+		}
 	}
-	switch {
-	case err != nil:
-		r.tell(streamFault(err))
-		return
-	case format == unpack.None && !behind, r.tooLarge(c):
+	return src, !r.tooLarge(c)
+}
+
+// members shows the members of an archive as rows of their own, after the
+// archive's.
+func (w *worker) members(ctx context.Context, r *row) {
+	e, to := r.e, r.to
+	c := &e.raw
+	src, ok := w.archived(r)
+	if !ok {
 		return
 	}
 	if w.inner == nil {
@@ -46,7 +53,7 @@ func (w *worker) members(ctx context.Context, r *row) {
 		w.inner.raw.w, w.inner.plain.w = w, w
 	}
 	in := w.inner
-	err = unpack.Walk(ctx, src, unpack.NewBudget(), func(m *unpack.Member) error {
+	err := unpack.Walk(ctx, src, unpack.NewBudget(), func(m *unpack.Member) error {
 		in.begin(e.d, e.base, e.name, kindOf(m.Mode))
 		in.shown, in.within, in.named, in.link = e.shown, m.Path, e.named, m.Target
 		in.member(m)

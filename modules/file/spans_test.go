@@ -13,7 +13,7 @@ import (
 )
 
 // The line in which a match begins is shown wherever the match ends, as if the
-// content were looked at as a whole; where that would be too much, it is told.
+// content were looked at as a whole.
 func TestLinesOfMatchesOverLines(t *testing.T) {
 	fill := strings.Repeat("nothing to see here\n", 5*bufBytes/80)
 	at := func(n int, what string) string { return fill[:n-n%20] + what + fill }
@@ -66,6 +66,11 @@ func TestLinesOfMatchesOverLines(t *testing.T) {
 			t.Errorf("left out %v", q.ledger.skips)
 		}
 	}
+}
+
+// Where too much would have to be held for that, it is told.
+func TestLinesOfHugeMatches(t *testing.T) {
+	fill := strings.Repeat("nothing to see here\n", bufBytes/20)
 	huge := "BEGIN\n" + strings.Repeat(fill, maxSpan/len(fill)+1) + "END\n"
 	for _, expr := range []string{`(?s)BEGIN.*END`, `END\s*\z`} {
 		q := ask(tree(t, map[string]string{"huge": huge}) + "/*")
