@@ -41,8 +41,8 @@ const (
 	stuck    = 25 * time.Second
 )
 
-// cutOff is what is said to who comes to a relay that cannot keep anything.
-const cutOff = "this relay is cut off from the others and cannot keep anything: try another one"
+// isCutOff is what is said to who comes to a relay that cannot keep anything.
+const isCutOff = "this relay is cut off from the others and cannot keep anything: try another one"
 
 // ErrTwin is how Serve ends when another process serves under the same name.
 var ErrTwin = errors.New("relay: another relay of this fleet has the same name: each needs its own in relay.toml")
@@ -283,7 +283,7 @@ func (r *Relay) keepTouch(ctx context.Context) {
 			r.log.Warn("a relay is gone", "relay", p.name, "agents", len(p.here))
 			r.lose(p)
 		}
-		cut := time.Since(seen) > minority || time.Since(r.pulse.kept) > stuck
+		cut := r.cutOff(seen)
 		was := r.cut
 		r.cut = cut
 		r.mu.Unlock()
@@ -298,6 +298,14 @@ func (r *Relay) keepTouch(ctx context.Context) {
 			r.shareOut()
 		}
 	}
+}
+
+// cutOff says whether this relay is cut off from the others, which it saw enough
+// of then. One that never heard of another is not: whoever it sent away had
+// nowhere to go, and would come back with all that he has begun, to a disk or a
+// processor that is wanted elsewhere already. mu is held.
+func (r *Relay) cutOff(seen time.Time) bool {
+	return len(r.peers) > 0 && (time.Since(seen) > minority || time.Since(r.pulse.kept) > stuck)
 }
 
 // silent gives the relays that are taken for gone. While the spine keeps nothing,

@@ -297,7 +297,7 @@ func (r *Relay) serve(ctx context.Context, c *transport.Conn) {
 	switch kind := s.Kind(); {
 	case cut:
 		r.meters.refused(refusedCutOff)
-		fail(s, message.FailShutdown, cutOff)
+		fail(s, message.FailShutdown, isCutOff)
 	case kind == message.KindEnroll && c.Peer() == "":
 		r.enroll(ctx, s)
 	case kind == message.KindAgent && c.Peer() != "":
