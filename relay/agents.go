@@ -18,7 +18,7 @@ import (
 // Bounds of what agents may do.
 const (
 	helloWithin = 30 * time.Second
-	maxOutbox   = 1024 // frames that wait for one agent: plans, acknowledgements
+	maxOutbox   = 2048 // frames that wait for one agent: plans, acknowledgements
 	factsBurst  = 10   // facts that an agent may send at once,
 	factsEvery  = 10 * time.Second
 	maxStray    = 1000 // chunks of plans that nobody asked of it, before it is cut off

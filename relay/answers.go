@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,11 +27,6 @@ const maxAhead = 16
 // many chunks, and "final" behind it where that was the last. Who wants to know
 // that alone takes no data.
 const headerStanding = "Quaestor-Standing"
-
-// An answer's subject has chunks and fences. A fence is put there when an agent
-// comes back: each message is stored behind the one that its relay saw last, or
-// not at all, so that nothing that is still on its way from an earlier
-// connection, over whichever relay, comes behind it.
 
 func subjectOf(plan, agent message.ID) string {
 	return "answer." + plan.String() + "." + agent.String()
@@ -90,81 +84,6 @@ func (r *Relay) takeAnswer(_ context.Context, m spineMessage) error {
 		p.notify(agent)
 	}
 	return nil
-}
-
-// standings fences the answers that an agent has begun, and gives how far each
-// is stored. What is not known here is gone only if no relay knows it.
-func (r *Relay) standings(ctx context.Context, sess *agentSession, open []message.Open) ([]message.Ack, error) {
-	if len(open) > maxOutbox/2 {
-		return nil, fmt.Errorf("an agent with %d answers at once", len(open))
-	}
-	r.mu.Lock()
-	unknown := slices.ContainsFunc(open, func(o message.Open) bool { return r.plans[o.Plan] == nil })
-	r.mu.Unlock()
-	if unknown {
-		if err := r.catchUp(ctx, r.spine.plans, r.shares); err != nil {
-			return nil, err
-		}
-	}
-	var out []message.Ack
-	for _, o := range open {
-		r.mu.Lock()
-		p := r.plans[o.Plan]
-		var d *delivery
-		if p != nil {
-			// It was offered, though the relay that did so may not have told yet.
-			if d = p.agents[sess.agent.id]; d == nil {
-				d = p.appear(sess.agent.id)
-			}
-			r.reach(p, sess.agent.id) // it has begun it, and need not be offered it again
-		}
-		r.mu.Unlock()
-		if p == nil {
-			out = append(out, message.Ack{Plan: o.Plan, Gone: true})
-			continue
-		}
-		if err := r.fence(ctx, o.Plan, sess.agent.id, d); err != nil {
-			return nil, err
-		}
-		// Of an answer that is whole nothing more is wanted. An agent that was
-		// killed before it heard that does not know its end, and would make
-		// another.
-		r.mu.Lock()
-		out = append(out, message.Ack{Plan: o.Plan, Next: d.next, Gone: d.final})
-		r.mu.Unlock()
-	}
-	return out, nil
-}
-
-// fence puts a fence behind what is stored of an answer.
-func (r *Relay) fence(ctx context.Context, plan, agent message.ID, d *delivery) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*spineTimeout)
-	defer cancel()
-	for {
-		r.mu.Lock()
-		s := *d
-		r.mu.Unlock()
-		if s.final {
-			return nil // nothing comes behind that
-		}
-		msg := nats.NewMsg(subjectOf(plan, agent))
-		msg.Header.Set(headerStanding, standingOf(s.next, false))
-		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(s.last, 10))
-		sequence, err := r.spine.fence(ctx, msg)
-		if err == nil {
-			s.last = sequence
-			r.mu.Lock()
-			d.stands(s)
-			r.mu.Unlock()
-			return nil
-		}
-		if !isSwapped(err) {
-			return err
-		}
-		if err := r.look(ctx, plan, agent, d); err != nil {
-			return err
-		}
-	}
 }
 
 // look asks the spine how far an answer is.

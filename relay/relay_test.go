@@ -384,6 +384,24 @@ func TestStartedAnew(t *testing.T) {
 	}
 }
 
+// An agent that has as many answers as its spool holds is welcome with them.
+func TestSpoolfulOfAnswers(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a := f.newAgent("web-1", f.token(1)).enroll()
+	const many = 1024 + 256
+	a.hello(func(h *message.Hello) {
+		for range many {
+			h.Open = append(h.Open, message.Open{Plan: signing.NewID()})
+		}
+	}).want(message.TypeWelcome)
+	for range many {
+		if ack := read[message.Ack](t, a.want(message.TypeAck)); !ack.Gone {
+			t.Fatalf("%+v of a plan that is not here", ack)
+		}
+	}
+}
+
 // An agent that came to work once is let go when it has nothing left.
 func TestOnce(t *testing.T) {
 	t.Parallel()
