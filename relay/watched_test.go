@@ -68,10 +68,11 @@ func numbersAt(t testing.TB, addr string, want map[string]float64) {
 		}
 		return all
 	}
-	for end := time.Now().Add(long); len(off()) > 0 && time.Now().Before(end); {
+	wrong := off()
+	for end := time.Now().Add(long); len(wrong) > 0 && time.Now().Before(end); wrong = off() {
 		time.Sleep(20 * time.Millisecond)
 	}
-	for _, key := range off() {
+	for _, key := range wrong {
 		name, label, _ := strings.Cut(key, "|")
 		t.Errorf("%s{%s} is not %v: %+v", name, label, want[key], s.Find(strings.TrimSuffix(name, "_count")))
 	}
