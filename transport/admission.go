@@ -36,8 +36,8 @@ const (
 	alertBusy = 224 // and the second, from 1 to mostBusy
 	// mostBusy is the last second that an alert can name.
 	mostBusy = 255 - alertBusy
-	// assumedPace is how many handshakes end in a second before that was seen: of
-	// two cores that hold a fleet and investigators as well.
+	// assumedPace is how many handshakes end in a second before enough was seen, for
+	// who is to come again: of two cores that hold a fleet and investigators as well.
 	assumedPace = 500
 	// crowdAt is the part of the handshakes that may be under way at which their
 	// pace is watched: fewer end as fast as they come.
@@ -54,7 +54,7 @@ const (
 	// is done.
 	early = 0.75
 	// maxTelling is how many are told at once; any beyond that are cut off.
-	maxTelling = 512
+	maxTelling = 2048
 	// tellTimeout is how long one of them may take to hear it, and maxTold how many
 	// bytes of what he meant to say are read: closed before, the socket would
 	// reset, and take the alert from who has not read it.
@@ -101,7 +101,8 @@ type admission struct {
 	peers    map[netip.Addr]*crowd
 	pending  int       // handshakes under way
 	since    time.Time // since when their pace is watched; zero: it is not
-	ended    float64   // handshakes, since then
+	ended    float64   // handshakes, well, since then
+	turned   bool      // as many of them as were under way
 	promised time.Time // the moment that was handed out last
 }
 
@@ -136,20 +137,23 @@ func (a *admission) enter(from netip.Addr, now time.Time) (alert byte) {
 	p.conns++
 	p.pending++
 	if a.pending++; a.since.IsZero() && a.crowded() {
-		a.since, a.ended = now, 0
+		a.since, a.ended, a.turned = now, 0, false
 	}
 	return 0
 }
 
-// settle counts a handshake out.
-func (a *admission) settle(from netip.Addr) {
+// settle counts a handshake out, which went well or not.
+func (a *admission) settle(from netip.Addr, well bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p := a.peers[from]; p != nil { // the peer has not hung up
 		p.pending--
 	}
 	a.pending--
-	a.ended++
+	if well {
+		a.ended++
+	}
+	a.turned = a.turned || a.ended >= float64(a.pending)
 	if !a.crowded() {
 		a.since = time.Time{}
 	}
@@ -170,17 +174,18 @@ func (a *admission) leave(from netip.Addr) {
 // than they can; mu is held.
 func (a *admission) crowded() bool { return float64(a.pending) >= crowdAt*float64(a.most) }
 
-// pace gives how many handshakes end in a second; mu is held.
+// pace gives how many handshakes end in a second, as far as that was seen; mu is
+// held.
 func (a *admission) pace(now time.Time) float64 {
 	watched := now.Sub(a.since)
 	if a.since.IsZero() || watched < paceAfter {
-		return assumedPace
+		return 0
 	}
 	if watched > paceSpan {
 		watched /= 2
 		a.since, a.ended = now.Add(-watched), a.ended/2
 	}
-	return max(a.ended/watched.Seconds(), 1)
+	return a.ended / watched.Seconds()
 }
 
 // room gives how many handshakes may be under way at a pace.
@@ -192,8 +197,14 @@ func (a *admission) room(pace float64) int {
 // second gives the second, from 1 on, in which one who is turned away is to come
 // again: when those that are under way have ended, and those that were turned away
 // before have come. Beyond the last that can be named it is one of the later half,
-// by chance; mu is held.
+// by chance. Handshakes go on side by side, and the first ends when the last is
+// nearly done: before as many have ended as are under way, their pace says nothing.
+// mu is held.
 func (a *admission) second(now time.Time, pace float64) byte {
+	if a.since.IsZero() || !a.turned {
+		pace = assumedPace
+	}
+	pace = max(pace, 1)
 	each := time.Duration(early / pace * float64(time.Second))
 	if free := now.Add(time.Duration(a.pending) * each); a.promised.Before(free) {
 		a.promised = free

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -89,12 +90,13 @@ func TestAlertsOfAnyone(t *testing.T) {
 }
 
 // A storm is agents that come to a server that ends so many handshakes a second,
-// one after the other, from moment to moment.
+// from moment to moment: one after the other, or all of them side by side.
 type storm struct {
 	agents    int
 	over      time.Duration // within which they come
 	pace      float64       // of the server
 	addresses int
+	abreast   bool
 	silent    int // of those that are in the room, and say nothing
 }
 
@@ -120,9 +122,10 @@ func (s storm) play(t *testing.T) (all time.Duration, told int, longest time.Dur
 	type handshake struct {
 		agent int
 		since time.Duration
+		work  float64 // that had been done of each that was under way
 	}
 	var under []handshake
-	in, done := 0, 0.0
+	in, done, each := 0, 0.0, 0.0
 	for at := time.Duration(0); in < s.agents; at += step {
 		if at > time.Hour {
 			t.Fatal("it never ends")
@@ -130,7 +133,7 @@ func (s storm) play(t *testing.T) (all time.Duration, told int, longest time.Dur
 		for _, i := range due[at] {
 			alert := a.enter(address(i), begin.Add(at))
 			if alert == 0 {
-				under = append(under, handshake{i, at})
+				under = append(under, handshake{i, at, each})
 				continue
 			}
 			told++
@@ -142,9 +145,14 @@ func (s storm) play(t *testing.T) (all time.Duration, told int, longest time.Dur
 			due[again] = append(due[again], i)
 		}
 		delete(due, at)
-		for done = min(done+s.pace*step.Seconds(), float64(len(under))); done >= 1; done-- {
+		ends := func() bool { return done >= 1 }
+		if done = min(done+s.pace*step.Seconds(), float64(len(under))); s.abreast && len(under) > 0 {
+			each += s.pace * step.Seconds() / float64(len(under))
+			ends = func() bool { return len(under) > 0 && each-under[0].work >= 1 }
+		}
+		for ; ends(); done-- {
 			longest = max(longest, at-under[0].since)
-			a.settle(address(under[0].agent))
+			a.settle(address(under[0].agent), true)
 			under = under[1:]
 			in++
 			all = at
@@ -167,21 +175,25 @@ func TestStorm(t *testing.T) {
 		"more than can be told when":      {agents: 30_000, over: 8 * time.Second, pace: 400, addresses: 5000},
 		"among those who say nothing":     {agents: 10_000, over: 8 * time.Second, pace: 480, addresses: 5000, silent: 500},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			all, told, longest := s.play(t)
-			least := max(time.Duration(float64(s.agents)/s.pace*float64(time.Second)), s.over)
-			t.Logf("all in after %v, at least %v; turned away %.2f times an agent; the longest handshake took %v", all, least, float64(told)/float64(s.agents), longest)
-			if all > least+least/10+2*time.Second {
-				t.Errorf("the server was idle: %v, and could have been done after %v", all, least)
-			}
-			if told > 8*s.agents {
-				t.Errorf("%d were turned away", told)
-			}
-			if longest >= handshakeTimeout {
-				t.Errorf("a handshake took %v", longest)
-			}
-		})
+		for _, abreast := range []bool{false, true} {
+			s := s
+			s.abreast = abreast
+			t.Run(fmt.Sprintf("%s, abreast %v", name, abreast), func(t *testing.T) {
+				t.Parallel()
+				all, told, longest := s.play(t)
+				least := max(time.Duration(float64(s.agents)/s.pace*float64(time.Second)), s.over)
+				t.Logf("all in after %v, at least %v; turned away %.2f times an agent; the longest handshake took %v", all, least, float64(told)/float64(s.agents), longest)
+				if all > least+least/10+2*time.Second {
+					t.Errorf("the server was idle: %v, and could have been done after %v", all, least)
+				}
+				if told > 8*s.agents {
+					t.Errorf("%d were turned away", told)
+				}
+				if longest >= handshakeTimeout {
+					t.Errorf("a handshake took %v", longest)
+				}
+			})
+		}
 	}
 }
 
@@ -196,10 +208,10 @@ func TestPaceIsOfNow(t *testing.T) {
 			t.Fatal("there is no room")
 		}
 		now = now.Add(time.Second)
-		a.settle(from)
+		a.settle(from, true)
 		a.leave(from)
 	}
-	if p := a.pace(now); p != assumedPace {
+	if p := a.pace(now); p != 0 {
 		t.Errorf("%v a second, seen of those that came one by one", p)
 	}
 	crowd := int(crowdAt * maxPending)
@@ -209,7 +221,7 @@ func TestPaceIsOfNow(t *testing.T) {
 	for range 100 { // a hundred a second, for half a minute
 		for range 30 {
 			now = now.Add(10 * time.Millisecond)
-			a.settle(from)
+			a.settle(from, true)
 			a.enter(from, now)
 			a.pace(now)
 		}
@@ -219,7 +231,7 @@ func TestPaceIsOfNow(t *testing.T) {
 	}
 	for range 300 { // ten a second from now on
 		now = now.Add(100 * time.Millisecond)
-		a.settle(from)
+		a.settle(from, true)
 		a.enter(from, now)
 	}
 	if p := a.pace(now); p > 20 {

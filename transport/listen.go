@@ -153,7 +153,7 @@ func (l *Listener) loop() {
 func (l *Listener) welcome(raw net.Conn, from netip.Addr) {
 	l.counts.Begun.Add(1)
 	c, err := l.handshake(raw, from)
-	l.admission.settle(from)
+	l.admission.settle(from, err == nil)
 	if err != nil {
 		l.counts.failed(err)
 		raw.Close()
