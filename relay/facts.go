@@ -3,6 +3,7 @@ package relay
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 	"time"
 
@@ -94,6 +95,11 @@ func (t *factTable) find(s factSet, text string) (id uint32, ok bool) {
 	if !ok {
 		return 0, false
 	}
+	return s.at(name)
+}
+
+// at gives the id of the value that stands under a name.
+func (s factSet) at(name uint32) (id uint32, ok bool) {
 	i, ok := slices.BinarySearchFunc(s, name, func(f factRef, name uint32) int { return cmp.Compare(f.name, name) })
 	if !ok {
 		return 0, false
@@ -107,14 +113,26 @@ func (t *factTable) find(s factSet, text string) (id uint32, ok bool) {
 type matcher struct {
 	table *factTable
 	plan  *plan.Plan
+	names []uint32 // of the facts that the plan speaks of, in its order
 	now   time.Time
 	known map[string]bool // by the ids of the values, and the software
 	key   []byte
 }
 
 func (t *factTable) matcher(p *plan.Plan, now time.Time) *matcher {
-	return &matcher{table: t, plan: p, now: now, known: map[string]bool{}}
+	m := &matcher{table: t, plan: p, now: now, known: map[string]bool{}}
+	for _, text := range p.Facts {
+		name, ok := t.names[text]
+		if !ok {
+			name = nobodys
+		}
+		m.names = append(m.names, name)
+	}
+	return m
 }
+
+// nobodys is the number of a name that no agent has a fact of.
+const nobodys = math.MaxUint32
 
 // Facts that are not the agent's word but the relay's.
 const (
@@ -125,15 +143,17 @@ const (
 // meets says whether the target is true of a connected agent of that software.
 func (m *matcher) meets(s factSet, software string) bool {
 	m.key = m.key[:0]
-	for _, name := range m.plan.Facts {
-		switch id, ok := m.table.find(s, name); {
-		case name == factLastSeen: // the same for all: now
-		case name == factVersion:
+	for i, text := range m.plan.Facts {
+		switch text {
+		case factLastSeen: // the same for all: now
+		case factVersion:
 			m.key = append(binary.AppendUvarint(m.key, uint64(len(software))), software...)
-		case ok:
-			m.key = binary.AppendUvarint(m.key, uint64(id)+1)
 		default:
-			m.key = binary.AppendUvarint(m.key, 0)
+			have := uint64(0)
+			if id, ok := s.at(m.names[i]); ok {
+				have = uint64(id) + 1
+			}
+			m.key = binary.AppendUvarint(m.key, have)
 		}
 	}
 	meets, ok := m.known[string(m.key)]
