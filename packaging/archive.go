@@ -29,6 +29,9 @@ func (r *release) archive(b *build) error {
 			return err
 		}
 		list = append(list, f)
+		if b.system != "windows" {
+			list = append(list, file{"man/" + r.manual(c), 0o644, r.manuals[c]})
+		}
 	}
 	papers, err := r.papers(b)
 	if err != nil {

@@ -125,7 +125,11 @@ func (r *release) contents(b *build, p part, format, dir string) (files.Contents
 		{papers + "sbom.cdx.json", 0o644, nil},
 		{papers + "copyright", 0o644, nil},
 	}
-	var err error
+	page, err := squeeze(string(r.manuals[p.program]))
+	if err != nil {
+		return nil, err
+	}
+	texts = append(texts, file{"/usr/share/man/" + r.manual(p.program) + ".gz", 0o644, page})
 	for i, path := range []string{filepath.Join(r.root, thirdParty), r.name(b) + ".cdx.json", filepath.Join(r.root, "LICENSE")} {
 		if texts[i].text, err = os.ReadFile(path); err != nil {
 			return nil, err
@@ -207,5 +211,4 @@ License: Apache-2.0
 
 // A program of Go is one static file.
 const lintianOverrides = `PACKAGE: statically-linked-binary
-PACKAGE: no-manual-page
 `

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,8 @@ type release struct {
 	root    string // the repository
 	out     string
 	systems []string // as linux/amd64
+
+	manuals map[string][]byte // of a command, its page; printed once
 }
 
 // A build is the programs of one system, with what the compiler wrote into
@@ -62,7 +65,7 @@ func (r *release) make(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		for _, step := range []func(*build) error{r.sbom, r.archive, r.packages, r.pkg} {
+		for _, step := range []func(*build) error{r.printManuals, r.sbom, r.archive, r.packages, r.pkg} {
 			if err := step(b); err != nil {
 				return fmt.Errorf("%s: %w", s, err)
 			}
@@ -106,6 +109,40 @@ func (r *release) build(ctx context.Context, on string) (*build, error) {
 		}
 	}
 	return b, nil
+}
+
+// printManuals has the commands print their pages, which are the same on every
+// system: those of the first build where it runs here, and else what go run
+// makes of them.
+func (r *release) printManuals(b *build) error {
+	if r.manuals != nil {
+		return nil
+	}
+	r.manuals = map[string][]byte{}
+	for _, c := range commands {
+		cmd := exec.Command(b.files[c], "--man")
+		if b.system != runtime.GOOS || b.arch != runtime.GOARCH {
+			cmd = exec.Command("go", "run", "./cmd/"+c, "--man")
+			cmd.Dir = r.root
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=", "GOARCH=", "GOFLAGS=", "GOWORK=off")
+		}
+		text, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("the manual page of %s: %w", c, err)
+		}
+		r.manuals[c] = text
+	}
+	return nil
+}
+
+// manual is the name of the page of a command, below a folder of pages: its
+// first line says in which section it is.
+func (r *release) manual(command string) string {
+	section := "1"
+	if f := strings.Fields(string(r.manuals[command])); len(f) > 2 && f[0] == ".TH" {
+		section = f[2]
+	}
+	return "man" + section + "/" + command + "." + section
 }
 
 func (b *build) ext() string {

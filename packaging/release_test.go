@@ -46,10 +46,11 @@ func pretended(t *testing.T) (*release, *build, map[string]string) {
 			info.Deps = append(info.Deps, &debug.Module{Path: d.Path, Version: d.Version})
 		}
 	}
-	r := &release{version: "1.2.0", root: "..", out: t.TempDir()}
+	r := &release{version: "1.2.0", root: "..", out: t.TempDir(), manuals: map[string][]byte{}}
 	b := &build{system: "linux", arch: "amd64", at: time.Unix(1_800_000_000, 0), files: map[string]string{}, info: map[string]*buildinfo.BuildInfo{}}
 	for _, c := range commands {
 		b.files[c], b.info[c] = filepath.Join(r.out, c), info
+		r.manuals[c] = []byte(".TH " + c + " 8\n")
 		if err := os.WriteFile(b.files[c], []byte(c), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -5,12 +5,15 @@ import (
 	"io"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/internal/manpage"
 	"github.com/quaestor-engine/quaestor/value"
 )
 
 // commands are the command line.
 type commands struct {
-	Dir string `help:"The agent's folder; ${dir} where it is not given." env:"QUAESTOR_AGENT_DIR" placeholder:"DIR"`
+	Dir string `help:"The agent's folder; where it is not given, /var/lib/quaestor-agent on Linux, /var/db/quaestor-agent on macOS, quaestor-agent below ProgramData on Windows." env:"QUAESTOR_AGENT_DIR" placeholder:"DIR"`
+
+	Manual manpage.Flag `name:"man" hidden:"" help:"Print the manual page, as man -l reads it."`
 
 	Enroll   enrollCommand   `cmd:"" help:"Make this machine an agent of a fleet."`
 	Run      runCommand      `cmd:"" help:"Answer plans until it is stopped."`

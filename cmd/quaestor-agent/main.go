@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	c := &commands{}
 	parser, err := kong.New(c, kong.Name("quaestor-agent"),
 		kong.Description("Answers signed questions about this machine, and nothing else."),
-		kong.Vars{"dir": defaultDir(runtime.GOOS, os.Getenv)}, kong.Writers(out, errs), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+		kong.Writers(out, errs), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		return err
 	}

@@ -12,11 +12,14 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/quaestor-engine/quaestor/internal/manpage"
 	"github.com/quaestor-engine/quaestor/internal/nocore"
 	"github.com/quaestor-engine/quaestor/relay"
 )
 
 type commands struct {
+	Manual manpage.Flag `name:"man" hidden:"" help:"Print the manual page, as man -l reads it."`
+
 	Init  initCommand   `cmd:"" help:"Set a relay up in a folder: its CA, its configuration, the fleet's policy."`
 	Serve serveCommand  `cmd:"" help:"Run the relay of a folder, until Ctrl-C or SIGTERM."`
 	Leaf  leafCommand   `cmd:"" help:"Set up the leaf of a site, from a relay's folder: it joins the site's agents to the relays over one thin line."`

@@ -119,6 +119,9 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 // small question.
 func grammar(first string) any {
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[commands]()) {
+		if _, ok := f.Tag.Lookup("cmd"); !ok {
+			continue
+		}
 		if name := f.Tag.Get("name"); first == name || name == "" && first == strings.ToLower(f.Name) {
 			alone := reflect.StructOf([]reflect.StructField{{Name: f.Name, Type: f.Type, Tag: f.Tag}})
 			return reflect.New(alone).Interface()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor"
+	"github.com/quaestor-engine/quaestor/internal/manpage"
 )
 
 const description = "Asks machines questions. Exit codes: 0 done, 1 where --fail-on asked for it, 2 the query is wrong, " +
@@ -27,6 +28,8 @@ More: quaestor --help
 
 // commands is the command line as kong reads it.
 type commands struct {
+	Manual manpage.Flag `name:"man" hidden:"" help:"Print the manual page, as man -l reads it."`
+
 	Repl    replCommand    `cmd:"" help:"Ask queries at a prompt, which completes them. It is what quaestor alone does in a terminal."`
 	Run     runCommand     `cmd:"" help:"Ask queries and show their answers."`
 	Explain explainCommand `cmd:"" help:"Show how queries would be asked."`

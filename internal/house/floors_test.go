@@ -96,6 +96,7 @@ var floors = []floor{
 	{pkg: "internal/cases", may: ". modules plan/answer value", why: "keeps and shows answers; asks nobody and holds no key"},
 	{pkg: "internal/lsp", may: ". internal/complete lang planner value", why: "speaks to editors; what a query may say is said by others, and none is run"},
 	{pkg: "repl", may: "internal/complete internal/wholefile lang value", why: "the prompt works on any session: it knows no network, no key and no fleet"},
+	{pkg: "internal/manpage", why: "prints what a table of commands says, and knows no command"},
 	{pkg: "internal/nocore", why: "guards a process, and knows not what it holds"},
 	{pkg: "internal/abreast", why: "lets tests run next to each other, and knows none of them"},
 	{pkg: "internal/hostile", why: "texts for tests, and what may become of them; it knows no place where they are shown"},
@@ -113,11 +114,11 @@ var floors = []floor{
 	{pkg: "internal/convert/osquery/sql", why: "reads SQL and knows neither osquery nor queries of ours"},
 	{pkg: "internal/convert/sigma", may: "internal/convert internal/convert/document", why: "as internal/convert/mig"},
 	{pkg: "internal/convert/formats", may: "internal/convert internal/convert/artifact internal/convert/feed internal/convert/mig internal/convert/osquery internal/convert/sigma", why: "the list of formats and nothing else"},
-	{pkg: "internal/cli", may: ". client internal/cases internal/complete internal/convert internal/convert/formats internal/demo internal/gateway internal/lsp internal/nocore internal/querytest internal/render internal/scaffold internal/spec internal/web internal/wholefile lang modules modules/std plan plan/answer planner repl signing signing/translog transport transport/message value", why: "the command, with its surroundings handed in"},
+	{pkg: "internal/cli", may: ". client internal/cases internal/complete internal/convert internal/convert/formats internal/demo internal/gateway internal/lsp internal/manpage internal/nocore internal/querytest internal/render internal/scaffold internal/spec internal/web internal/wholefile lang modules modules/std plan plan/answer planner repl signing signing/translog transport transport/message value", why: "the command, with its surroundings handed in"},
 	{pkg: "internal/docs", down: true, may: ". internal/cases internal/cli internal/convert/osquery internal/docs internal/render lang modules modules/std plan plan/answer planner value", why: "makes the reference from the tables that the program runs by"},
 	{pkg: "internal/faults", why: "a test alone: it strikes processes and looks at their answers"},
 	{pkg: "internal/house", why: "reads the source and runs none of it"},
-	{pkg: "cmd", down: true, may: ". agent agent/sandbox agent/upgrade internal/cli internal/nocore internal/simulate modules modules/std relay relay/watch signing signing/journal signing/translog transport value", why: "where a program meets the system; under 100 lines"},
+	{pkg: "cmd", down: true, may: ". agent agent/sandbox agent/upgrade internal/cli internal/manpage internal/nocore internal/simulate modules modules/std relay relay/watch signing signing/journal signing/translog transport value", why: "where a program meets the system; under 100 lines"},
 	{pkg: "internal/house/systems", why: "as internal/house"},
 	{pkg: "docs/examples", down: true, may: ". client signing sqldriver", why: "programs of users, as the pages show them"},
 	{pkg: "docs/examples/module", down: true, may: ". agent agent/sandbox client modules modules/hostfs modules/std modules/table signing", why: "a Go module of its own, as a third party has it: what it needs must be public"},
@@ -167,7 +168,7 @@ var reservations = []reserved{
 	{"github.com/alecthomas/participle/v2", "lang", "the parser stays behind lang"},
 	{"github.com/c-bata/go-prompt", "repl", "the line editor can be replaced"},
 	{"modernc.org/sqlite", "internal/cases", "a case is one file; nothing else keeps its things in a database"},
-	{"github.com/alecthomas/kong", "internal/cli cmd", "flags are a command's business"},
+	{"github.com/alecthomas/kong", "internal/cli internal/manpage cmd", "flags are a command's business"},
 }
 
 // graph gives the packages of ours that each package imports.
