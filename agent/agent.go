@@ -212,7 +212,7 @@ func (a *Agent) takeGroup() {
 	class, _ := plan.ParseIO(a.conf.IO) // readConfig has checked it
 	group, note := sandbox.NewGroup(sandbox.GroupBounds{Memory: a.conf.Memory << 20, Plans: a.conf.Concurrent, IO: class})
 	c.In(group)
-	a.state.Group = note
+	a.state.Group, a.state.Shadows = note, sandbox.Shadows()
 }
 
 // readKeys reads who the agent is and what it obeys.

@@ -15,17 +15,18 @@ type Checkup struct {
 
 // Bounds are what agent.toml holds plans to, and what the machine lives on.
 type Bounds struct {
-	CPU       int64  `json:"cpu"`        // percent of one processor, of all plans; 0: no bound
-	Memory    int64  `json:"memory"`     // bytes, of all plans; likewise
-	Timeout   string `json:"timeout"`    // of each plan; "": no bound
-	Rows      int64  `json:"rows"`       // likewise, and 0 for none
-	Read      int64  `json:"read"`       // bytes
-	Sent      int64  `json:"sent"`       // bytes
-	OpenFiles int64  `json:"open_files"` // at once
-	IO        string `json:"io"`         // the best class
-	Supply    string `json:"supply"`     // mains, battery or unknown
-	OnBattery string `json:"on_battery"` // what heavy scans do there by the policy: wait or run
-	Group     string `json:"group"`      // the control group of the children, as the agent that runs has it
+	CPU       int64    `json:"cpu"`               // percent of one processor, of all plans; 0: no bound
+	Memory    int64    `json:"memory"`            // bytes, of all plans; likewise
+	Timeout   string   `json:"timeout"`           // of each plan; "": no bound
+	Rows      int64    `json:"rows"`              // likewise, and 0 for none
+	Read      int64    `json:"read"`              // bytes
+	Sent      int64    `json:"sent"`              // bytes
+	OpenFiles int64    `json:"open_files"`        // at once
+	IO        string   `json:"io"`                // the best class
+	Supply    string   `json:"supply"`            // mains, battery or unknown
+	OnBattery string   `json:"on_battery"`        // what heavy scans do there by the policy: wait or run
+	Group     string   `json:"group"`             // the control group of the children, as the agent that runs has it
+	Shadows   []string `json:"shadows,omitempty"` // what that agent does not see as the machine has it: see sandbox.Shadows
 }
 
 // ExamineBounds says what holds the plans of the agent of a folder, beside what
@@ -43,7 +44,7 @@ func ExamineBounds(ctx context.Context, o Options) (Bounds, error) {
 		OpenFiles: c.OpenFiles, IO: c.IO, Supply: supply.String(), OnBattery: "run", Group: "the agent does not run: it looks for one of its own when it starts",
 	}
 	if s, err := ReadStatus(o); err == nil && s.Process != 0 {
-		b.Group = s.Group
+		b.Group, b.Shadows = s.Group, s.Shadows
 	}
 	if a.Policy().Ceilings().Mains {
 		b.OnBattery = "wait"
@@ -62,6 +63,9 @@ func Examine(ctx context.Context, o Options) ([]Checkup, error) {
 	c, ok := a.runner.(*sandbox.Children)
 	if !ok {
 		return nil, nil
+	}
+	if s, err := ReadStatus(o); err == nil && s.Process != 0 {
+		c.In(sandbox.GroupOf(s.Process)) // what the service shuts is shut for these, too
 	}
 	var list []Checkup
 	for _, kind := range []sandbox.Kind{sandbox.Files, sandbox.Processes, sandbox.Sends} {

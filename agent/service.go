@@ -110,20 +110,26 @@ CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_SYS_PTRACE
 AmbientCapabilities=
 NoNewPrivileges=yes
 ProtectSystem=strict
+# ProtectSystem leaves out what this is for.
+ProtectHome=read-only
 ReadWritePaths=%s
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
 # Disks as files have every other file in them.
 DevicePolicy=closed
 ProtectClock=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
+# What is set in these is not the agent's to set, but for its control group.
+# ProtectKernelTunables, ProtectKernelModules, ProtectKernelLogs and PrivateTmp
+# would put an empty file or folder in the place of some that it is asked about,
+# such as /usr/lib/modules and /proc/kallsyms.
+ReadOnlyPaths=/dev /proc/sys -/proc/acpi -/proc/asound -/proc/bus -/proc/fs -/proc/irq -/proc/mtrr -/proc/scsi -/proc/sysrq-trigger /sys
+ReadWritePaths=-/sys/fs/cgroup/system.slice/%%n -/sys/fs/cgroup/unified/system.slice/%%n
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
-SystemCallFilter=~@clock @cpu-emulation @module @mount @obsolete @raw-io @reboot @swap
+SystemCallFilter=~@clock @cpu-emulation @module @mount @obsolete @raw-io @reboot @swap syslog
 SystemCallErrorNumber=EPERM
 KeyringMode=private
 UMask=0077

@@ -40,6 +40,7 @@ type Status struct {
 	Relays      []string          `json:"relays"`
 	Sandbox     string            `json:"sandbox"`           // on; partial: doors are open; off: scans run in the process that holds the keys
 	Group       string            `json:"group,omitempty"`   // the control group of the processes that look, and what it holds
+	Shadows     []string          `json:"shadows,omitempty"` // places where the service is shown something else than the machine has
 	Earlier     string            `json:"earlier,omitempty"` // how the life before ended, where not by its own will
 
 	Process   int           `json:"process"` // 0: it does not run

@@ -107,8 +107,11 @@ func kindOf(cat *modules.Catalogue, p *plan.Plan) (kind Kind, apart bool) {
 func (c *Children) start(ctx context.Context, kind Kind) (*process, error) {
 	p, err := spawn(c.command, c.group)
 	if err != nil && c.group != nil && !errors.Is(err, syscall.EAGAIN) { // who has enough processes gets no more elsewhere
-		c.log.Warn("a process that looks is not in its control group", "error", err)
-		p, err = spawn(c.command, nil)
+		if p, err = spawn(c.command, nil); err == nil {
+			if err := c.group.take(p.cmd.Process.Pid); err != nil {
+				c.log.Warn("a process that looks is not in its control group", "error", err)
+			}
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: the process that looks cannot be started: %w", err)

@@ -116,8 +116,8 @@ func ownGroup(name string) (string, error) {
 
 // NewGroup moves this process, and what it has started, out of the group that
 // was delegated to it into a leaf of that, and makes one beside it for children.
-// A group in which others are, too, is left as it is. It gives nil where there is none of its own; the words say what is so in
-// either case.
+// A group in which others are, too, is left as it is. It gives nil where there
+// is none of its own; the words say what is so in either case.
 func NewGroup(b GroupBounds) (*Group, string) {
 	if runtime.GOOS != "linux" {
 		return nil, "there are none on " + runtime.GOOS
@@ -131,6 +131,35 @@ func NewGroup(b GroupBounds) (*Group, string) {
 		}
 	}
 	return nil, fmt.Sprintf("%s, of the agent and its children together: %v", cmp.Or(name, "unknown"), err)
+}
+
+// GroupOf gives the children's group of an agent that runs in another process,
+// for who wants to see what its service keeps children from; nil where it has
+// none, or where this process may not put any into it.
+func GroupOf(agent int) *Group {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", agent))
+	if err != nil {
+		return nil
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil
+	}
+	leaf, err := folderOf(string(mounts), groupOf(string(text)))
+	if err != nil || filepath.Base(leaf) != agentLeaf {
+		return nil
+	}
+	top := filepath.Dir(leaf)
+	may, err := os.OpenFile(filepath.Join(top, scanLeaf, "cgroup.procs"), os.O_WRONLY, 0)
+	if err != nil {
+		return nil
+	}
+	_ = may.Close() // nothing was written
+	scan, err := os.Open(filepath.Join(top, scanLeaf))
+	if err != nil {
+		return nil
+	}
+	return &Group{top: top, scan: scan}
 }
 
 // makeGroup makes the leaves below a group.
@@ -233,6 +262,17 @@ func moveAll(from, to string) error {
 		}
 	}
 	return fmt.Errorf("%s does not become empty", from)
+}
+
+// take moves a child into the group where it could not begin in it: a unit with
+// RestrictNamespaces has no clone3, by which that is done. The child has been
+// told nothing yet, and does nothing.
+func (g *Group) take(pid int) error {
+	err := set(filepath.Join(g.scan.Name(), "cgroup.procs"), strconv.Itoa(pid))
+	if errors.Is(err, syscall.ESRCH) {
+		return nil // it has ended, which whoever waits for it is told
+	}
+	return err
 }
 
 // set writes a file of a group, each of which takes one write.

@@ -16,6 +16,7 @@ func TestGroupIsFound(t *testing.T) {
 		hybrid  = "30 25 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n31 25 0:28 / /sys/fs/cgroup/unified rw shared:4 master:1 - cgroup2 cgroup2 rw\n"
 		inside  = "40 1 0:26 /system.slice/a.service /sys/fs/cgroup rw - cgroup2 cgroup rw\n"
 		closed  = "29 25 0:26 / /sys/fs/cgroup ro,nosuid - cgroup2 cgroup2 rw\n"
+		unit    = closed + "44 29 0:26 /system.slice/a.service /sys/fs/cgroup/system.slice/a.service rw,nosuid - cgroup2 cgroup2 rw\n"
 		first   = "30 25 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
 	)
 	for _, c := range []struct{ cgroup, mounts, name, folder, err string }{
@@ -25,6 +26,8 @@ func TestGroupIsFound(t *testing.T) {
 		{"0::/system.slice/a.service/agent\n", inside, "/system.slice/a.service/agent", "/sys/fs/cgroup/agent", ""},
 		{"0::/system.slice/a.service\n", inside, "/system.slice/a.service", "/sys/fs/cgroup", ""},
 		{"0::/system.slice/a.services\n", inside, "/system.slice/a.services", "", "no control group of the second kind"},
+		{"0::/system.slice/a.service/agent\n", unit, "/system.slice/a.service/agent", "/sys/fs/cgroup/system.slice/a.service/agent", ""},
+		{"0::/a\n", unit, "/a", "", "read-only"},
 		{"0::/a\n", closed, "/a", "", "read-only"},
 		{"4:memory:/y\n", first, "", "", "no control group of the second kind"},
 		{"0::/a\n", "garbage - cgroup2\n - cgroup2 x\n", "/a", "", "no control group of the second kind"},

@@ -118,7 +118,11 @@ func (l Local) Supply(context.Context) (Supply, error) { return supplyOf(l.Host(
 func (l Local) Start(ctx context.Context, job Job) Scan {
 	host := l.Host()
 	host.Allow = newAllowance(job.Policy, host).ofFiles()
-	host.Deny = job.Policy.Denier(fileModule)
+	var shadowed []string
+	if host.Root == "" {
+		shadowed = Shadows()
+	}
+	host.Deny = shaded(job.Policy.Denier(fileModule), shadowed)
 	if len(job.Own) > 0 {
 		host.Own = job.Own.Has
 	}
@@ -135,7 +139,7 @@ func (l Local) Start(ctx context.Context, job Job) Scan {
 	})
 	job.Turn.Pass(ctx)
 	needs, _ := engine.NeedsOf(l.Catalogue, job.Plan) // of a plan that has none, the rule of file says all
-	return scan{e.Start(ctx, job.Plan), job.Policy, needs.Modules}
+	return scan{e.Start(ctx, job.Plan), job.Policy, needs.Modules, shadowed}
 }
 
 // Close has nothing to end.
@@ -155,8 +159,9 @@ func withCloud(facts plan.Facts, p *plan.Plan, root string) plan.Facts {
 // A scan is the run of one plan.
 type scan struct {
 	*engine.Run
-	policy  *signing.Policy
-	modules []string
+	policy   *signing.Policy
+	modules  []string
+	shadowed []string // see Shadows
 }
 
 // Summary gives the account of the one plan. What the policy denies is named
@@ -168,6 +173,7 @@ func (s scan) Summary() answer.Summary {
 			continue
 		}
 		first := slices.Clone(k.First)
+		tellShadows(first, s.shadowed)
 		for j := range first {
 			first[j].Where = s.policy.Veiled(first[j].Where, s.modules)
 		}

@@ -137,23 +137,8 @@ func sameSystem(a, b fs.FileInfo) bool {
 // mountinfo lists (proc_pid_mountinfo(5)): itself, and others where its file
 // system is mounted more than once.
 func aliases(dir, mountinfo string) []string {
-	type mount struct{ device, root, at string }
-	var all []mount
-	own := mount{}
-	for line := range strings.Lines(mountinfo) {
-		f := strings.Fields(line)
-		if len(f) < 5 {
-			continue
-		}
-		m := mount{f[2], unescapeMount(f[3]), unescapeMount(f[4])}
-		all = append(all, m)
-		// Of mounts over each other the last is the one that is seen.
-		if _, ok := below(dir, m.at); ok && len(m.at) >= len(own.at) {
-			own = m
-		}
-	}
-	rest, _ := below(dir, own.at)
-	inside := filepath.Join(own.root, rest) // in the file system
+	all := parseMounts(mountinfo)
+	own, inside := placesOf(all).of(dir)
 	list := []string{dir}
 	for _, m := range all {
 		rest, ok := below(inside, m.root)
@@ -162,18 +147,4 @@ func aliases(dir, mountinfo string) []string {
 		}
 	}
 	return list
-}
-
-// below gives what is left of a path below a folder.
-func below(name, dir string) (rest string, ok bool) {
-	if dir == "/" {
-		return name, strings.HasPrefix(name, "/")
-	}
-	rest, ok = strings.CutPrefix(name, dir)
-	return rest, ok && dir != "" && (rest == "" || rest[0] == '/')
-}
-
-// unescapeMount reads the escapes of mountinfo.
-func unescapeMount(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/quaestor-engine/quaestor/agent"
@@ -70,5 +71,8 @@ func showBounds(w io.Writer, b agent.Bounds) {
 	line("io", b.IO+" at best")
 	fmt.Fprintln(w, "this machine:")
 	line("lives on", b.Supply+"; on its battery, scans that read contents "+b.OnBattery+" by the policy")
+	if len(b.Shadows) > 0 {
+		line("hidden", strings.Join(b.Shadows, ", ")+": the unit of the service shows it something else there; answers name what they left out")
+	}
 	line("control group", cmp.Or(b.Group, "no child is started: the sandbox is off"))
 }
