@@ -106,6 +106,8 @@ func (r *release) packageOf(b *build, p part, format, dir string) error {
 		if info.Scripts, err = writeScripts(p, format, dir, b.at); err != nil {
 			return err
 		}
+		// Of Arch alone an upgrade does not run what an installation does.
+		info.ArchLinux.Scripts.PostUpgrade = info.Scripts.PostInstall
 	}
 	if err := nfpm.PrepareForPackager(info, format); err != nil {
 		return err

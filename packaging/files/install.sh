@@ -22,13 +22,26 @@ if ! command -v systemctl >/dev/null; then
 	exit 0
 fi
 case "@FORMAT@ ${1:-} ${2:-}" in
-"deb configure "?* | "rpm 2 ") ;; # an upgrade: whoever switched it off wants it off
-*) systemctl enable --quiet @PROGRAM@.service ;;
+"deb configure "?* | "rpm 2 " | "archlinux "*" "?*) next=restart ;; # an upgrade: whoever switched it off wants it off
+*) next=begin ;;
 esac
+# Debian calls it an upgrade, too, where the package was removed in between and
+# its folder kept.
+if [ -e @STATE@/.removed ]; then
+	rm @STATE@/.removed
+	next=begin
+fi
+# Who masked it, be it before the package came, wants it off.
+if [ "$(systemctl is-enabled @PROGRAM@.service 2>/dev/null)" = masked ]; then
+	next=nothing
+fi
+if [ "$next" = begin ]; then
+	systemctl enable --quiet @PROGRAM@.service
+fi
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
-	case "@FORMAT@ ${1:-} ${2:-}" in
-	"deb configure "?* | "rpm 2 ") systemctl try-restart @PROGRAM@.service ;;
-	*) systemctl start @PROGRAM@.service ;; # does nothing before there are settings
+	case "$next" in
+	begin) systemctl start @PROGRAM@.service ;; # does nothing before there are settings
+	restart) systemctl try-restart @PROGRAM@.service ;;
 	esac
 fi

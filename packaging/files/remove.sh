@@ -9,5 +9,9 @@ if command -v systemctl >/dev/null; then
 	if [ -d /run/systemd/system ]; then
 		systemctl stop @PROGRAM@.service
 	fi
+	# Who installs it again wants it as it was.
+	if [ "@FORMAT@" = deb ] && [ -d @STATE@ ] && systemctl is-enabled --quiet @PROGRAM@.service; then
+		: >@STATE@/.removed
+	fi
 	systemctl disable --quiet @PROGRAM@.service
 fi
