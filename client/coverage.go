@@ -12,6 +12,7 @@ import (
 	"github.com/quaestor-engine/quaestor"
 	"github.com/quaestor-engine/quaestor/modules"
 	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/signing"
 	"github.com/quaestor-engine/quaestor/transport/message"
 	"github.com/quaestor-engine/quaestor/value"
 )
@@ -26,7 +27,7 @@ func (a *answering) state(f *following, p *followed, ended bool) (quaestor.State
 	case a.fault != nil:
 		return quaestor.Failed, clean(cut(a.fault.Error(), maxReason))
 	case !a.final && p.every > 0 && a.outcome != 0:
-		return a.stateOfRound(f, p, ended)
+		return a.stateOfRound(p, f.moment())
 	case a.final && a.outcome == 0:
 		return quaestor.Failed, "its answer has no account"
 	case a.final:
@@ -71,19 +72,42 @@ func (a *answering) reason() string {
 }
 
 // stateOfRound is the state of an agent that repeats a plan: that of its last
-// round, as long as the next one is not overdue.
-func (a *answering) stateOfRound(f *following, p *followed, ended bool) (quaestor.State, string) {
-	reason := "round 0"
+// round, as long as the next one is not overdue and the plan may go on.
+func (a *answering) stateOfRound(p *followed, m moment) (quaestor.State, string) {
+	reason, at := "round 0", time.Time{}
 	if a.more != nil {
-		reason = fmt.Sprintf("round %d", a.more.round)
+		reason, at = fmt.Sprintf("round %d", a.more.round), a.more.at
 	}
-	if late := f.clock.now() - a.heard - p.every - p.longest; late > 0 && !ended {
+	late := m.listened - a.heard - p.every - p.longest
+	if !at.IsZero() { // it may have been heard just now, and be of yesterday
+		late = max(late, m.at.Sub(at)-p.every-2*p.longest-signing.Leeway)
+	}
+	switch {
+	case late > 0:
 		return quaestor.Silent, fmt.Sprintf("%s was its last, and the next is overdue by %s", reason, late.Round(time.Second))
+	case m.at.After(p.payload.Expires.Add(p.longest + signing.Leeway)):
+		return quaestor.Silent, reason + " was its last, and its answer has not ended with the plan's window"
 	}
 	if why := a.reason(); why != "" {
 		reason = why
 	}
 	return a.judged(a.rows > 0, reason)
+}
+
+// A moment is when somebody looks at who has answered: now, or the end of the
+// answers once they have ended.
+type moment struct {
+	listened time.Duration // by the clock
+	at       time.Time     // without the time for which it stood
+}
+
+// moment gives it; mu is held.
+func (f *following) moment() moment {
+	if f.ended {
+		return f.last
+	}
+	listened, stood, _ := f.clock.read()
+	return moment{listened, f.session.opts.now().Add(-stood)}
 }
 
 // least says whether of two states of one agent, in several queries, the second

@@ -122,7 +122,8 @@ type following struct {
 	plans   []*followed
 	taken   bool // Answers was called
 	ended   bool
-	cut     bool // the reader wanted no more
+	last    moment // when it ended
+	cut     bool   // the reader wanted no more
 	err     error
 }
 
@@ -257,7 +258,7 @@ func (f *following) finish() {
 	f.cancel()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.ended = true
+	f.last, f.ended = f.moment(), true
 	f.findHidden()
 	if err := f.session.opts.home.saveRoster(); err != nil {
 		f.plans[0].doubts = append(f.plans[0].doubts, "who was seen could not be kept, and who is hidden will not be noticed: "+err.Error())

@@ -189,6 +189,48 @@ func TestAccountOfRounds(t *testing.T) {
 	}
 }
 
+// An agent whose next round is overdue is silent, also once the answers have
+// ended; and so is one whose last round is old by its own word, or whose answer
+// outlives the plan.
+func TestOverdueRounds(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		every   time.Duration
+		heard   time.Duration // ago
+		at      time.Duration // ago
+		expires time.Duration // from now
+		state   quaestor.State
+		reason  string
+	}{
+		"in time":               {time.Minute, 0, 0, time.Hour, quaestor.Matched, ""},
+		"not heard of":          {time.Minute, 12 * time.Minute, 12 * time.Minute, time.Hour, quaestor.Silent, "overdue by 1m0s"},
+		"heard of late":         {time.Minute, 0, time.Hour, time.Hour, quaestor.Silent, "overdue by 34m"},
+		"the plan is over":      {24 * time.Hour, 0, 3 * time.Hour, -time.Hour, quaestor.Silent, "has not ended"},
+		"the plan is just over": {24 * time.Hour, 0, 3 * time.Hour, -time.Minute, quaestor.Matched, ""},
+	} {
+		f := lanesOf(t, 1)
+		f.session = &Session{policy: newCensus(t).policy(), opts: options{now: func() time.Time { return now }, home: &Home{}}}
+		p := f.plans[0]
+		p.every, p.longest, p.caughtUp = c.every, 10*time.Minute, true
+		p.payload.Expires = now.Add(c.expires)
+		a := &answering{token: &token{uses: 1}, rows: 1, reached: true, online: true}
+		f.lanes[0].parts[0].agents[message.ID{1}] = a
+		if err := f.lanes[0].account(p, a, &answer.Summary{Outcome: answer.Complete, Round: 3, At: now.Add(-c.at)}); err != nil {
+			t.Fatal(err)
+		}
+		a.heard -= c.heard
+		for range 2 {
+			if got := f.Coverage().Agents[0]; got.State != c.state || !strings.Contains(got.Reason, c.reason) {
+				t.Errorf("%s, ended %v: %s, %s", name, f.ended, got.State, got.Reason)
+			}
+			if s := f.Summaries()[0]; (s.Outcome == answer.Complete) != (c.state == quaestor.Matched) {
+				t.Errorf("%s, ended %v: %s", name, f.ended, s.Outcome)
+			}
+			f.finish()
+		}
+	}
+}
+
 // Places that could not be looked at are named up to a bound, and all counted.
 func TestPlacesAreBounded(t *testing.T) {
 	f := lanesOf(t, 1)
