@@ -43,11 +43,12 @@ const privacyHead = "# What can leave a machine\n\n" + printed + `An administrat
 
 Every column is one of two kinds. *Metadata* is about a thing: a name, a time, an owner. *Content* is what is inside: a line of a log, the value of a variable. Content leaves a machine only where all of these hold: RETURN names the column; the rule of its module in the policy names it in ` + "`content`" + `; the signers weigh ` + "`content_weight`" + `. No rule for all modules can allow content.
 
-Three things are to be known:
+Four things are to be known:
 
 - **A condition reveals a bit.** ` + "`CONTAINS`" + ` and ` + "`MATCHES`" + ` return no content, but whoever may ask them often can find out a short text by asking. Names, too, can be telling: of files, of commands with their arguments, of hosts that were spoken to. What must not be asked about belongs in ` + "`deny`" + `, which no module opens and no condition reaches.
 - **A path that leads nowhere is reported**, but where it would lead into what is denied: there nobody learns what is not there either.
 - **Hashes** of short or well-known contents say what the content is.
+- **Lengths and times tell.** What an answer says is sealed, and how long it is, how many chunks it has and when they come is not: one with rows is longer than one without, so that a relay can guess where something was found. Rows are compressed before they are sealed. Whoever sees lengths, and can put text of his own beside a secret on that machine, could learn of the secret bit by bit from questions that return both again and again.
 
 ## A policy that narrows it
 
