@@ -171,10 +171,12 @@ const (
 
 // An Output is one column of the answer.
 type Output struct {
-	Name    string
-	Type    value.Type
-	Expr    Expr
-	Content bool // carries content of the host
+	Name string
+	Type value.Type
+	Expr Expr
+	// Content says that it carries content of the host. It is on the wire for whoever
+	// reads a plan; what a plan needs is found in Expr, and not believed of this.
+	Content bool
 }
 
 // An OrderKey is one key of ORDER BY.
