@@ -36,6 +36,10 @@ const (
 	leastFiles     = 32             // open at once, of which the runtime has some
 )
 
+// ErrConfig says that agent.toml cannot be obeyed as it stands, which its owner
+// can mend.
+var ErrConfig = errors.New(configFile)
+
 // A config is agent.toml.
 type config struct {
 	Relays     []string `toml:"relays"`
@@ -162,13 +166,13 @@ func readConfig(dir string) (config, error) {
 	}
 	meta, err := toml.Decode(string(b), &c)
 	if err != nil {
-		return c, fmt.Errorf("%s: %w", configFile, err)
+		return c, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if extra := meta.Undecoded(); len(extra) > 0 {
-		return c, fmt.Errorf("%s: %s is not known", configFile, extra[0])
+		return c, fmt.Errorf("%w: %s is not known", ErrConfig, extra[0])
 	}
 	if err := c.check(); err != nil {
-		return c, fmt.Errorf("%s: %w", configFile, err)
+		return c, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return c, nil
 }

@@ -98,6 +98,18 @@ func (s *Starter) Become(ctx context.Context) error {
 	return s.becomeActive(ctx)
 }
 
+// Forgive takes back the start that was counted last: the program that runs ends
+// for a reason that any other would have ended for.
+func (s *Starter) Forgive() {
+	s.refresh()
+	if st := s.store.State(); st.Starts == 0 || st.Trial != nil {
+		return
+	}
+	if err := s.store.change(func(st *State) { st.Starts-- }); err != nil {
+		s.Log.Error("upgrades", "error", err)
+	}
+}
+
 // isInside says whether this program is one of the folder.
 func (s *Starter) isInside() bool {
 	dir := s.store.dir
@@ -112,7 +124,7 @@ func (s *Starter) isInside() bool {
 func (s *Starter) settle() {
 	st := s.store.State()
 	old := func(p *Program) bool { return p != nil && !signing.Newer(p.Release, s.Release) }
-	if st.Active == nil && st.Trial == nil || st.Starter == s.self && !old(st.Active) && !old(st.Trial) {
+	if st.Active == nil && st.Trial == nil || st.Starter == s.self && !old(st.Active) && !old(st.Previous) && !old(st.Trial) {
 		return
 	}
 	err := s.store.change(func(st *State) {
@@ -120,6 +132,9 @@ func (s *Starter) settle() {
 		if old(st.Active) {
 			s.Log.Info("the installed program is not older than the one that was active", "installed", s.Release, "active", st.Active.Release)
 			st.Active, st.Previous, st.Starts = nil, nil, 0
+		}
+		if old(st.Previous) {
+			st.Previous = nil // this one comes back, and not what is older
 		}
 		if old(st.Trial) {
 			st.Trial, st.Starts = nil, 0

@@ -32,11 +32,12 @@ func TestBegin(t *testing.T) {
 		became    string
 		left      string
 	}{
-		"nothing":                    {installed: "1.0.0"},
-		"one":                        {active: []string{"1.1.0"}, installed: "1.0.0", became: "1.1.0", left: "1.1.0"},
-		"the later of two":           {active: []string{"1.1.0", "1.2.0"}, installed: "1.0.0", became: "1.2.0", left: "1.2.0"},
-		"the owner has a newer one":  {active: []string{"1.1.0"}, installed: "1.3.0"},
-		"the owner has the same":     {active: []string{"1.1.0"}, installed: "1.1.0"},
+		"nothing":                   {installed: "1.0.0"},
+		"one":                       {active: []string{"1.1.0"}, installed: "1.0.0", became: "1.1.0", left: "1.1.0"},
+		"the later of two":          {active: []string{"1.1.0", "1.2.0"}, installed: "1.0.0", became: "1.2.0", left: "1.2.0"},
+		"the owner has a newer one": {active: []string{"1.1.0"}, installed: "1.3.0"},
+		"the owner has the same":    {active: []string{"1.1.0"}, installed: "1.1.0"},
+		"it was damaged, and the one before it is older than the installed": {active: []string{"1.1.0", "1.3.0"}, installed: "1.2.0", spoil: func(s *Store) { os.Truncate(s.Path("1.3.0"), 5) }},
 		"it was damaged":             {active: []string{"1.1.0", "1.2.0"}, installed: "1.0.0", spoil: func(s *Store) { os.Truncate(s.Path("1.2.0"), 5) }, became: "1.1.0", left: "1.1.0"},
 		"both were":                  {active: []string{"1.1.0", "1.2.0"}, installed: "1.0.0", spoil: func(s *Store) { os.Remove(s.Path("1.1.0")); os.Remove(s.Path("1.2.0")) }},
 		"it dies at each start":      {active: []string{"1.1.0", "1.2.0"}, installed: "1.0.0", spoil: func(s *Store) { s.state.Starts = maxStarts }, became: "1.1.0", left: "1.1.0"},
@@ -91,6 +92,25 @@ func TestStarts(t *testing.T) {
 	w.refresh()
 	if err := w.Begin(t.Context()); !errors.Is(err, ErrEnded) || w.store.State().Starts != 1 {
 		t.Errorf("%v %+v", err, w.store.State())
+	}
+}
+
+// A start that failed for what is no fault of the program's does not count.
+func TestForgive(t *testing.T) {
+	w := newWorker(t, t.TempDir(), "1.0.0")
+	active(t, w.store, "1.1.0")
+	for range 2 * maxStarts {
+		if err := w.Begin(t.Context()); !errors.Is(err, ErrEnded) || w.became[len(w.became)-1] != base("1.1.0") {
+			t.Fatalf("%v, it became %q", err, w.became)
+		}
+		w.Forgive()
+	}
+	if st := open(t, w.Dir).State(); st.Starts != 0 || st.Active == nil || len(st.Failed) != 0 {
+		t.Errorf("%+v", st)
+	}
+	w.Forgive()
+	if n := open(t, w.Dir).State().Starts; n != 0 {
+		t.Errorf("%d starts", n)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/quaestor-engine/quaestor/agent"
 	"github.com/quaestor-engine/quaestor/agent/upgrade"
+	"github.com/quaestor-engine/quaestor/signing/journal"
 )
 
 type runCommand struct{}
@@ -38,9 +39,18 @@ func (s *system) live(ctx context.Context) error {
 			<-ctx.Done()
 			return nil
 		default:
+			if blameless(err) {
+				u.Forgive()
+			}
 			return err
 		}
 	}
+}
+
+// blameless says whether a program could not be the agent of its folder for what
+// is no fault of its own, so that an earlier one could not either.
+func blameless(err error) bool {
+	return errors.Is(err, agent.ErrConfig) || errors.Is(err, agent.ErrNotEnrolled) || errors.Is(err, journal.ErrInUse)
 }
 
 type onceCommand struct {
@@ -59,11 +69,15 @@ func (c *onceCommand) Run(s *system) error {
 		}
 		return err
 	}
-	return s.withAgent(func(a *agent.Agent) error {
+	err = s.withAgent(func(a *agent.Agent) error {
 		ctx, cancel := context.WithTimeout(s.ctx, c.Timeout)
 		defer cancel()
 		return a.Once(ctx)
 	})
+	if blameless(err) {
+		u.Forgive()
+	}
+	return err
 }
 
 func (s *system) withAgent(use func(*agent.Agent) error) error {
