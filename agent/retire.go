@@ -59,13 +59,24 @@ func wipe(dir string) error {
 			errs = append(errs, os.Remove(left))
 		}
 		if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() {
-			errs = append(errs, os.WriteFile(name, make([]byte, info.Size()), 0o600))
+			errs = append(errs, blank(name, info.Size()))
 		}
 		if err := os.RemoveAll(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// blank writes zeroes over a file where it lies. A file that was cut off first
+// would be written elsewhere, if at all.
+func blank(name string, size int64) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, size))
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // readRetirement gives what is left of a retired agent; the error is nil where
