@@ -59,7 +59,12 @@ func (o OwnFiles) Has(place string) bool {
 // finds files: a file that must not be read must not be read as lines either.
 // Globs, and what is the agent's own, hold also where links of the host lead.
 func Permitted(cat *modules.Catalogue, own OwnFiles, policy *signing.Policy, host modules.Host) func(module, place string) modules.SkipKind {
-	allowance := newAllowance(policy, host)
+	return newAllowance(policy, host).permitted(cat, own)
+}
+
+// permitted is Permitted by an allowance that is there.
+func (a *allowance) permitted(cat *modules.Catalogue, own OwnFiles) func(module, place string) modules.SkipKind {
+	policy := a.policy
 	// A module that sends has places of other hosts, and no paths.
 	sends := func(module string) bool {
 		s, ok := cat.Schema(module)
@@ -72,9 +77,9 @@ func Permitted(cat *modules.Catalogue, own OwnFiles, policy *signing.Policy, hos
 			return modules.SkipSelf
 		case !policy.PathAllowed(module, place), file && !policy.PathAllowed(fileModule, place):
 			return modules.SkipPolicy
-		case file && module != fileModule && len(own) > 0 && own.Has(allowance.leads(place)): // module file asks by itself
+		case file && module != fileModule && len(own) > 0 && own.Has(a.leads(place)): // module file asks by itself
 			return modules.SkipSelf
-		case file && !allowance.follows(module, place):
+		case file && !a.follows(module, place):
 			return modules.SkipPolicy
 		}
 		return ""

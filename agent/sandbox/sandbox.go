@@ -117,7 +117,8 @@ func (l Local) Supply(context.Context) (Supply, error) { return supplyOf(l.Host(
 // Start makes an engine of one plan, whose turn comes and goes.
 func (l Local) Start(ctx context.Context, job Job) Scan {
 	host := l.Host()
-	host.Allow = newAllowance(job.Policy, host).ofFiles()
+	allowance := newAllowance(job.Policy, host)
+	host.Allow = allowance.ofFiles()
 	var shadowed []string
 	if host.Root == "" {
 		shadowed = Shadows()
@@ -129,7 +130,7 @@ func (l Local) Start(ctx context.Context, job Job) Scan {
 	if job.Self != nil {
 		host.Self = job.Self
 	}
-	allowed := Permitted(l.Catalogue, job.Own, job.Policy, host)
+	allowed := allowance.permitted(l.Catalogue, job.Own)
 	e := engine.New(l.Catalogue, engine.Options{
 		Host: host, Workers: int(job.Plan.Limits.Workers), Partial: true, Facts: withCloud(job.Facts, job.Plan, host.Root),
 		Permit: func(module, place string) modules.SkipKind {
