@@ -34,7 +34,7 @@ func TestAwayForAYear(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.start()
-	dir := f.enrollOn(r, ago(0))
+	dir := f.enrollAt(r.addr, r.pin, ago(0))
 	r.stop()
 
 	r.now = time.Now
@@ -95,27 +95,6 @@ func (f *fleet) passYear(r *realRelay, newcomer, second, third *signing.PrivateK
 		r.publish(f, e.Encode())
 	}
 	f.asker = newcomer
-}
-
-// enrollOn makes an agent's folder over a relay, at a time.
-func (f *fleet) enrollOn(r *realRelay, now func() time.Time) string {
-	token, err := signing.NewToken(signing.TokenSpec{
-		Fleet: f.id, Tags: map[string]string{"team": "web"}, Uses: 1, NotBefore: now(), Expires: now().Add(24 * time.Hour),
-	})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	if err := token.Envelope.Sign(f.t.Context(), f.admin); err != nil {
-		f.t.Fatal(err)
-	}
-	dir := filepath.Join(f.t.TempDir(), "agent")
-	_, err = Enroll(f.t.Context(), EnrollOptions{
-		Dir: dir, Relays: []string{r.addr}, Token: token.String([]signing.Fingerprint{f.admin.Fingerprint()}, r.pin), Now: now,
-	})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return dir
 }
 
 // publish puts the next policy in force.

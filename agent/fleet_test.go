@@ -130,12 +130,13 @@ func (f *fleet) signPolicy(_ int, text string, k signing.Signer) *signing.Envelo
 }
 
 // enroll makes an agent's folder over the relay.
-func (f *fleet) enroll() string { return f.enrollAt(f.relay.addr(), f.relay.ca.Pin()) }
+func (f *fleet) enroll() string { return f.enrollAt(f.relay.addr(), f.relay.ca.Pin(), time.Now) }
 
-func (f *fleet) enrollAt(addr, pin string) string {
+// enrollAt makes an agent's folder over a relay, at a time.
+func (f *fleet) enrollAt(addr, pin string, now func() time.Time) string {
 	token, err := signing.NewToken(signing.TokenSpec{
 		Fleet: f.id, Tags: map[string]string{"team": "web"}, Uses: 10,
-		NotBefore: time.Now().Add(-time.Hour), Expires: time.Now().Add(time.Hour),
+		NotBefore: now().Add(-time.Hour), Expires: now().Add(time.Hour),
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -146,7 +147,7 @@ func (f *fleet) enrollAt(addr, pin string) string {
 	dir := filepath.Join(f.t.TempDir(), "agent")
 	_, err = Enroll(f.t.Context(), EnrollOptions{
 		Dir: dir, Relays: []string{addr}, Tags: []string{"team=other", "rack=7"},
-		Token: token.String([]signing.Fingerprint{f.admin.Fingerprint()}, pin),
+		Token: token.String([]signing.Fingerprint{f.admin.Fingerprint()}, pin), Now: now,
 	})
 	if err != nil {
 		f.t.Fatal(err)

@@ -159,7 +159,7 @@ func TestRealRelay(t *testing.T) {
 	r := newRealRelay(t, f.policy.Encode())
 	var agents []*Agent
 	for range 2 {
-		a := f.open(f.enrollAt(r.addr, r.pin), numbers{rows: 30_000})
+		a := f.open(f.enrollAt(r.addr, r.pin, time.Now), numbers{rows: 30_000})
 		agents = append(agents, a)
 		f.run(a)
 	}
