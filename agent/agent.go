@@ -127,10 +127,8 @@ func Open(o Options) (*Agent, error) {
 	a.opts.Host.Self = a.describe
 	a.takeLife()
 	a.takeGroup()
-	if err = a.checkChildren(); err == nil {
-		err = a.endUnfinished()
-	}
-	if err != nil {
+	a.endUnfinished()
+	if err = a.checkChildren(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil

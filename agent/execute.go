@@ -30,6 +30,8 @@ var (
 	errStopped   = errors.New("the agent was stopped while it looked")
 	errBytes     = errors.New("the answer has as many bytes as it may have")
 	errUnsent    = errors.New("no relay took the answer, and the spool of this host is full")
+	errUnnoted   = errors.New("how it ended was not on the disk when the agent or the machine was stopped")
+	errUnkept    = errors.New("it had ended, and a part of what it found was lost before a relay had it")
 )
 
 // A running plan is one that was permitted and has not ended.
@@ -143,6 +145,7 @@ func join(a, b string) string {
 func (a *Agent) finish(p *permit, out *outgoing, w *writer, sum answer.Summary) {
 	f := journal.Finish{At: a.opts.Now(), Outcome: sum.Outcome.String(), Reason: sum.Reason, Rows: sum.Matched, Matched: sum.Matched > 0}
 	if w != nil {
+		f.Uncounted = w.first > 0
 		if err := w.end(sum); err != nil && !errors.Is(err, errGone) {
 			a.log.Error("the answer cannot be ended", "plan", out.head.Plan, "error", err)
 		}
@@ -173,7 +176,8 @@ type writer struct {
 	ctx    context.Context
 	out    *outgoing
 	sealer *sealing.Sealer
-	most   int64 // bytes of rows; 0: any
+	first  uint32 // the number of the chunk that it began with
+	most   int64  // bytes of rows; 0: any
 
 	mu       sync.Mutex
 	plain    []byte
@@ -194,7 +198,7 @@ func (a *Agent) newWriter(ctx context.Context, out *outgoing, first uint32) (*wr
 	if err != nil {
 		return nil, err
 	}
-	return &writer{agent: a, ctx: ctx, out: out, sealer: sealer}, nil
+	return &writer{agent: a, ctx: ctx, out: out, sealer: sealer, first: first}, nil
 }
 
 // row adds a row. It waits while the spool is full.
@@ -331,18 +335,21 @@ func (w *writer) end(sum answer.Summary) error {
 // endUnfinished ends the answers that an earlier life began: in the journal at
 // once, and towards the investigator when a relay has said how much of them it
 // has. What the journal does not know was not permitted, and has no answer.
-func (a *Agent) endUnfinished() error {
+func (a *Agent) endUnfinished() {
 	for _, e := range a.journal.Unfinished() {
 		if a.leftStanding(e.Plan) {
 			continue
 		}
 		sum := a.cutShort()
-		f := journal.Finish{At: a.opts.Now(), Outcome: sum.Outcome.String(), Reason: sum.Reason}
-		if err := a.journal.Finish(e.Plan, f); err != nil {
-			return err
+		f := journal.Finish{At: a.opts.Now(), Outcome: sum.Outcome.String(), Reason: sum.Reason, Uncounted: true}
+		if out := a.spool.find(e.Plan); out == nil || out.ended() {
+			// Its answer is whole, or a relay has all of it, or there was none yet.
+			f.Outcome, f.Reason = journal.Unknown, errUnnoted.Error()
+		}
+		if err := a.journal.Finish(e.Plan, f); err != nil { // a full disk keeps no agent from saying so
+			a.log.Error("the journal cannot be written", "error", err)
 		}
 	}
-	return nil
 }
 
 // endCut ends an answer of an earlier life, after all of its chunks that are

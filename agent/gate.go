@@ -187,6 +187,8 @@ func (a *Agent) checkEarlier(p *plan.Plan) error {
 	switch {
 	case !known:
 		return refusal(signing.CodeTarget, "plan %s did not run here to its end", earlier)
+	case end.Outcome == journal.Unknown:
+		return refusal(signing.CodeTarget, "how plan %s ended here is not known, which makes it neither hit nor miss", earlier)
 	case !end.Matched && end.Outcome != answer.Complete.String():
 		return refusal(signing.CodeTarget, "plan %s did not look at everything here, and found nothing in the rest: its outcome was %q, which makes it neither hit nor miss", earlier, end.Outcome)
 	case end.Matched != (p.Source == "hits"):

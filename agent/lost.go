@@ -13,6 +13,7 @@ import (
 	"github.com/quaestor-engine/quaestor/internal/wholefile"
 	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/journal"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
@@ -63,6 +64,7 @@ func (a *Agent) takeLife() {
 		}
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.lost = loss{answer.Failed, "the agent was ended while it looked, and nobody knows how"}
 		a.log.Warn("nobody knows how the life before ended", "error", err)
 	}
 	a.noteLife()
@@ -105,12 +107,19 @@ func (a *Agent) cutShort() answer.Summary {
 	return answer.Summary{Outcome: a.lost.outcome, Reason: a.lost.reason}
 }
 
-// endOf is the account of a plan that the journal has as ended.
+// endOf is the account of a plan that the journal has as ended, or refused, and
+// whose answer lacks its end.
 func (a *Agent) endOf(id signing.ID) answer.Summary {
 	for _, e := range a.journal.Entries() {
-		if e.Plan == id && e.Outcome == answer.Partial.String() {
+		switch {
+		case e.Plan != id:
+		case e.Verdict == journal.Refused:
+			return answer.Summary{Outcome: answer.Refused, Reason: e.Code + ": " + e.Reason}
+		case e.Outcome == answer.Partial.String():
 			return answer.Summary{Outcome: answer.Partial, Reason: e.Reason}
-		} else if e.Plan == id && e.Reason != "" {
+		case e.Outcome == answer.Complete.String():
+			return answer.Summary{Outcome: answer.Failed, Reason: errUnkept.Error()}
+		case e.Reason != "":
 			return answer.Summary{Outcome: answer.Failed, Reason: e.Reason}
 		}
 	}

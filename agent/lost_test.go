@@ -1,13 +1,18 @@
 package agent
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/quaestor-engine/quaestor/agent/sandbox"
 	"github.com/quaestor-engine/quaestor/plan/answer"
+	"github.com/quaestor-engine/quaestor/signing"
+	"github.com/quaestor-engine/quaestor/signing/journal"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
 
@@ -118,5 +123,110 @@ func TestNoThirdDeath(t *testing.T) {
 	}
 	if list := b.History(); list[0].Deaths != sandbox.MaxDeaths || list[0].Death != "it fell" || list[0].Finished.IsZero() {
 		t.Errorf("%+v", list)
+	}
+}
+
+// Where nobody noted how a plan ended, since the power was lost between its end
+// and the record, the history says that, and neither that it failed nor that
+// nothing left; and the host is neither hit nor miss of it.
+func TestEndNotKnown(t *testing.T) {
+	f := newFleet(t)
+	dir := f.enroll()
+	a := f.open(dir, numbers{})
+	plans := map[string]*question{}
+	for _, name := range []string{"taken by a relay", "whole in the spool", "cut"} {
+		q := f.ask("FROM fleet FIND number")
+		plans[name] = q
+		p, err := a.admit(t.Context(), arrived(f.sign(q, f.asker)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := a.spool.begin(headOf(p.payload, time.Now()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := a.newWriter(t.Context(), out, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "cut" {
+			err = w.send(answer.AppendRow(nil, 0, nil), false)
+		} else {
+			err = w.end(answer.Summary{Outcome: answer.Complete})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "taken by a relay" {
+			out.ack(1)
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(a.path(aliveFile), message.Marshal(life{"another", 0}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := f.open(dir, numbers{})
+	defer b.Close()
+	for name, q := range plans {
+		want := journal.Unknown
+		if name == "cut" {
+			want = answer.Failed.String()
+		}
+		i := slices.IndexFunc(b.History(), func(e journal.Entry) bool { return e.Plan == q.payload.ID })
+		if e := b.History()[i]; e.Outcome != want || !e.Uncounted || e.Finished.IsZero() || e.Reason == "" {
+			t.Errorf("%s: %+v", name, e)
+		}
+		for _, word := range []string{"hits", "misses"} {
+			if err := source(t, b, word, q.payload.ID); err == nil || want == journal.Unknown && !strings.Contains(err.Error(), "is not known") {
+				t.Errorf("%s, %s: %v", name, word, err)
+			}
+		}
+	}
+}
+
+// A mark of an earlier life that nobody can read is not one that was set aside in
+// order.
+func TestMarkCannotBeRead(t *testing.T) {
+	f := newFleet(t)
+	dir := f.enroll()
+	if err := os.WriteFile(filepath.Join(dir, aliveFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := f.open(dir, numbers{})
+	defer a.Close()
+	if sum := a.cutShort(); sum.Outcome != answer.Failed || !strings.Contains(sum.Reason, "nobody knows how") {
+		t.Errorf("%+v", sum)
+	}
+}
+
+// What ended, and lost a part on the disk afterwards, does not say that the agent
+// was stopped over it.
+func TestEndedAndLost(t *testing.T) {
+	f := newFleet(t)
+	a := f.open(f.enroll(), numbers{})
+	defer a.Close()
+	for outcome, want := range map[string]string{"complete": errUnkept.Error(), "failed": "the reason"} {
+		id := signing.NewID()
+		reason := ""
+		if outcome == "failed" {
+			reason = want
+		}
+		err := errors.Join(a.journal.Begin(journal.Entry{Plan: id, At: time.Now(), Expires: time.Now().Add(time.Hour)}),
+			a.journal.Finish(id, journal.Finish{At: time.Now(), Outcome: outcome, Reason: reason}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum := a.endOf(id); sum.Outcome != answer.Failed || sum.Reason != want {
+			t.Errorf("%s: %+v", outcome, sum)
+		}
+	}
+	refused := signing.NewID()
+	if err := a.journal.Refuse(journal.Entry{Plan: refused, At: time.Now(), Code: signing.CodeWindow, Reason: "too late"}); err != nil {
+		t.Fatal(err)
+	}
+	if sum := a.endOf(refused); sum.Outcome != answer.Refused || sum.Reason != "window: too late" {
+		t.Errorf("refused: %+v", sum)
 	}
 }

@@ -382,6 +382,13 @@ func (o *outgoing) stand() {
 	o.stands, o.cut = true, false
 }
 
+// ended says whether all chunks of the answer are here, or were.
+func (o *outgoing) ended() bool {
+	o.spool.mu.Lock()
+	defer o.spool.mu.Unlock()
+	return o.done || o.gone
+}
+
 // stood says whether the answer's plan stands.
 func (o *outgoing) stood() bool {
 	o.spool.mu.Lock()

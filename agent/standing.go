@@ -373,7 +373,7 @@ func (a *Agent) leftStanding(id signing.ID) bool {
 func (a *Agent) outlived(ctx context.Context, out *outgoing, why error) error {
 	a.forgetStanding(out.head.Plan)
 	_, reason := refusalOf(why)
-	f := journal.Finish{At: a.opts.Now(), Outcome: answer.Partial.String(), Reason: reason}
+	f := journal.Finish{At: a.opts.Now(), Outcome: answer.Partial.String(), Reason: reason, Uncounted: true}
 	if err := a.journal.Finish(out.head.Plan, f); err != nil {
 		a.log.Error("the journal cannot be written", "error", err)
 	}

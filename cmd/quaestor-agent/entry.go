@@ -58,7 +58,7 @@ func entryText(e journal.Entry, names map[string]string) string {
 	case e.Finished.IsZero():
 		b.WriteString(", not ended")
 	default:
-		fmt.Fprintf(&b, ", %s: %d rows, %s left this machine", value.EscapeText(e.Outcome), e.Rows, value.FormatSize(e.Bytes))
+		fmt.Fprintf(&b, ", %s: %s", endText(e), leftText(e))
 	}
 	b.WriteByte('\n')
 	line("query", e.Query)
@@ -80,4 +80,24 @@ func entryText(e journal.Entry, names map[string]string) string {
 		line("deaths", fmt.Sprintf("%d of processes that looked, the last: %s", e.Deaths, e.Death))
 	}
 	return b.String()
+}
+
+// endText says in a word how a plan ended.
+func endText(e journal.Entry) string {
+	if e.Outcome == journal.Unknown {
+		return "end not known"
+	}
+	return value.EscapeText(e.Outcome)
+}
+
+// leftText says what left the machine, as far as that was counted.
+func leftText(e journal.Entry) string {
+	counted := fmt.Sprintf("%d rows, %s left this machine", e.Rows, value.FormatSize(e.Bytes))
+	switch {
+	case !e.Uncounted:
+		return counted
+	case e.Rows == 0 && e.Bytes == 0:
+		return "what left this machine was not counted"
+	}
+	return "at least " + counted
 }

@@ -30,6 +30,21 @@ func TestHistoryIsHarmless(t *testing.T) {
 	}
 }
 
+// What nobody counted is not told as nothing.
+func TestHistorySaysWhatIsNotKnown(t *testing.T) {
+	for want, e := range map[string]journal.Entry{
+		"end not known: what left this machine was not counted": {Outcome: journal.Unknown, Uncounted: true},
+		"failed: what left this machine was not counted":        {Outcome: "failed", Uncounted: true},
+		"complete: at least 3 rows, 2KiB left this machine":     {Outcome: "complete", Rows: 3, Bytes: 2048, Uncounted: true},
+		"failed: 0 rows, 0B left this machine":                  {Outcome: "failed"},
+	} {
+		e.Verdict, e.Finished = journal.Accepted, time.Unix(9, 0)
+		if text := entryText(e, nil); !strings.HasSuffix(text, "accepted, "+want+"\n") {
+			t.Errorf("%q, want %q", text, want)
+		}
+	}
+}
+
 // Nor does what any of the hostile texts would do, in text and in JSON.
 func TestNothingHostileIsRemembered(t *testing.T) {
 	for _, v := range hostile.Values() {

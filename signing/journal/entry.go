@@ -15,6 +15,11 @@ const (
 	Refused  = "refused"
 )
 
+// Unknown is the Outcome of an accepted plan whose end nobody noted: the program
+// was killed, or the machine lost its power, before it was on the disk. What it
+// found may have left.
+const Unknown = "unknown"
+
 // Bounds of what is kept of a plan, in bytes. A longer text is cut, and ends
 // in "…".
 const (
@@ -41,6 +46,9 @@ type Entry struct {
 	Rows     int64      `json:"rows,omitempty"`  // that left the machine
 	Bytes    int64      `json:"bytes,omitempty"` // that left the machine, sealed
 	Matched  bool       `json:"matched,omitempty"`
+	// Uncounted: more may have left than Rows and Bytes say, in an earlier life of
+	// the agent, of which nobody noted how much it was.
+	Uncounted bool `json:"uncounted,omitempty"`
 	// Deaths is how many processes died that looked for it, Death how the last
 	// of them did.
 	Deaths int    `json:"deaths,omitempty"`
@@ -58,12 +66,14 @@ type Finish struct {
 	Rows    int64     `json:"rows,omitempty"`
 	Bytes   int64     `json:"bytes,omitempty"`
 	Matched bool      `json:"matched,omitempty"`
+	// Uncounted is as in Entry.
+	Uncounted bool `json:"uncounted,omitempty"`
 }
 
 // add says how the plan ended.
 func (e *Entry) add(f Finish) {
 	e.Finished, e.Outcome, e.Reason = f.At, f.Outcome, f.Reason
-	e.Rows, e.Bytes, e.Matched = f.Rows, f.Bytes, f.Matched
+	e.Rows, e.Bytes, e.Matched, e.Uncounted = f.Rows, f.Bytes, f.Matched, f.Uncounted
 }
 
 // state is what the index has of an accepted plan.

@@ -217,7 +217,7 @@ func (j *Journal) Seen(plan signing.ID) bool {
 // noted outlives the process at once, and a loss of power when Sync has returned.
 func (j *Journal) Begin(e Entry) error {
 	e = e.clean(maxText)
-	e.Verdict, e.Finished, e.Outcome, e.Rows, e.Bytes, e.Matched = Accepted, time.Time{}, "", 0, 0, false
+	e.Verdict, e.Finished, e.Outcome, e.Rows, e.Bytes, e.Matched, e.Uncounted = Accepted, time.Time{}, "", 0, 0, false, false
 	if e.Expires.IsZero() {
 		return fmt.Errorf("journal: plan %s has no expiry", e.Plan)
 	}
