@@ -65,7 +65,8 @@ type Agent struct {
 	rounds  sync.WaitGroup // plans that stand
 	own     sandbox.OwnFiles
 	runner  sandbox.Runner
-	shown   shown // the certificate
+	check   *check // whether processes that look can be kept in
+	shown   shown  // the certificate
 	backoff transport.Backoff
 	started time.Time
 	offered offers
@@ -100,9 +101,8 @@ type Agent struct {
 
 // Open takes up the agent of a folder, and whatever an earlier life left
 // undone. Only one process can have it: the error wraps journal.ErrInUse while
-// another does, ErrNotEnrolled where the folder is no agent's, ErrRetired where
-// the agent has removed its keys, and sandbox.ErrCgo where the program was
-// built so that what looks cannot be kept in.
+// another does, ErrNotEnrolled where the folder is no agent's, and ErrRetired
+// where the agent has removed its keys.
 func Open(o Options) (*Agent, error) {
 	if err := checkRetired(o.Dir); err != nil {
 		return nil, err
@@ -128,21 +128,19 @@ func Open(o Options) (*Agent, error) {
 	a.takeLife()
 	a.takeGroup()
 	a.endUnfinished()
-	if err = a.checkChildren(); err != nil {
-		return nil, errors.Join(err, a.Close())
-	}
+	a.check.begin(a.checkChildren)
 	return a, nil
 }
 
 // checkChildren starts a process that looks, and says where this program could
 // never keep one in. What keeps one from being started now may be over soon.
-func (a *Agent) checkChildren() error {
+func (a *Agent) checkChildren(ctx context.Context) error {
 	c, ok := a.runner.(*sandbox.Children)
 	if !ok {
 		return nil
 	}
-	err := c.Check(context.Background())
-	if errors.Is(err, sandbox.ErrCgo) {
+	err := c.Check(ctx)
+	if errors.Is(err, sandbox.ErrCgo) || ctx.Err() != nil {
 		return err
 	}
 	if err != nil {
@@ -182,7 +180,7 @@ func read(o Options) (*Agent, error) {
 	}
 	a := &Agent{
 		upgrade: newUpgrading(o), opts: o, log: o.Logger, conf: conf, started: o.Now(),
-		queue: newQueue(conf.Concurrent), running: map[signing.ID]*running{},
+		queue: newQueue(conf.Concurrent), check: newCheck(), running: map[signing.ID]*running{},
 		changed: make(chan struct{}, 1), obeyed: make(chan struct{}, 1), retired: make(chan struct{}), own: sandbox.OwnFilesOf(o.Dir, o.Host.Root), fullWait: fullWait, mainsEvery: mainsEvery,
 	}
 	a.runner = a.newRunner()
@@ -280,8 +278,9 @@ func (a *Agent) member() signing.Member {
 
 // Run answers plans until the context ends, over one relay after the other.
 // The error is nil then, and else says what keeps the agent from going on:
-// ErrRetired, where its policy has retired it, and ErrUpgrade, where a release
-// waits to be tried.
+// ErrRetired, where its policy has retired it, ErrUpgrade, where a release waits
+// to be tried, and sandbox.ErrCgo, where the program was built so that what looks
+// cannot be kept in.
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	a.writeStatus() // who asks in the first moment finds it
@@ -291,11 +290,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	work.Go(func() {
 		select {
 		case <-a.retired:
-			cancel()
 		case <-a.upgrade.ready:
-			cancel()
+		case <-a.check.unfit:
 		case <-ctx.Done():
 		}
+		cancel()
+		a.check.cancel() // the facts wait for it
 	})
 	err := a.connectAgain(ctx)
 	cancel()
@@ -305,6 +305,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		return ErrRetired
 	}
 	a.writeStatus()
+	if err := a.check.why(); err != nil {
+		return err
+	}
 	if a.isReady() {
 		return ErrUpgrade
 	}
@@ -368,6 +371,10 @@ func (a *Agent) connectAgain(ctx context.Context) error {
 // Once takes the plans that wait at a relay, answers them, waits until the
 // answers are stored and leaves. The error says that this could not be done.
 func (a *Agent) Once(ctx context.Context) error {
+	a.writeStatus()
+	if err := a.check.wait(ctx); err != nil {
+		return err
+	}
 	_, err := a.meet(ctx, true)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -377,6 +384,7 @@ func (a *Agent) Once(ctx context.Context) error {
 		return ErrRetired
 	}
 	a.writeStatus()
+	a.endsInOrder() // that no relay was there is no fault of this program's
 	return err
 }
 
@@ -394,6 +402,7 @@ func (a *Agent) stop() {
 // Close lets go of the folder, and removes the keys of an agent that was
 // retired. Run and Once have ended before.
 func (a *Agent) Close() error {
+	a.check.end()
 	err := errors.Join(a.runner.Close(), a.leaveLife(), a.spool.close(), a.journal.Close())
 	if a.isRetired() {
 		err = errors.Join(err, wipe(a.opts.Dir))

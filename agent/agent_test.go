@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -324,5 +326,33 @@ func TestStatusWhileItRuns(t *testing.T) {
 	}
 	if _, err := Open(f.options(dir, numbers{})); err == nil {
 		t.Error("two agents have one folder")
+	}
+}
+
+// The status of an agent that is stopped says what waits for a relay, and that of
+// one that runs once is its own.
+func TestStatusOfWhatWaits(t *testing.T) {
+	f := newFleet(t)
+	f.relay.mute = true
+	dir := f.enroll()
+	a := f.open(dir, numbers{rows: 30_000})
+	if err := os.WriteFile(a.path(statusFile), []byte(`{"process":1,"relay":"of the life before"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.Once(ctx) }()
+	q := f.ask("FROM fleet FIND number")
+	f.relay.offer(f.sign(q, f.asker))
+	eventually(t, "it has ended", func() bool { return !endedAt(a, q).IsZero() })
+	if st, err := ReadStatus(f.options(dir)); err != nil || st.Process != os.Getpid() || st.Relay != "" {
+		t.Errorf("while it runs once: %+v, %v", st, err)
+	}
+	cancel()
+	if err := errors.Join(<-done, a.Close()); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if st, err := ReadStatus(f.options(dir)); err != nil || st.Process != 0 || st.Spooled < 10_000 {
+		t.Errorf("when it is stopped: %+v, %v", st, err)
 	}
 }

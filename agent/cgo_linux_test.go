@@ -39,11 +39,17 @@ func TestCgoIsRefused(t *testing.T) {
 	dir := f.enroll()
 	o := f.options(dir, numbers{})
 	o.Scanner = []string{buildChild(t, "1"), sandbox.ChildArgument}
-	if a, err := Open(o); !errors.Is(err, sandbox.ErrCgo) {
-		if err == nil {
-			a.Close()
+	for name, live := range map[string]func(*Agent) error{
+		"it runs":      func(a *Agent) error { return a.Run(t.Context()) },
+		"it runs once": func(a *Agent) error { return a.Once(t.Context()) },
+	} {
+		a, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
 		}
-		t.Errorf("it opens: %v", err)
+		if err := errors.Join(live(a), a.Close()); !errors.Is(err, sandbox.ErrCgo) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	if err := SelfCheck(o); !errors.Is(err, sandbox.ErrCgo) {
 		t.Errorf("as a release, it is taken: %v", err)
@@ -100,7 +106,36 @@ func TestPartialSandbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
+	if err := a.check.wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if status, fact := a.Status().Sandbox, a.ownFacts()["sandbox"].Text(); status != "partial" || fact != "partial" {
 		t.Errorf("the status says %q, the fact %q", status, fact)
+	}
+}
+
+// A machine that takes long to start a process does not hold up the agent. Until
+// there was one nobody says what keeps it in.
+func TestStartWaitsForNoChild(t *testing.T) {
+	f := newFleet(t)
+	o := f.options(f.enroll(), numbers{})
+	o.Scanner = []string{"sleep", "600"}
+	a, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := f.run(a)
+	eventually(t, "it is connected", func() bool { return a.current() != nil })
+	if status, fact := a.Status().Sandbox, a.ownFacts()["sandbox"]; status != "unknown" || !fact.IsNull() {
+		t.Errorf("the status says %q, the fact %q", status, fact)
+	}
+	select {
+	case <-a.check.over:
+		t.Error("a child came up that does not")
+	default:
+	}
+	stop()
+	if st, err := ReadStatus(o); err != nil || st.Sandbox != "unknown" {
+		t.Errorf("when it is stopped: %q, %v", st.Sandbox, err)
 	}
 }

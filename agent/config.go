@@ -125,11 +125,13 @@ io = %q
 `
 
 // The words of sandbox. Partial is said of children that the system does not
-// keep from all that it could, and cannot be asked for.
+// keep from all that it could, unknown before there was one; neither can be asked
+// for.
 const (
 	sandboxOn      = "on"
 	sandboxPartial = "partial"
 	sandboxOff     = "off"
+	sandboxUnknown = "unknown"
 )
 
 const tagsText = `# What this machine is to be known as, one a line: key = value

@@ -126,6 +126,7 @@ func (a *Agent) mend(ctx context.Context, o *outgoing, next uint32) error {
 		return nil
 	}
 	o.skipTo(next)
+	_ = a.check.wait(ctx) // as in admit
 	switch stands, err := a.resumeStanding(o); {
 	case stands && err != nil:
 		return a.outlived(ctx, o, err)

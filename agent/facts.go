@@ -63,7 +63,10 @@ func calm(f plan.Facts) plan.Facts {
 // ownFacts are those that the machine does not know of itself: tags, and the
 // versions of the agent and of the policy that it obeys.
 func (a *Agent) ownFacts() plan.Facts {
-	f := plan.Facts{"sandbox": value.NewText(a.sandboxed())}
+	f := plan.Facts{"sandbox": value.Value{}}
+	if word := a.sandboxed(); word != sandboxUnknown {
+		f["sandbox"] = value.NewText(word)
+	}
 	if a.opts.Software != "" {
 		f["agent_version"] = value.NewVersion(a.opts.Software, value.AnyScheme)
 	}

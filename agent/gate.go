@@ -66,6 +66,7 @@ func (a *Agent) admit(ctx context.Context, in arrival) (*permit, error) {
 		return nil, err
 	}
 	p.limit(a.conf)
+	_ = a.check.wait(ctx) // whom it finds unfit ends
 	p.facts = a.ownFacts()
 	p.facts["last_seen"] = value.NewTime(a.opts.Now())
 	if err := a.checkSource(ctx, p); err != nil {

@@ -180,6 +180,18 @@ func (s *spool) reopen(name string, now time.Time) error {
 	return nil
 }
 
+// spooled gives how many bytes of chunks wait in a folder that is nobody's just
+// now.
+func spooled(dir string) (n int64) {
+	names, _ := filepath.Glob(filepath.Join(dir, "*"+segmentExt)) // the pattern is good
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil {
+			n += info.Size()
+		}
+	}
+	return n
+}
+
 // segmentsOf lists the files of chunks of a plan, the earliest first.
 func (s *spool) segmentsOf(plan string) []string {
 	names, _ := filepath.Glob(filepath.Join(s.dir, plan+".*"+segmentExt)) // the pattern is good

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -27,5 +28,5 @@ func SelfCheck(o Options) error {
 	if _, err := upgrade.Open(o.Dir, a.opts.Now); err != nil {
 		return err
 	}
-	return errors.Join(a.checkChildren(), a.runner.Close())
+	return errors.Join(a.checkChildren(context.Background()), a.runner.Close())
 }

@@ -38,7 +38,7 @@ type Status struct {
 	Software    string            `json:"software"`
 	Certificate time.Time         `json:"certificate"` // when it expires
 	Relays      []string          `json:"relays"`
-	Sandbox     string            `json:"sandbox"`           // on; partial: doors are open; off: scans run in the process that holds the keys
+	Sandbox     string            `json:"sandbox"`           // on; partial: doors are open; off: scans run in the process that holds the keys; unknown: none was started yet
 	Group       string            `json:"group,omitempty"`   // the control group of the processes that look, and what it holds
 	Shadows     []string          `json:"shadows,omitempty"` // places where the service is shown something else than the machine has
 	Earlier     string            `json:"earlier,omitempty"` // how the life before ended, where not by its own will
@@ -103,6 +103,8 @@ func (a *Agent) sandboxed() string {
 	switch {
 	case !apart:
 		return sandboxOff
+	case len(c.Doors()) == 0:
+		return sandboxUnknown
 	case len(openDoors(c)) > 0:
 		return sandboxPartial
 	}
@@ -169,6 +171,7 @@ func ReadStatus(o Options) (Status, error) {
 	if err == nil {
 		s := a.Status()
 		s.Process, s.Started = 0, time.Time{}
+		s.Spooled = spooled(a.path(spoolDir))
 		return s, j.Close()
 	}
 	if !errors.Is(err, journal.ErrInUse) {

@@ -84,6 +84,7 @@ func (a *Agent) checkMeant(ctx context.Context, policy *signing.Policy, o *signi
 	if target.Source != "fleet" && target.Source != "host" {
 		return refusal(signing.CodeTarget, "the roll-out is FROM %s, and releases go to a fleet or to hosts", target.Source)
 	}
+	_ = a.check.wait(ctx) // as in admit
 	p := &permit{policy: policy, plan: target, facts: a.ownFacts()}
 	p.facts["last_seen"] = value.NewTime(a.opts.Now())
 	if err := a.checkSource(ctx, p); err != nil {

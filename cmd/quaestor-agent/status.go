@@ -65,6 +65,9 @@ func (c statusCommand) Run(s *system) error {
 		line("connected", "to %s at %s since %s", st.Relay, st.Address, stamp(st.Connected))
 	}
 	line("sandbox", "%s", st.Sandbox)
+	if st.Sandbox == "unknown" {
+		line("hint", "no process that looks was started yet; quaestor-agent doctor tries them")
+	}
 	if u := st.Upgrade; u != nil {
 		line("upgrade", "release %s %s at %s%s", u.Release, u.State, stamp(u.At), because(u.Reason))
 	}
