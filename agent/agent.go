@@ -70,7 +70,8 @@ type Agent struct {
 	backoff transport.Backoff
 	started time.Time
 	offered offers
-	lost    loss // how the life before ended
+	proving sync.Mutex // held while a proof of the log is fetched and compared
+	lost    loss       // how the life before ended
 	// noted is what a later life knows of this one, since notedAt; of
 	// housekeeping alone, once it runs.
 	noted   life

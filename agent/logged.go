@@ -33,12 +33,16 @@ func (a *Agent) checkLogged(ctx context.Context, p *permit) (err error) {
 
 // proved gives the proof that an envelope is in the log by its sum, under a name,
 // where the policy asks for one: by a checkpoint that enough witnesses signed and
-// that goes on from the largest one seen here, which it then is.
+// that goes on from the largest one seen here, which it then is. Plans and releases
+// are proved one after the other: of two at once each could go on from the same
+// checkpoint into another history, and the one kept be the smaller.
 func (a *Agent) proved(ctx context.Context, policy *signing.Policy, as translog.Entry) ([]byte, error) {
 	rule := policy.Log()
 	if rule == nil || !rule.Required {
 		return nil, nil
 	}
+	a.proving.Lock()
+	defer a.proving.Unlock()
 	last, err := lastCheckpoint(a.opts.Dir, rule.Keys)
 	if err != nil {
 		return nil, refusal(signing.CodeRollback, "what this host has seen of the log cannot be read, and nothing runs that could be a rollback of it: %w; remove %s to begin anew", err, a.path(seenFile))

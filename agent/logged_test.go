@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -294,5 +295,54 @@ func TestForkAfterRestart(t *testing.T) {
 	w.run(w.agent)
 	if e := w.judged(w.newPlan()); e.Code != signing.CodeRollback || !strings.Contains(e.Reason, "cannot be read") {
 		t.Errorf("%+v", e)
+	}
+}
+
+// A plan and a release are proved at once, by checkpoints of which the smaller
+// one comes later: the larger is what this host remembers.
+func TestTwoProofsAtOnce(t *testing.T) {
+	w := newLogWorld(t)
+	w.run(w.agent)
+	eventually(t, "it is connected", func() bool { return w.agent.current() != nil })
+	first, second := w.newPlan(), w.newPlan()
+	w.add(w.log, first)
+	small := w.head(w.log, 0, 1)
+	w.add(w.log, second)
+	large := w.head(w.log, 0, 1)
+	asked, other := make(chan struct{}), make(chan struct{})
+	w.relay.set(func() {
+		w.relay.prove = func(q message.LogQuery) (*translog.Proof, error) {
+			head := large
+			if q.Sum == translog.SumOf(first) {
+				head = small
+				close(asked)
+				select {
+				case <-other:
+				case <-time.After(500 * time.Millisecond): // the other one waits for this
+				}
+			}
+			s, err := w.keys.ReadCheckpoint(head)
+			if err != nil {
+				return nil, err
+			}
+			return w.log.Prove(q.Sum, s, head, q.From)
+		}
+	})
+	prove := func(raw []byte) {
+		as := translog.Entry{Kind: translog.KindPlan, Name: payloadOf(raw, &journal.Entry{}).ID.String(), Sum: translog.SumOf(raw)}
+		if _, err := w.agent.proved(t.Context(), w.agent.Policy(), as); err != nil {
+			t.Error(err)
+		}
+	}
+	var work sync.WaitGroup
+	work.Go(func() { prove(first) })
+	work.Go(func() {
+		<-asked
+		prove(second)
+		close(other)
+	})
+	work.Wait()
+	if last, err := lastCheckpoint(w.dir, w.keys); err != nil || last.Size != 2 {
+		t.Errorf("it remembers %d entries, %v", last.Size, err)
 	}
 }
