@@ -110,7 +110,9 @@ func (a *Agent) noteOutcast(why error) {
 
 // endForbidden ends the plans that run, wait or stand and that a new policy
 // would not let begin: who asked may ask no more, or not that. What was found
-// until then has left; nothing further does.
+// until then has left; nothing further does. A plan that stands takes the limits
+// that it left open from the new policy at its next round; one that looks once has
+// those of the old one, and ends where they are more than may be asked for now.
 func (a *Agent) endForbidden(p *signing.Policy) {
 	a.mu.Lock()
 	running := make([]*running, 0, len(a.running))
@@ -121,7 +123,7 @@ func (a *Agent) endForbidden(p *signing.Policy) {
 	for _, r := range running {
 		err := p.StillVerified(r.permit.verified, a.opts.Now())
 		if err == nil {
-			err = a.checkAllowed(&permit{policy: p, plan: r.permit.plan}, r.permit.verified)
+			err = a.stillAllowed(p, r.permit)
 		}
 		if err == nil {
 			err = a.checkMember()
@@ -132,4 +134,16 @@ func (a *Agent) endForbidden(p *signing.Policy) {
 			r.cancel(errors.New(sum.Reason))
 		}
 	}
+}
+
+// stillAllowed is checkAllowed for a plan that was permitted, by another policy.
+func (a *Agent) stillAllowed(policy *signing.Policy, was *permit) error {
+	asks := was.plan
+	if asks.Standing() {
+		var err error
+		if asks, err = checkPlan(was.payload); err != nil {
+			return err
+		}
+	}
+	return a.checkAllowed(&permit{policy: policy, plan: asks}, was.verified)
 }

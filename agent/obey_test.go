@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -102,5 +103,34 @@ func TestChainOfPolicies(t *testing.T) {
 	f.relay.offer(f.sign(q, f.asker))
 	if got := q.open(t, a, f.relay.answerOf(q.payload.ID)); got.sum.Outcome != answer.Complete {
 		t.Errorf("%+v", got.sum)
+	}
+}
+
+// A lower ceiling ends no plan that asked for nothing beyond it: the gate would
+// let it begin, and its next round is held to the new one.
+func TestLowerCeilingEndsNothingThatStands(t *testing.T) {
+	f := newStandingFleet(t, "1s")
+	a := f.open(f.enroll(), numbers{rows: 3})
+	f.run(a)
+	modest, greedy := f.ask("FROM fleet FIND number RETURN n EVERY 1s"), f.ask("FROM fleet FIND number RETURN n EVERY 1s WITH rows = 1000")
+	for _, q := range []*question{modest, greedy} {
+		f.relay.offer(f.sign(q, f.asker))
+		eventually(t, "the first round", func() bool { return f.chunks(q.payload.ID) >= 1 })
+	}
+	text := strings.Replace(string(f.policy.Payload), "version = 1", "version = 2", 1)
+	lower := regexp.MustCompile(`(?m)^rows = .*$`).ReplaceAllString(text, "rows = 2")
+	if lower == text {
+		t.Fatalf("no ceiling for rows in\n%s", text)
+	}
+	f.relay.say(message.TypePolicy, f.signPolicy(2, lower, f.admin).Encode())
+	got := greedy.open(t, a, f.relay.answerOf(greedy.payload.ID))
+	if !strings.Contains(got.sum.Reason, "it does not go on: limit: ") {
+		t.Errorf("what asks for more: %+v", got.sum)
+	}
+	had := f.chunks(modest.payload.ID)
+	eventually(t, "two further rounds", func() bool { return f.chunks(modest.payload.ID) >= had+2 })
+	f.cancel(modest)
+	if got := modest.open(t, a, f.relay.answerOf(modest.payload.ID)); got.sum.Reason != errCancelled.Error() {
+		t.Errorf("what asks for nothing: %+v", got.sum)
 	}
 }
