@@ -71,9 +71,22 @@ func (a *Agent) look(ctx context.Context, p *permit, w *writer, turn *sandbox.Tu
 	if p == nil || p.plan == nil || p.policy == nil {
 		return answer.Summary{Outcome: answer.Refused, Reason: "there is no permit"}
 	}
+	if reason := a.closed(p); reason != "" {
+		return answer.Summary{Outcome: answer.Refused, Reason: reason}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	return whose(p.own, summarize(ctx, a.run(ctx, cancel, p, turn, w.row), w))
+}
+
+// closed says, where a plan's window closed while it waited for its turn, that it
+// did: a plan does not begin afterwards.
+func (a *Agent) closed(p *permit) string {
+	now, end := a.opts.Now(), p.payload.Expires
+	if now.Before(end) {
+		return ""
+	}
+	return fmt.Sprintf("%s: its turn came at %s, and its window closed at %s", signing.CodeWindow, stamp(now), stamp(end))
 }
 
 // run hands the rows that the engine finds to row, whose error is the cause

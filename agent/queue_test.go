@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/quaestor-engine/quaestor/agent/sandbox"
+	"github.com/quaestor-engine/quaestor/plan/answer"
 )
 
 // scan plays a plan that works for so long in small steps, and asks between
@@ -142,4 +144,44 @@ func TestQueueIsBounded(t *testing.T) {
 			t.Errorf("%d begun, %d wait after the end", begun, waiting)
 		}
 	})
+}
+
+// A plan whose window closes while it waits for its turn does not begin, and a
+// round of one that stands forgets nothing over it.
+func TestWindowClosesInTheQueue(t *testing.T) {
+	f := newStandingFleet(t, "1s")
+	a := f.open(f.enroll(), numbers{rows: 3, before: func(context.Context, int) error {
+		t.Error("it looks")
+		return nil
+	}})
+	var ahead atomic.Int64
+	a.opts.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	once, stands := f.ask("FROM fleet FIND number"), f.ask("FROM fleet FIND number RETURN n EVERY 1s")
+	var permits []*permit
+	for _, q := range []*question{once, stands} {
+		p, err := a.admit(t.Context(), arrived(f.sign(q, f.asker)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		permits = append(permits, p)
+	}
+	ahead.Store(int64(2 * time.Hour))
+	out, err := a.spool.begin(headOf(permits[1].payload, time.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := a.newStanding(t.Context(), &running{permit: permits[1], out: out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := a.lookAgain(t.Context(), s, &sandbox.Turn{}); sum.Outcome != answer.Failed || !strings.HasPrefix(sum.Reason, "window: ") {
+		t.Errorf("the round: %+v", sum)
+	}
+	a.abandon(out)
+	a.begin(permits[0], nil)
+	f.run(a)
+	got := once.open(t, a, f.relay.answerOf(once.payload.ID))
+	if got.sum.Outcome != answer.Refused || !strings.HasPrefix(got.sum.Reason, "window: ") || len(got.rows) != 0 {
+		t.Errorf("%d rows, %+v", len(got.rows), got.sum)
+	}
 }

@@ -207,6 +207,9 @@ func (a *Agent) lookAgain(ctx context.Context, s *standing, turn *sandbox.Turn) 
 			sum = answer.Summary{Outcome: answer.Failed, Reason: fmt.Sprintf("a fault of the agent: %v", v)}
 		}
 	}()
+	if reason := a.closed(s.permit); reason != "" {
+		return answer.Summary{Outcome: answer.Failed, Reason: reason}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	before := s.w.rows
