@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/quaestor-engine/quaestor/plan/answer"
 	"github.com/quaestor-engine/quaestor/transport"
 	"github.com/quaestor-engine/quaestor/transport/message"
 )
@@ -54,6 +55,26 @@ func (a *Agent) deliver(o *outgoing) {
 	s.mu.Unlock()
 	if !known && x != nil {
 		s.start(o, 0)
+	}
+}
+
+// endUnread ends an answer of which the disk has lost a part, and the plan with
+// it, where that still runs.
+func (a *Agent) endUnread(o *outgoing, why error) {
+	a.log.Error("an answer is cut: this host's disk does not give back what was found", "plan", o.head.Plan, "error", why)
+	w, err := a.newWriter(context.Background(), o, o.following())
+	if err == nil {
+		err = w.end(answer.Summary{Outcome: answer.Failed, Reason: errUnread.Error()})
+	}
+	if err != nil && !errors.Is(err, errEnded) { // the plan itself may have ended it
+		a.log.Error("the answer cannot be ended", "plan", o.head.Plan, "error", err)
+		a.abandon(o)
+	}
+	a.mu.Lock()
+	r := a.running[o.head.Plan]
+	a.mu.Unlock()
+	if r != nil {
+		r.cancel(errUnread)
 	}
 }
 
@@ -107,6 +128,7 @@ func (s *session) resume(o *outgoing, next uint32) {
 	if x == nil {
 		return
 	}
+	o.has(next)
 	if err := s.agent.mend(s.ctx, o, next); err != nil {
 		s.agent.log.Error("the answer cannot be resumed", "plan", o.head.Plan, "error", err)
 		s.refuse(o)
@@ -187,6 +209,9 @@ func (s *session) sendNow(o *outgoing) bool {
 func (s *session) decide(o *outgoing, err error) (pause time.Duration, again bool) {
 	var f *message.Failure
 	switch {
+	case errors.Is(err, errUnread): // whatever became of the session
+		s.agent.endUnread(o, err)
+		return 0, true
 	case err == nil, errors.Is(err, errGone), s.ctx.Err() != nil:
 		return 0, false
 	case errors.Is(err, errStall):
@@ -278,7 +303,7 @@ func (s *session) send(o *outgoing, from uint32) error {
 	} else {
 		stream.Close()
 		// What the relay said tells more than that it then closed the stream.
-		if said := <-heard; said != nil && ctx.Err() != nil {
+		if said := <-heard; said != nil && ctx.Err() != nil && !errors.Is(err, errUnread) {
 			err = said
 		}
 	}

@@ -172,7 +172,7 @@ func (s *spool) reopen(name string, now time.Time) error {
 			return err
 		}
 		if !whole || o.done {
-			break
+			break // one that the disk does not give back is removed as a stray
 		}
 	}
 	o.cut = !o.done
@@ -209,12 +209,12 @@ func startOf(name string) uint64 {
 	return n
 }
 
-// read takes up the chunks of a file as far as they hold, and cuts off the
-// rest. It says whether all of them hold.
+// read takes up the chunks of a file as far as they hold and the disk gives them
+// back, and cuts off the rest. It says whether all of them hold.
 func (o *outgoing) read(name string) (whole bool, err error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
-		return false, err
+		return false, nil // a sector that is lost ends an answer, and not the agent
 	}
 	g := &segment{}
 	for {

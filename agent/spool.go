@@ -32,6 +32,7 @@ var (
 	errSpoolFull = errors.New("agent: the spool is full")
 	errGone      = errors.New("agent: nobody wants the answer any more")
 	errEnded     = errors.New("agent: the answer has ended")
+	errUnread    = errors.New("a part of what was found is lost: this host's disk does not give it back")
 )
 
 // A spool keeps the sealed chunks of answers until a relay has said that they
@@ -63,9 +64,11 @@ type outgoing struct {
 
 	pieces []piece // in sequence, those on disk first
 	first  uint32  // the sequence number of the first of them
+	given  uint32  // a relay may have those before it
 	done   bool    // the final one was among them
 	cut    bool    // an earlier life left it without a final one
 	gone   bool
+	lost   bool // the disk does not give back a part of it: nothing follows but its end
 	stands bool // its plan does: it has no end for a long time
 	segs   []*segment
 	more   chan struct{} // closed when a chunk comes or it is gone; nil: nobody waits
@@ -226,6 +229,8 @@ func (o *outgoing) put(ctx context.Context, patience time.Duration, data []byte,
 		return errGone
 	case o.done:
 		return errEnded
+	case o.lost && !final:
+		return errUnread
 	}
 	o.pieces = append(o.pieces, piece{data: data, size: len(data), final: final})
 	s.held += int64(len(data))
@@ -244,7 +249,7 @@ func (o *outgoing) put(ctx context.Context, patience time.Duration, data []byte,
 
 // takes says whether nobody waits who puts so many bytes more: there is room, or
 // it is in vain.
-func (o *outgoing) takes(n int64) bool { return o.gone || o.done || o.fits(n) }
+func (o *outgoing) takes(n int64) bool { return o.gone || o.done || o.lost || o.fits(n) }
 
 // await waits until takes.
 func (o *outgoing) await(ctx context.Context, patience time.Duration, n int64) error {
@@ -296,8 +301,12 @@ func (o *outgoing) fits(n int64) bool {
 	return s.kept+n <= s.disk
 }
 
-// spill writes the pieces in memory to disk.
+// spill writes the pieces in memory to disk. The end of an answer that the disk
+// has lost a part of is not left to it.
 func (o *outgoing) spill() error {
+	if o.lost {
+		return nil
+	}
 	for i := range o.pieces {
 		p := &o.pieces[i]
 		if p.seg != nil {
@@ -329,42 +338,6 @@ func (o *outgoing) segment(seq uint32) (*segment, error) {
 		o.segs = append(o.segs, g)
 	}
 	return g, err
-}
-
-// single gives the only chunk of an answer that has one, final and in memory.
-func (o *outgoing) single() ([]byte, bool) {
-	o.spool.mu.Lock()
-	defer o.spool.mu.Unlock()
-	if o.gone || !o.done || o.first != 0 || len(o.pieces) != 1 || o.pieces[0].seg != nil {
-		return nil, false
-	}
-	return o.pieces[0].data, true
-}
-
-// take gives the chunk with a sequence number, as soon as it is there. Before
-// the first that is held, and after the final one, there is errEnded.
-func (o *outgoing) take(ctx context.Context, seq uint32) (data []byte, final bool, err error) {
-	s := o.spool
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for !o.gone && !o.done && seq == o.next() {
-		wait(ctx, &s.mu, &o.more)
-		if ctx.Err() != nil {
-			return nil, false, ctx.Err()
-		}
-	}
-	switch {
-	case o.gone:
-		return nil, false, errGone
-	case seq < o.first || seq >= o.next():
-		return nil, false, errEnded
-	}
-	p := o.pieces[seq-o.first]
-	if p.seg == nil {
-		return p.data, p.final, nil
-	}
-	data, err = p.seg.read(p.at, p.size)
-	return data, p.final, err
 }
 
 // holds gives the sequence number of the first chunk that is held, and whether

@@ -234,3 +234,23 @@ func FuzzSegment(f *testing.F) {
 		}
 	})
 }
+
+// A file of chunks that the disk does not give back ends its answer. The agent
+// starts all the same, and what was lost is not in the way of what comes.
+func TestSegmentCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	h := headFor(signing.NewID())
+	segment := filepath.Join(dir, h.Plan.String()+".00000000"+segmentExt)
+	if err := errors.Join(h.write(dir), os.Mkdir(segment, 0o700)); err != nil { // nobody reads a folder
+		t.Fatal(err)
+	}
+	s := load(t, dir, 0, 1000)
+	defer s.close()
+	o := s.find(h.Plan)
+	if o == nil || !o.cut {
+		t.Fatalf("%+v", o)
+	}
+	if err := o.put(t.Context(), fullWait, []byte("the end"), true); err != nil {
+		t.Error(err)
+	}
+}
