@@ -310,6 +310,13 @@ func (w *writer) round(sum answer.Summary) error {
 	return w.flush()
 }
 
+// told says how many rows were told, of which some may not have been sealed.
+func (w *writer) told() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rows
+}
+
 // failed gives the error that ended the writing.
 func (w *writer) failed() error {
 	w.mu.Lock()

@@ -72,11 +72,11 @@ func decodeRoundFile(text []byte) (*roundFile, error) {
 
 // keepRound keeps the rows of a round for a later life.
 func (a *Agent) keepRound(s *standing) {
-	f := roundFile{number: s.number, began: s.began, next: uint64(s.out.following()), told: uint64(s.w.rows), rows: s.state.Append(nil)}
+	f := roundFile{number: s.number, began: s.began, next: uint64(s.out.following()), told: uint64(s.w.told()), rows: s.state.Append(nil)}
 	if err := wholefile.Put(a.standingFile(s.permit.payload.ID, stateExt), 0o600, f.encode()); err != nil {
 		a.log.Error("the rows of a plan that stands cannot be kept", "plan", s.permit.payload.ID, "error", err)
 	}
-	a.log.Info("round done", "plan", s.permit.payload.ID, "round", s.number, "rows", s.w.rows)
+	a.log.Info("round done", "plan", s.permit.payload.ID, "round", s.number, "rows", f.told)
 }
 
 // recall reads what keepRound wrote. Where it is lost, or the relay has
