@@ -257,6 +257,7 @@ func (s *session) acked(body []byte) error {
 	known, asked := x != nil, x != nil && x.asked
 	s.mu.Unlock()
 	switch {
+	case known && s.agent.onTrial(): // whoever goes on sends it, and does further rounds
 	case known && !asked:
 		s.resume(o, ack.Next)
 	case known && ack.Next == 0:
