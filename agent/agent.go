@@ -70,6 +70,8 @@ type Agent struct {
 	backoff transport.Backoff
 	started time.Time
 	offered offers
+	// bears is how much more it does with relays; of the goroutine that judges.
+	bears   forbearance
 	proving sync.Mutex // held while a proof of the log is fetched and compared
 	lost    loss       // how the life before ended
 	// noted is what a later life knows of this one, since notedAt; of

@@ -35,6 +35,7 @@ type sending struct {
 	asked   bool // it is known what the relay has of it: what it said, or nothing
 	large   bool // it has a stream of its own
 	refused bool // this relay does not take it
+	again   bool // it is about to be sent again, all of it
 }
 
 // deliver has the present session, if there is one, send an answer. It is
@@ -166,25 +167,28 @@ func (s *session) start(o *outgoing, from uint32) {
 	if s.ctx.Err() != nil || s.left || from == 0 && s.sendNow(o) {
 		return
 	}
-	s.work.Go(func() {
+	s.work.Go(func() { s.sendAll(o, from) })
+}
+
+// sendAll sends an answer from a chunk on, again and again where it must.
+func (s *session) sendAll(o *outgoing, from uint32) {
+	select {
+	case <-s.ready: // nothing comes before the hello
+	case <-s.ctx.Done():
+		return
+	}
+	for {
+		pause, again := s.decide(o, s.send(o, from))
+		if !again {
+			return
+		}
 		select {
-		case <-s.ready: // nothing comes before the hello
+		case <-time.After(pause):
 		case <-s.ctx.Done():
 			return
 		}
-		for {
-			pause, again := s.decide(o, s.send(o, from))
-			if !again {
-				return
-			}
-			select {
-			case <-time.After(pause):
-			case <-s.ctx.Done():
-				return
-			}
-			from, _ = o.holds()
-		}
-	})
+		from, _ = o.holds()
+	}
 }
 
 // sendNow sends an answer that is a single chunk, and small, where nobody has
@@ -232,19 +236,25 @@ func (s *session) decide(o *outgoing, err error) (pause time.Duration, again boo
 }
 
 // stalled sends an answer of one chunk again, which the relay did not store,
-// unless it has done so after a while.
+// unless it has done so after a while. However often the relay says so, one
+// goroutine waits for that.
 func (s *session) stalled(o *outgoing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if x := s.sent[o]; s.ctx.Err() != nil || s.left || x == nil || x.large {
+	x := s.sent[o]
+	if s.ctx.Err() != nil || s.left || x == nil || x.large || x.again {
 		return
 	}
+	x.again = true
 	s.work.Go(func() {
 		select {
 		case <-time.After(stallPause):
-			s.start(o, 0)
+			s.sendAll(o, 0)
 		case <-s.ctx.Done():
 		}
+		s.mu.Lock()
+		x.again = false
+		s.mu.Unlock()
 	})
 }
 

@@ -397,6 +397,9 @@ func (a *Agent) refuse(raw []byte, why error) {
 		return
 	}
 	h := headOf(payload, a.opts.Now())
+	if most := h.Made.Add(signing.MaxWindow); h.Expires.After(most) {
+		h.Expires = most // it was not verified, and says how long the disk keeps this
+	}
 	out, err := a.spool.begin(h)
 	if err != nil {
 		out, err = a.spool.beginEnd(h)

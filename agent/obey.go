@@ -19,27 +19,30 @@ const obeyedAfter = time.Second
 // takePolicy takes a policy from a relay: the next one is obeyed from now on,
 // and anything else is refused and noted. A relay hands those that an agent
 // missed in order, and each is a step that the one before allows.
-func (a *Agent) takePolicy(raw []byte) {
+//
+// It says whether the relay sent it in vain.
+func (a *Agent) takePolicy(raw []byte) (vain bool) {
 	next, err := a.acceptPolicy(raw)
 	if err != nil {
 		code, reason := refusalOf(err)
 		a.log.Error("policy refused", "code", code, "reason", reason)
 		if a.offered.note(translog.SumOf(raw)) {
-			return // it is in the journal
+			return true // it is in the journal
 		}
 		if err := a.journal.Refuse(journal.Entry{At: a.opts.Now(), Verdict: journal.Refused, Code: signing.CodePolicy, Reason: "a policy: " + reason}); err != nil {
 			a.log.Error("the journal cannot be written", "error", err)
 		}
-		return
+		return true
 	}
 	if next == nil {
-		return
+		return true
 	}
 	if err := a.obey(next); err != nil {
 		a.log.Error("policy not obeyed", "error", err)
-		return
+		return false
 	}
 	a.log.Info("policy in force", "version", next.Version())
+	return false
 }
 
 // acceptPolicy verifies a policy and keeps it; nil for the one in force.

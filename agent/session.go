@@ -274,13 +274,17 @@ func (s *session) judge() {
 		if s.ctx.Err() != nil && f.kind != message.TypePolicy {
 			continue
 		}
+		vain := false
 		switch f.kind {
 		case message.TypePlan:
-			s.agent.offer(s, f.body)
+			vain = s.agent.offer(s, f.body)
 		case message.TypePolicy:
-			s.agent.takePolicy(f.body)
+			vain = s.agent.takePolicy(f.body)
 		case message.TypeCancel:
-			s.agent.cancel(f.body)
+			vain = s.agent.cancel(f.body)
+		}
+		if vain {
+			s.bear()
 		}
 		s.mu.Lock()
 		s.unjudged--
@@ -289,14 +293,27 @@ func (s *session) judge() {
 	}
 }
 
-// offer takes a plan from a relay: what passes the gate runs.
-func (a *Agent) offer(s *session, raw []byte) {
+// bear makes the next that comes wait, where much came in vain.
+func (s *session) bear() {
+	wait := s.agent.bears.spend(time.Now())
+	if wait <= 0 {
+		return
+	}
+	select {
+	case <-time.After(wait):
+	case <-s.ctx.Done():
+	}
+}
+
+// offer takes a plan from a relay: what passes the gate runs. It says whether
+// the relay sent it in vain.
+func (a *Agent) offer(s *session, raw []byte) (vain bool) {
 	in := arrived(raw)
 	// A relay that lost the connection offers again what it cannot know to have
 	// arrived.
 	if id, ok := a.inHand(in.sum); ok {
 		s.receipt(id)
-		return
+		return true
 	}
 	var e journal.Entry
 	// Nor is a plan judged anew because its refusal, of an earlier life or of a
@@ -305,29 +322,30 @@ func (a *Agent) offer(s *session, raw []byte) {
 	if len(s.begun) > 0 { // which is seldom so
 		if payload := payloadOf(raw, &e); payload != nil && s.begun[payload.ID] {
 			s.receipt(payload.ID)
-			return
+			return true
 		}
 	}
 	if a.offered.again(in.sum) {
 		if payload := payloadOf(raw, &e); payload != nil {
 			s.receipt(payload.ID)
 		}
-		return
+		return true
 	}
 	p, err := a.admit(s.ctx, in)
 	if err != nil {
 		if s.ctx.Err() != nil {
-			return // it was not judged to the end, and will be offered again
+			return false // it was not judged to the end, and will be offered again
 		}
 		a.offered.note(in.sum)
 		if payload := payloadOf(raw, &e); payload != nil {
 			s.receipt(payload.ID)
 		}
 		a.refuse(raw, err)
-		return
+		return true
 	}
 	s.receipt(p.payload.ID)
 	a.begin(p, raw)
+	return false
 }
 
 // begin gives a permitted plan its place in the queue.
@@ -397,25 +415,27 @@ func (s *session) receipt(id signing.ID) {
 }
 
 // cancel ends a plan for who knows the secret that its envelope has the digest
-// of.
-func (a *Agent) cancel(body []byte) {
+// of. It says whether the relay sent it in vain; a plan that has ended costs
+// nothing to look for.
+func (a *Agent) cancel(body []byte) (vain bool) {
 	var c message.Cancel
 	if err := message.Unmarshal(body, &c); err != nil {
 		a.log.Warn("cancel refused", "error", err)
-		return
+		return true
 	}
 	a.mu.Lock()
 	r := a.running[c.Plan]
 	a.mu.Unlock()
 	if r == nil {
-		return
+		return false
 	}
 	if sum := sha256.Sum256(c.Secret); subtle.ConstantTimeCompare(sum[:], r.permit.payload.Cancel) != 1 {
 		a.log.Warn("cancel refused: the secret is not the plan's", "plan", c.Plan)
-		return
+		return true
 	}
 	a.log.Info("plan cancelled", "plan", c.Plan)
 	r.cancel(errCancelled)
+	return false
 }
 
 // tellFacts sends the facts where they changed since the last time, or that
