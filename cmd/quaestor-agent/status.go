@@ -64,10 +64,7 @@ func (c statusCommand) Run(s *system) error {
 		line("running", "process %d since %s", st.Process, stamp(st.Started))
 		line("connected", "to %s at %s since %s", st.Relay, st.Address, stamp(st.Connected))
 	}
-	line("sandbox", "%s", st.Sandbox)
-	if st.Sandbox == "unknown" {
-		line("hint", "no process that looks was started yet; quaestor-agent doctor tries them")
-	}
+	line("sandbox", "%s", sandboxText(st.Sandbox))
 	if u := st.Upgrade; u != nil {
 		line("upgrade", "release %s %s at %s%s", u.Release, u.State, stamp(u.At), because(u.Reason))
 	}
@@ -86,4 +83,12 @@ func because(reason string) string {
 		return ""
 	}
 	return ": " + reason
+}
+
+// sandboxText says of the sandbox's word where it can be asked.
+func sandboxText(word string) string {
+	if word == "unknown" {
+		word += ": no process that looks was started yet, and quaestor-agent doctor tries them"
+	}
+	return word
 }
