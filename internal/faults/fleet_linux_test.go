@@ -23,9 +23,10 @@ const (
 	fewFiles = 40   // of most machines: their answers are one chunk
 	allFiles = 4000 // of some: theirs are many
 	// smallDisk is what an agent's folder may hold where its disk can be
-	// filled, in bytes, and largeDisk the relay's.
+	// filled, in bytes, and largeDisk the relay's: 300 agents' answers to 200
+	// plans take 1.4 GB of it, with what is sent again.
 	smallDisk = 8 << 20
-	largeDisk = 512 << 20
+	largeDisk = 2 << 30
 )
 
 // An endpoint is a machine with an agent.

@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -106,6 +107,11 @@ func (f *fleet) fill(dir string) (undo func()) {
 	file, err := os.Create(name)
 	if err != nil {
 		return func() {}
+	}
+	var disk unix.Statfs_t
+	if unix.Fstatfs(int(file.Fd()), &disk) == nil { // at once, where that can be done
+		_ = unix.Fallocate(int(file.Fd()), 0, 0, int64(disk.Bavail)*disk.Bsize)
+		_, _ = file.Seek(0, io.SeekEnd)
 	}
 	block := make([]byte, 64<<10)
 	for size := len(block); size > 0; {
