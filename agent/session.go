@@ -445,6 +445,9 @@ func (s *session) tellFacts(ctx context.Context) {
 	defer s.telling.Unlock()
 	a := s.agent
 	f, err := a.Facts(ctx)
+	if ctx.Err() != nil {
+		return // the agent ends, or has another relay
+	}
 	if err != nil {
 		a.log.Error("the facts of this machine cannot be told", "error", err)
 		return
