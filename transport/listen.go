@@ -172,7 +172,7 @@ func (l *Listener) welcome(raw net.Conn, from netip.Addr) {
 func (l *Listener) handshake(raw net.Conn, from netip.Addr) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(l.ctx, or(l.opts.HandshakeTimeout, handshakeTimeout))
 	defer cancel()
-	t := tls.Server(&recordConn{Conn: raw}, l.conf)
+	t := tls.Server(raw, l.conf)
 	if err := t.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
