@@ -19,6 +19,7 @@ func TestCut(t *testing.T) {
 		{Regexp: `a\s+b`}, {Regexp: greedy}, {Regexp: `a[^b]*b`}, {Regexp: `b\n$`}, {Regexp: `^\s*$`}, {Regexp: `\n^a`}, {Regexp: `a\b\s+\Bb?`},
 		{Regexp: `(a|\n)+b`}, {Regexp: `\s`}, {Regexp: `\s+b`}, {Regexp: `é\s*é`}, {Literal: []byte("É\né"), Fold: true}, {Regexp: `ab`}, {Regexp: `(?:a\n){2,3}b`},
 	}
+	cuts, matches := 0, 0
 	for _, p := range patterns {
 		t.Run(fmt.Sprintf("%s%s%s", p.Literal, p.List, p.Regexp), func(t *testing.T) {
 			set, err := Compile([]Pattern{p})
@@ -26,7 +27,6 @@ func TestCut(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := set.NewScanner()
-			cuts, matches := 0, 0
 			rapid.Check(t, func(t *rapid.T) {
 				parts := []string{"a", "b", "\n", "\n", " ", "é", "a\n\nb\n", "a\na\nb", "É\né", strings.Repeat("x", cutStep)}
 				text := []byte(strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 0, 30).Draw(t, "text"), ""))
@@ -55,10 +55,10 @@ func TestCut(t *testing.T) {
 					cuts += bytes.Count(text[:at], []byte("\n"))
 				}
 			})
-			if cuts == 0 || matches == 0 {
-				t.Errorf("%d cuts and %d matches try nothing", cuts, matches)
-			}
 		})
+	}
+	if cuts == 0 || matches == 0 {
+		t.Errorf("%d cuts and %d matches try nothing", cuts, matches)
 	}
 }
 
