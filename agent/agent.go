@@ -131,14 +131,15 @@ func Open(o Options) (*Agent, error) {
 	a.takeLife()
 	a.takeGroup()
 	a.endUnfinished()
-	a.check.begin(a.checkChildren)
+	runner := a.runner
+	a.check.begin(func(ctx context.Context) error { return a.checkChildren(ctx, runner) })
 	return a, nil
 }
 
 // checkChildren starts a process that looks, and says where this program could
 // never keep one in. What keeps one from being started now may be over soon.
-func (a *Agent) checkChildren(ctx context.Context) error {
-	c, ok := a.runner.(*sandbox.Children)
+func (a *Agent) checkChildren(ctx context.Context, runner sandbox.Runner) error {
+	c, ok := runner.(*sandbox.Children)
 	if !ok {
 		return nil
 	}

@@ -28,5 +28,5 @@ func SelfCheck(o Options) error {
 	if _, err := upgrade.Open(o.Dir, a.opts.Now); err != nil {
 		return err
 	}
-	return errors.Join(a.checkChildren(context.Background()), a.runner.Close())
+	return errors.Join(a.checkChildren(context.Background(), a.runner), a.runner.Close())
 }
