@@ -44,12 +44,16 @@ func (f *fleet) examine(q *query) {
 	defer rows.Close()
 	known := f.known()
 	got, seen := map[string]int{}, map[string]bool{}
+	bare := map[string]string{} // by row without a hash, whose it is
 	for row, err := range rows.All() {
 		if err != nil {
 			f.t.Errorf("plan %d: %v", q.number, err)
 			return
 		}
 		k := key(row)
+		if known[k] && strings.HasSuffix(k, " ") { // it had no file left to open, and has to say so
+			bare[k] = row.Text("host")
+		}
 		switch {
 		case !known[k]:
 			f.t.Errorf("plan %d: the row %q is nobody's", q.number, k)
@@ -61,6 +65,11 @@ func (f *fleet) examine(q *query) {
 	}
 	coverage, _ := rows.Coverage()
 	f.account(q, coverage, got)
+	for k, host := range bare {
+		if q.final[host] != quaestor.Partial {
+			f.t.Errorf("plan %d: the row %q has no hash, and its agent is %s", q.number, k, q.final[host])
+		}
+	}
 	for k := range q.shown {
 		if host, _, _ := strings.Cut(k, " "); !seen[k] && !f.mayLose(q, q.final[host]) {
 			f.t.Errorf("plan %d: the row %q was shown, and is lost; its agent is %s", q.number, k, q.final[host])
@@ -110,12 +119,14 @@ func (f *fleet) account(q *query, c quaestor.Coverage, got map[string]int) {
 	}
 }
 
-// known gives every row that there is.
+// known gives every row that there is, and each as it is where its file could not
+// be read.
 func (f *fleet) known() map[string]bool {
 	all := map[string]bool{}
 	for _, e := range f.agents {
 		for k := range e.files {
 			all[e.name+" "+e.path(k)+" "+e.sum(k)] = true
+			all[e.name+" "+e.path(k)+" "] = true
 		}
 	}
 	return all
