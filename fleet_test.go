@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ type fakeFleet struct {
 	err      error
 	given    int
 	rejected []error
-	closed   bool
+	closed   atomic.Bool
 	coverage quaestor.Coverage
 	sums     []answer.Summary // nil: two that are complete
 }
@@ -49,7 +50,7 @@ func (f *fakeFleet) Summaries() []answer.Summary {
 }
 func (f *fakeFleet) Coverage() quaestor.Coverage         { return f.coverage }
 func (f *fakeFleet) Progress() (map[string]int64, int64) { return nil, int64(f.given) }
-func (f *fakeFleet) Close() error                        { f.closed = true; return nil }
+func (f *fakeFleet) Close() error                        { f.closed.Store(true); return nil }
 
 func planned(t *testing.T, text string) *quaestor.Compiled {
 	t.Helper()
@@ -101,7 +102,7 @@ func TestFleetRows(t *testing.T) {
 	if _, ok := r.Coverage(); !ok {
 		t.Error("no coverage")
 	}
-	if r.Close(); !fleet.closed {
+	if r.Close(); !fleet.closed.Load() {
 		t.Error("not closed")
 	}
 }
@@ -125,8 +126,8 @@ func TestFleetRowsEnd(t *testing.T) {
 	for range quaestor.NewRows(c.Queries, nil, fleet).All() {
 		break
 	}
-	if fleet.given > 20 || !fleet.closed {
-		t.Errorf("%d given to who reads one; closed %v", fleet.given, fleet.closed)
+	if fleet.given > 20 || !fleet.closed.Load() {
+		t.Errorf("%d given to who reads one; closed %v", fleet.given, fleet.closed.Load())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +18,7 @@ import (
 // those whose servers cannot write.
 type copies struct {
 	jetstream.Stream
-	last uint64
+	last atomic.Uint64
 }
 
 type muteCopy struct{ jetstream.Consumer }
@@ -50,10 +51,11 @@ func (c *muteSaying) Next(...jetstream.NextOpt) (jetstream.Msg, error) {
 func (c *muteSaying) Stop() { c.once.Do(func() { close(c.end) }) }
 
 func (c *copies) next(_ context.Context, sequence uint64, _ string) (*jetstream.RawStreamMsg, error) {
-	if sequence > c.last {
+	last := c.last.Load()
+	if sequence > last {
 		return nil, jetstream.ErrMsgNotFound
 	}
-	return &jetstream.RawStreamMsg{Subject: "a", Sequence: c.last}, nil
+	return &jetstream.RawStreamMsg{Subject: "a", Sequence: last}, nil
 }
 
 // muted runs a mirror whose copy gives nothing but what it had at first.
@@ -81,10 +83,11 @@ func muted(t *testing.T, do func(ctx context.Context, m *mirror, stream *copies)
 // relays that all read a mute one would wait for ever.
 func TestMuteCopy(t *testing.T) {
 	muted(t, func(ctx context.Context, m *mirror, stream *copies) {
-		for stream.last = 7; stream.last < 10; stream.last++ {
+		for last := uint64(7); last < 10; last++ {
+			stream.last.Store(last)
 			begun := time.Now()
-			if err := m.until(ctx, stream.last); err != nil || time.Since(begun) > 2*impatience {
-				t.Errorf("message %d after %s: %v", stream.last, time.Since(begun), err)
+			if err := m.until(ctx, last); err != nil || time.Since(begun) > 2*impatience {
+				t.Errorf("message %d after %s: %v", last, time.Since(begun), err)
 			}
 		}
 		if err := m.until(ctx, 100); !late(err) {
@@ -96,7 +99,7 @@ func TestMuteCopy(t *testing.T) {
 // What others keep is seen though nobody here waits for it.
 func TestMuteCopyUnwatched(t *testing.T) {
 	muted(t, func(_ context.Context, m *mirror, stream *copies) {
-		stream.last = 7
+		stream.last.Store(7)
 		time.Sleep(2 * mirrorLook)
 		synctest.Wait()
 		if m.at() != 7 {

@@ -80,7 +80,7 @@ func TestQuickstart(t *testing.T) {
 	t.Parallel()
 	followPage(t, "quickstart.md",
 		`signed by 1 administrator`, `enrolled as agent [0-9a-f]{32}`, `online .*team=web`, `1 agent, 1 online`,
-		`/etc/passwd `, `1 of 1 agent answered: 1 (matched|partial)`, `FROM fleet WHERE os = linux FIND file`, `accepted, (complete|partial): \d+ rows`, `signers  Ada Lovelace \([0-9A-F]{40}`,
+		`/etc/passwd `, `1 of 1 agent answered: 1 (matched|partial)`, `FROM fleet WHERE os = .?"linux.?" FIND file`, `accepted, (complete|partial): \d+ rows`, `signers  Ada Lovelace \([0-9A-F]{40}`,
 	)
 }
 
