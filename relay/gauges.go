@@ -151,7 +151,7 @@ func (r watched) pageStores(p *meter.Page) {
 // A held is what the spine says of one of its streams.
 type held struct {
 	name   string
-	stream jetstream.Stream
+	stream stream
 	mirror *mirror // nil: this relay does not mirror it
 	info   *jetstream.StreamInfo
 	lag    uint64
@@ -219,7 +219,7 @@ func (h *held) ask(ctx context.Context) {
 	}
 	if h.mirror != nil {
 		if seen := h.mirror.at(); info.State.LastSeq > seen && info.State.Msgs > 0 {
-			next, err := h.stream.GetMsg(ctx, seen+1, jetstream.WithGetMsgSubject(">"))
+			next, err := h.stream.next(ctx, seen+1, ">")
 			if err == nil {
 				h.lag = info.State.LastSeq - next.Sequence + 1
 			}
