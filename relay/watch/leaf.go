@@ -47,13 +47,8 @@ type LeafView struct {
 		Processors Number `json:"processors"`
 	} `json:"rates"`
 	Store  Latency `json:"store"` // from a chunk to the disk
-	Outbox struct {
-		Frames  Number `json:"frames"`
-		Deepest Number `json:"deepest"`
-		Limit   Number `json:"limit"`
-		CutOff  Number `json:"cut_off"` // agents, between the readings
-	} `json:"outbox"`
-	Memory Memory `json:"memory"`
+	Outbox Outbox  `json:"outbox"`
+	Memory Memory  `json:"memory"`
 	Disk   struct {
 		Free Number `json:"free_bytes"`
 		Size Number `json:"size_bytes"`

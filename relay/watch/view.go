@@ -64,12 +64,7 @@ type View struct {
 		Unlogged Number `json:"unlogged"` // they wait for the log
 		Slowest  []Plan `json:"slowest"`
 	} `json:"plans"`
-	Outbox struct {
-		Frames  Number `json:"frames"`
-		Deepest Number `json:"deepest"`
-		Limit   Number `json:"limit"`
-		CutOff  Number `json:"cut_off"` // agents, between the readings
-	} `json:"outbox"`
+	Outbox Outbox `json:"outbox"`
 	Memory Memory `json:"memory"`
 	Disk   struct {
 		Free         Number `json:"free_bytes"`
@@ -96,6 +91,14 @@ type View struct {
 		Age       Number `json:"checkpoint_age_seconds"`
 	} `json:"log"`
 	Wrong []string `json:"wrong"` // in words, the worst first
+}
+
+// An Outbox is what waits to be sent to agents.
+type Outbox struct {
+	Frames  Number `json:"frames"`
+	Deepest Number `json:"deepest"`
+	Limit   Number `json:"limit"`
+	CutOff  Number `json:"cut_off"` // agents, between the readings
 }
 
 // Memory is what a process has.
