@@ -35,22 +35,34 @@ func allowing(t *testing.T, globs string) *signing.Policy {
 	return policy
 }
 
-// A link does not lead out of what a policy allows, whichever module follows
-// it, and what is left out is told by its name. A glob that begins with a link
-// of the system allows what is there.
-func TestAllowHoldsWhereLinksLead(t *testing.T) {
-	root := t.TempDir()
-	for _, name := range []string{"open/f", "open/deep/f", "open/x.zip!/f", "secret/planted", "usr/bin/sh"} {
+// plant makes files with a needle in them.
+func plant(t *testing.T, root string, names []string) {
+	t.Helper()
+	for _, name := range names {
 		name = filepath.Join(root, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte("needle\n"), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for link, to := range map[string]string{"open/in": "/secret", "open/file": "/secret/planted", "open/own": "deep/f", "open/nowhere": "/secret/nothing", "bin": "usr/bin", "bin/out": "/secret/planted"} {
-		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
+}
+
+// link makes links, each to where it leads.
+func link(t *testing.T, root string, links map[string]string) {
+	t.Helper()
+	for name, to := range links {
+		if err := os.Symlink(to, filepath.Join(root, name)); err != nil {
 			t.Skip("LEFT OUT: there are no links here: ", err)
 		}
 	}
+}
+
+// A link does not lead out of what a policy allows, whichever module follows
+// it, and what is left out is told by its name. A glob that begins with a link
+// of the system allows what is there.
+func TestAllowHoldsWhereLinksLead(t *testing.T) {
+	root := t.TempDir()
+	plant(t, root, []string{"open/f", "open/deep/f", "open/x.zip!/f", "secret/planted", "usr/bin/sh"})
+	link(t, root, map[string]string{"open/in": "/secret", "open/file": "/secret/planted", "open/own": "deep/f", "open/nowhere": "/secret/nothing", "bin": "usr/bin", "bin/out": "/secret/planted"})
 	mods := append(records.Modules(), file.New())
 	s, err := quaestor.LocalWith(quaestor.Options{Modules: mods})
 	if err != nil {
@@ -115,11 +127,7 @@ func TestLeads(t *testing.T) {
 	if err := errors.Join(os.MkdirAll(filepath.Join(root, "real/x!"), 0o755), os.WriteFile(filepath.Join(root, "real/a.zip"), nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	for link, to := range map[string]string{"link": "real", "z.zip": "real/a.zip"} {
-		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
-			t.Skip("LEFT OUT: there are no links here: ", err)
-		}
-	}
+	link(t, root, map[string]string{"link": "real", "z.zip": "real/a.zip"})
 	a := newAllowance(allowing(t, "[]"), modules.Host{Root: root, Now: time.Now})
 	for place, want := range map[string]string{
 		"/link/a.zip": "/real/a.zip", "/link/no/thing": "/real/no/thing", "/z.zip!/etc/passwd": "/real/a.zip!/etc/passwd",
@@ -138,17 +146,8 @@ func TestLeads(t *testing.T) {
 // out likewise, by module file, too.
 func TestDenyHoldsWhereLinksLead(t *testing.T) {
 	root := t.TempDir()
-	for _, name := range []string{"open/f", "secret/planted", "secret/deep/planted", "var/agent/key", "other/f"} {
-		name = filepath.Join(root, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte("needle\n"), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for link, to := range map[string]string{"open/in": "/secret/deep", "open/file": "/secret/planted", "open/own": "f", "open/agent": "/var/agent", "open/other": "/other", "open/key": "/var/agent/key"} {
-		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
-			t.Skip("LEFT OUT: there are no links here: ", err)
-		}
-	}
+	plant(t, root, []string{"open/f", "secret/planted", "secret/deep/planted", "var/agent/key", "other/f"})
+	link(t, root, map[string]string{"open/in": "/secret/deep", "open/file": "/secret/planted", "open/own": "f", "open/agent": "/var/agent", "open/other": "/other", "open/key": "/var/agent/key"})
 	mods := append(records.Modules(), file.New())
 	s, err := quaestor.LocalWith(quaestor.Options{Modules: mods})
 	if err != nil {
