@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/quaestor-engine/quaestor/plan"
 	"github.com/quaestor-engine/quaestor/plan/answer"
@@ -133,18 +132,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 		dir := f.enroll()
 		a := f.open(dir, numbers{rows: 30_000})
 		q := f.ask("FROM fleet FIND number")
-		p, err := a.admit(t.Context(), arrived(f.sign(q, f.asker)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := a.spool.begin(headOf(p.payload, time.Now()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w, err := a.newWriter(t.Context(), out, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		out, w := f.begin(a, q)
 		var sent []message.Chunk
 		for i := range 4 {
 			data, err := w.sealer.Seal(answer.AppendRow(nil, 0, nil), false)

@@ -201,6 +201,24 @@ type question struct {
 	key     *sealing.ReplyKey
 }
 
+// begin has an agent begin its answer to a question that nobody offered.
+func (f *fleet) begin(a *Agent, q *question) (*outgoing, *writer) {
+	f.t.Helper()
+	p, err := a.admit(f.t.Context(), arrived(f.sign(q, f.asker)))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	out, err := a.spool.begin(headOf(p.payload, time.Now()))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	w, err := a.newWriter(f.t.Context(), out, 0)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return out, w
+}
+
 // ask makes a plan of a query. The modules of the catalogue are numbers and
 // heavy, beside host.
 func (f *fleet) ask(query string) *question {

@@ -34,18 +34,7 @@ func TestEndedFromOutside(t *testing.T) {
 			dir := f.enroll()
 			a := f.open(dir, numbers{})
 			q := f.ask("FROM fleet FIND number")
-			p, err := a.admit(t.Context(), arrived(f.sign(q, f.asker)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := a.spool.begin(headOf(p.payload, time.Now()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			w, err := a.newWriter(t.Context(), out, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
+			_, w := f.begin(a, q)
 			if err := w.send(answer.AppendRow(nil, 0, nil), false); err != nil {
 				t.Fatal(err)
 			}
@@ -137,18 +126,8 @@ func TestEndNotKnown(t *testing.T) {
 	for _, name := range []string{"taken by a relay", "whole in the spool", "cut"} {
 		q := f.ask("FROM fleet FIND number")
 		plans[name] = q
-		p, err := a.admit(t.Context(), arrived(f.sign(q, f.asker)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := a.spool.begin(headOf(p.payload, time.Now()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w, err := a.newWriter(t.Context(), out, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		out, w := f.begin(a, q)
+		var err error
 		if name == "cut" {
 			err = w.send(answer.AppendRow(nil, 0, nil), false)
 		} else {
